@@ -1,0 +1,144 @@
+/**
+ * The native engine: chunk stores and the tape images in them. One open store is one vault.
+ *
+ * Contract for every implementation (conformance suite: test/conformance/engine.ts):
+ * - Names of images match IMAGE_NAME_PATTERN; the engine makes paths of nothing else.
+ * - Calls on one image run in the order they were made; calls on different images may overlap.
+ * - Nothing is durable before `TapeImage.sync`, `Engine.sync` or `publishImage` resolves; what these
+ *   acknowledged survives a power cut. After a crash an image is as of its last sync.
+ * - Data whose checksum or digest does not match is never returned: STORE_CORRUPT names the place.
+ * - Rejections are CapstanErrors: NOT_FOUND, ALREADY_EXISTS, IN_USE (image open for writing),
+ *   STORE_CORRUPT, STORE_LOCKED, STORE_FAILED, NO_SPACE, DISK_IO, LIMIT_EXCEEDED, INVALID_ARGUMENT.
+ *   After NO_SPACE the image is as before the call, and reading goes on. After a failed fsync the
+ *   store takes no more writes (STORE_FAILED) until it is opened anew: its state is not known.
+ */
+import type { Generation } from '../base/units.ts';
+import type {
+  AppendCall,
+  AppendReply,
+  LocateCall,
+  LocateReply,
+  ReadCall,
+  ReadReply,
+  SpaceCall,
+  SpaceReply,
+  TruncateCall,
+  TruncateReply,
+} from '../tape/image-call.ts';
+
+/** What an image may be named: a tape's name, or `<tape>.<suffix>` while it is staged. */
+export const IMAGE_NAME_PATTERN = /^[A-Z0-9][A-Z0-9._-]{0,63}$/;
+/** Bytes of a chunk's digest (BLAKE3, 256 bits). */
+export const DIGEST_BYTES = 32;
+/** Largest manifest that is taken from a peer, bytes. */
+export const MANIFEST_BYTES_MAX = 256 * 1024 * 1024;
+/** Largest chunk, bytes of its content. */
+export const CHUNK_BYTES_MAX = 256 * 1024;
+
+export interface PartitionInfo {
+  readonly objectCount: number;
+  readonly filemarkCount: number;
+  /** Bytes of all blocks. */
+  readonly payloadBytes: number;
+  readonly chunkCount: number;
+}
+
+export interface ImageInfo {
+  readonly name: string;
+  /** As given with the last sync; 0 for a new image. */
+  readonly generation: Generation;
+  readonly partitions: readonly PartitionInfo[];
+}
+
+export interface StoreStatistics {
+  readonly imageCount: number;
+  readonly packCount: number;
+  readonly chunkCount: number;
+  /** Content bytes of the unique chunks. */
+  readonly uniqueBytes: number;
+  /** Bytes that the packs take on disk. */
+  readonly storedBytes: number;
+  /** Since opening: bytes appended through images, and of these bytes in chunks that were new. */
+  readonly appendedBytes: number;
+  readonly newChunkBytes: number;
+}
+
+export interface Damage {
+  /** File and offset, or image and object: `packs/00000001.pack at 4096`. */
+  readonly place: string;
+  readonly what: string;
+}
+
+export interface VerifyReport {
+  readonly imageCount: number;
+  readonly chunkCount: number;
+  readonly bytesRead: number;
+  readonly damages: readonly Damage[];
+}
+
+/** A manifest: which chunks make up an image and where its records end. Equal images, equal bytes. */
+export interface ManifestSummary {
+  /** BLAKE3 of the manifest's bytes. */
+  readonly digest: Uint8Array;
+  readonly partitions: readonly PartitionInfo[];
+  /** The unique chunks' digests in order of first use, DIGEST_BYTES each: a chunk's ordinal is its place. */
+  readonly digests: Uint8Array;
+}
+
+export interface TapeImage {
+  readonly name: string;
+  info(): Promise<ImageInfo>;
+  append(call: Omit<AppendCall, 'op'>): Promise<AppendReply>;
+  read(call: Omit<ReadCall, 'op'>): Promise<ReadReply>;
+  space(call: Omit<SpaceCall, 'op'>): Promise<SpaceReply>;
+  locate(call: Omit<LocateCall, 'op'>): Promise<LocateReply>;
+  truncate(call: Omit<TruncateCall, 'op'>): Promise<TruncateReply>;
+  /** Makes everything durable and records `generation` with it, in one atomic step. */
+  sync(options: { readonly generation: Generation }): Promise<void>;
+  /** What was not synced is given up. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface Engine {
+  /** An empty image, durable when this resolves. */
+  createImage(name: string, options: { readonly partitionCount: number }): Promise<void>;
+  /** One writer at a time (IN_USE); readers see the image as of its last sync before they opened it. */
+  openImage(name: string, mode: 'read' | 'write'): Promise<TapeImage>;
+  listImages(): Promise<readonly ImageInfo[]>;
+  removeImage(name: string): Promise<void>;
+  /** Renames `from` to `to`, atomically taking the place of an image of that name; durable. */
+  publishImage(from: string, to: string): Promise<void>;
+
+  /** The image's manifest as of its last sync. */
+  exportManifest(name: string): Promise<Uint8Array>;
+  /** Parses and checks a manifest from anywhere; rejects STORE_CORRUPT or LIMIT_EXCEEDED. */
+  readManifest(manifest: Uint8Array): Promise<ManifestSummary>;
+  /** One byte per digest: 1 where this store lacks the chunk. */
+  lackingChunks(digests: Uint8Array): Promise<Uint8Array>;
+  /**
+   * Chunks as they lie in the packs (compressed), one encoded chunk after another:
+   * codec u8, content length u32 LE, stored length u32 LE, stored bytes. Checksums are verified.
+   */
+  readEncodedChunks(digests: Uint8Array): Promise<Uint8Array>;
+  /** Decodes, digests and stores encoded chunks; returns the digests it computed. Not yet durable. */
+  addEncodedChunks(encoded: Uint8Array): Promise<Uint8Array>;
+  /**
+   * Makes (or replaces) the image `name` out of a manifest all of whose chunks are here (NOT_FOUND names
+   * the first that is not). Durable only after `sync()`.
+   */
+  stageImage(
+    name: string,
+    manifest: Uint8Array,
+    options: { readonly generation: Generation },
+  ): Promise<void>;
+  /** Makes all chunks added and all images staged so far durable. */
+  sync(): Promise<void>;
+
+  /** Reads every chunk of the images named (all where none is) and compares checksums and digests. */
+  verify(options: {
+    readonly images?: readonly string[];
+    readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+  }): Promise<VerifyReport>;
+  statistics(): Promise<StoreStatistics>;
+  close(): Promise<void>;
+}
