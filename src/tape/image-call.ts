@@ -100,13 +100,7 @@ export interface SyncCall {
 }
 export type SyncReply = Record<never, never>;
 
-export type ImageCall =
-  | AppendCall
-  | ReadCall
-  | SpaceCall
-  | LocateCall
-  | TruncateCall
-  | SyncCall;
+export type ImageCall = AppendCall | ReadCall | SpaceCall | LocateCall | TruncateCall | SyncCall;
 
 export interface ImageReplies {
   readonly append: AppendReply;
