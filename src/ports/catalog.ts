@@ -1,0 +1,210 @@
+/**
+ * The catalog: what a virtual tape server knows about its vaults, tapes, mounts, queues and events.
+ *
+ * Contract: every method is one transaction, durable when it resolves, all or nothing. Names come in
+ * checked (base/names.ts). Rejections: NOT_FOUND, ALREADY_EXISTS, IN_USE, NO_SPACE, DISK_IO,
+ * STORE_CORRUPT. Times are wall-clock milliseconds (Clock.nowMs). Rows come in a stable order
+ * (by name, or by id). Conformance suite: test/conformance/catalog.ts.
+ */
+import type { Generation } from '../base/units.ts';
+
+export interface VaultRow {
+  readonly name: string;
+  /** Folder of the vault's store, absolute. */
+  readonly path: string;
+  readonly createdAtMs: number;
+}
+
+export interface PoolRow {
+  readonly name: string;
+  readonly vault: string;
+  readonly createdAtMs: number;
+}
+
+export type LabelType = 'ansi' | 'backup' | 'unlabelled';
+
+/** A virtual tape; its image in the vault's engine has the tape's name. Names are unique in the catalog. */
+export interface TapeRow {
+  readonly name: string;
+  readonly pool: string;
+  readonly vault: string;
+  readonly labelType: LabelType;
+  readonly capacityBytes: number;
+  /** As of the last dismount or accepted copy; the engine's image may be ahead after a crash. */
+  readonly generation: Generation;
+  readonly payloadBytes: number;
+  readonly createdAtMs: number;
+  readonly writtenAtMs: number | undefined;
+  readonly mountedAtMs: number | undefined;
+  readonly dismountedAtMs: number | undefined;
+  /** Where the content came from: written here, or copied from that server. */
+  readonly copiedFrom: string | undefined;
+}
+
+/** One version of a tape's content. */
+export interface GenerationRow {
+  readonly tape: string;
+  readonly generation: Generation;
+  readonly atMs: number;
+  readonly payloadBytes: number;
+  /** Hexadecimal BLAKE3 of the image's manifest. */
+  readonly manifestDigest: string;
+  readonly origin: string;
+}
+
+/** A virtual tape drive, connected to one host under that host's device name. */
+export interface DriveRow {
+  readonly name: string;
+  readonly host: string;
+  readonly device: string;
+  readonly serialNumber: string;
+}
+
+export interface MountRow {
+  readonly id: number;
+  readonly tape: string;
+  readonly drive: string;
+  readonly host: string;
+  /** The host's number of the mount request; undefined for an operator's mount. */
+  readonly requestNumber: number | undefined;
+  readonly ring: boolean;
+  readonly mountedAtMs: number;
+  readonly dismountedAtMs: number | undefined;
+  /** 'open', 'dismounted' by the host, or 'interrupted' by a crash or restart of the server. */
+  readonly state: 'open' | 'dismounted' | 'interrupted';
+}
+
+/** A mount request of a host that is not yet satisfied; key: host and requestNumber. */
+export interface MountRequestRow {
+  readonly host: string;
+  readonly requestNumber: number;
+  readonly tape: string;
+  readonly device: string | undefined;
+  readonly ring: boolean;
+  readonly receivedAtMs: number;
+  /** Why it waits, for an operator: 'waiting for a drive', 'tape in use on VTD01'. */
+  readonly reason: string;
+}
+
+export interface CopyTarget {
+  /** Name of the target server, as messages and queue rows call it. */
+  readonly server: string;
+  readonly address: string;
+  readonly port: number;
+  readonly user: string;
+  /** 'SHA256:…' of the target's host key (OpenSSH's fingerprint form), pinned. */
+  readonly hostKey: string;
+  readonly transport: 'ssh2' | 'openssh';
+}
+
+/** AutoCopy of a pool to a pool of another server. One rule a pool and target server. */
+export interface CopyRuleRow {
+  readonly id: number;
+  readonly pool: string;
+  readonly target: CopyTarget;
+  readonly targetPool: string;
+}
+
+/**
+ * A copy that is owed: one row a tape and rule. `state`:
+ * - 'due': attempted when `nextAttemptAtMs` has come and the tape is not mounted;
+ * - 'copied': the target acknowledged `copiedGeneration`;
+ * - 'failed': all attempts failed; the failure stands in the event log; the next dismount starts anew.
+ */
+export interface CopyJobRow {
+  readonly tape: string;
+  readonly ruleId: number;
+  readonly generation: Generation;
+  readonly state: 'due' | 'copied' | 'failed';
+  readonly attempts: number;
+  readonly queuedAtMs: number;
+  readonly nextAttemptAtMs: number;
+  readonly copiedGeneration: Generation | undefined;
+  readonly lastError: string | undefined;
+  readonly bytesSent: number;
+}
+
+export type EventSeverity = 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL';
+
+/** An event-log entry; src/server/event-log.ts makes the product's line of it. */
+export interface EventRow {
+  readonly id: number;
+  readonly atMs: number;
+  readonly severity: EventSeverity;
+  /** Six digits: severity digit, subsystem, event. */
+  readonly messageId: string;
+  readonly address: string;
+  readonly user: string;
+  readonly program: string;
+  readonly text: string;
+}
+
+/** What a dismount changes, in one transaction. */
+export interface DismountRecord {
+  readonly mountId: number;
+  readonly atMs: number;
+  readonly state: 'dismounted' | 'interrupted';
+  /** Present where the tape's content is another than at the mount. */
+  readonly content:
+    | {
+        readonly generation: Generation;
+        readonly payloadBytes: number;
+        readonly manifestDigest: string;
+      }
+    | undefined;
+  /** Rules whose copy of this tape is now due: attempts 0, next attempt at `atMs`. */
+  readonly queueRuleIds: readonly number[];
+}
+
+export interface Catalog {
+  createVault(vault: VaultRow): Promise<void>;
+  listVaults(): Promise<readonly VaultRow[]>;
+
+  createPool(pool: PoolRow): Promise<void>;
+  listPools(): Promise<readonly PoolRow[]>;
+
+  /** ALREADY_EXISTS names the pool that has the tape. */
+  createTape(tape: TapeRow): Promise<void>;
+  findTape(name: string): Promise<TapeRow | undefined>;
+  listTapes(pool?: string): Promise<readonly TapeRow[]>;
+  /** IN_USE where it is mounted. Removes its generations and copy jobs with it. */
+  deleteTape(name: string): Promise<void>;
+  listGenerations(tape: string): Promise<readonly GenerationRow[]>;
+  /** A tape's content as of now, from a copy or found at start-up; creates the tape's row where missing. */
+  recordContent(tape: TapeRow, generation: GenerationRow): Promise<void>;
+
+  createDrive(drive: DriveRow): Promise<void>;
+  /** IN_USE where a tape is mounted on it. */
+  deleteDrive(name: string): Promise<void>;
+  listDrives(host?: string): Promise<readonly DriveRow[]>;
+
+  /** Records a mount and removes its request, if any. IN_USE where tape or drive is taken. */
+  recordMount(mount: Omit<MountRow, 'id' | 'dismountedAtMs' | 'state'>): Promise<MountRow>;
+  recordDismount(record: DismountRecord): Promise<void>;
+  /** Mounts still open; with `tape`, all of that tape's, newest last. */
+  listMounts(
+    filter: { readonly open: true } | { readonly tape: string },
+  ): Promise<readonly MountRow[]>;
+
+  /** Inserts, or replaces the row of the same host and number. */
+  putMountRequest(request: MountRequestRow): Promise<void>;
+  deleteMountRequest(host: string, requestNumber: number): Promise<void>;
+  listMountRequests(): Promise<readonly MountRequestRow[]>;
+
+  createCopyRule(rule: Omit<CopyRuleRow, 'id'>): Promise<CopyRuleRow>;
+  /** Removes its jobs with it. */
+  deleteCopyRule(id: number): Promise<void>;
+  listCopyRules(pool?: string): Promise<readonly CopyRuleRow[]>;
+
+  listCopyJobs(): Promise<readonly CopyJobRow[]>;
+  /** Replaces the job of the same tape and rule, and writes `event`, if any, in the same transaction. */
+  putCopyJob(job: CopyJobRow, event?: Omit<EventRow, 'id'>): Promise<void>;
+
+  appendEvent(event: Omit<EventRow, 'id'>): Promise<EventRow>;
+  listEvents(filter: {
+    readonly afterId?: number;
+    readonly limit: number;
+  }): Promise<readonly EventRow[]>;
+
+  close(): Promise<void>;
+}
