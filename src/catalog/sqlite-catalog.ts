@@ -1,0 +1,439 @@
+/**
+ * The catalog in SQLite: the port's methods, each one transaction.
+ *
+ * What the port refuses is checked inside the transaction, so that the refusal names what is in the
+ * way; the schema's constraints stand behind these checks and never speak first.
+ */
+import { assert } from '../base/assert.ts';
+import { CapstanError } from '../base/errors.ts';
+import type {
+  Catalog,
+  CopyJobRow,
+  CopyRuleRow,
+  DismountRecord,
+  DriveRow,
+  EventRow,
+  GenerationRow,
+  MountRequestRow,
+  MountRow,
+  PoolRow,
+  TapeRow,
+  VaultRow,
+} from '../ports/catalog.ts';
+import { CATALOG_BYTES_MAX, Database, type Parameters } from './database.ts';
+import { MIGRATIONS, migrate } from './schema.ts';
+import {
+  COPY_JOB,
+  COPY_RULE,
+  DRIVE,
+  EVENT,
+  type FlatCopyRule,
+  GENERATION,
+  MOUNT,
+  MOUNT_REQUEST,
+  POOL,
+  TAPE,
+  VAULT,
+  insertSql,
+  toParameters,
+} from './tables.ts';
+
+/** Events that are kept; the oldest make room for new ones. */
+export const EVENT_COUNT_MAX = 1_000_000;
+
+/**
+ * Opens the catalog at `path`, or makes it; ':memory:' is one that ends with its closing.
+ * Throws STORE_CORRUPT, DISK_IO, NO_SPACE, STORE_LOCKED, and INVALID_ARGUMENT where a newer Capstan
+ * or another program made the file.
+ */
+export function openCatalog(
+  path: string,
+  options: { readonly bytesMax?: number; readonly eventCountMax?: number } = {},
+): Catalog {
+  const database = new Database(path, options.bytesMax ?? CATALOG_BYTES_MAX, (connection) => {
+    migrate(connection, path, MIGRATIONS);
+  });
+  return new SqliteCatalog(database, options.eventCountMax ?? EVENT_COUNT_MAX);
+}
+
+class SqliteCatalog implements Catalog {
+  readonly #database: Database;
+  readonly #eventCountMax: number;
+
+  constructor(database: Database, eventCountMax: number) {
+    this.#database = database;
+    this.#eventCountMax = eventCountMax;
+  }
+
+  async createVault(vault: VaultRow): Promise<void> {
+    this.#database.transaction(() => {
+      this.#refuseTaken('vault', vault.name, 'SELECT name, path FROM vault WHERE name = :name', {
+        name: vault.name,
+      });
+      this.#refuseTaken('vault', vault.name, 'SELECT name, path FROM vault WHERE path = :path', {
+        path: vault.path,
+      });
+      this.#database.insert(VAULT, vault);
+    });
+  }
+
+  async listVaults(): Promise<readonly VaultRow[]> {
+    return this.#database.rows(VAULT, 'ORDER BY name');
+  }
+
+  async createPool(pool: PoolRow): Promise<void> {
+    this.#database.transaction(() => {
+      this.#require('vault', pool.vault);
+      this.#refuseTaken('pool', pool.name, 'SELECT vault FROM pool WHERE name = :name', {
+        name: pool.name,
+      });
+      this.#database.insert(POOL, pool);
+    });
+  }
+
+  async listPools(): Promise<readonly PoolRow[]> {
+    return this.#database.rows(POOL, 'ORDER BY name');
+  }
+
+  async createTape(tape: TapeRow): Promise<void> {
+    this.#database.transaction(() => {
+      this.#insertTape(tape);
+    });
+  }
+
+  async findTape(name: string): Promise<TapeRow | undefined> {
+    return this.#tape(name);
+  }
+
+  async listTapes(pool?: string): Promise<readonly TapeRow[]> {
+    return pool === undefined
+      ? this.#database.rows(TAPE, 'ORDER BY name')
+      : this.#database.rows(TAPE, 'WHERE pool = :pool ORDER BY name', { pool });
+  }
+
+  async deleteTape(name: string): Promise<void> {
+    this.#database.transaction(() => {
+      this.#require('tape', name);
+      this.#refuseMounted('tape', name);
+      this.#database.run('DELETE FROM tape WHERE name = :name', { name });
+    });
+  }
+
+  async listGenerations(tape: string): Promise<readonly GenerationRow[]> {
+    return this.#database.rows(GENERATION, 'WHERE tape = :tape ORDER BY generation', {
+      tape,
+    });
+  }
+
+  async recordContent(tape: TapeRow, generation: GenerationRow): Promise<void> {
+    assert(
+      generation.tape === tape.name && generation.generation === tape.generation,
+      'a recorded content is the generation that the tape is at',
+    );
+    this.#database.transaction(() => {
+      const present = this.#tape(tape.name);
+      if (present === undefined) {
+        this.#insertTape(tape);
+      } else if (present.pool !== tape.pool) {
+        throw tapeExists(present);
+      } else {
+        this.#database.run(
+          `UPDATE tape SET labelType = :labelType, capacityBytes = :capacityBytes,
+             generation = :generation, payloadBytes = :payloadBytes,
+             writtenAtMs = :writtenAtMs, copiedFrom = :copiedFrom
+           WHERE name = :name`,
+          {
+            name: tape.name,
+            labelType: tape.labelType,
+            capacityBytes: tape.capacityBytes,
+            generation: tape.generation,
+            payloadBytes: tape.payloadBytes,
+            writtenAtMs: tape.writtenAtMs ?? null,
+            copiedFrom: tape.copiedFrom ?? null,
+          },
+        );
+      }
+      this.#database.replace(GENERATION, generation);
+    });
+  }
+
+  async createDrive(drive: DriveRow): Promise<void> {
+    const { name, host, device, serialNumber } = drive;
+    this.#database.transaction(() => {
+      this.#refuseTaken('drive', name, 'SELECT name, host, device FROM drive WHERE name = :name', {
+        name,
+      });
+      this.#refuseTaken(
+        'drive',
+        name,
+        'SELECT name, host, device FROM drive WHERE host = :host AND device = :device',
+        { host, device },
+      );
+      this.#refuseTaken(
+        'drive',
+        name,
+        'SELECT name, serialNumber FROM drive WHERE serialNumber = :serialNumber',
+        { serialNumber },
+      );
+      this.#database.insert(DRIVE, drive);
+    });
+  }
+
+  async deleteDrive(name: string): Promise<void> {
+    this.#database.transaction(() => {
+      this.#require('drive', name);
+      this.#refuseMounted('drive', name);
+      this.#database.run('DELETE FROM drive WHERE name = :name', { name });
+    });
+  }
+
+  async listDrives(host?: string): Promise<readonly DriveRow[]> {
+    return host === undefined
+      ? this.#database.rows(DRIVE, 'ORDER BY name')
+      : this.#database.rows(DRIVE, 'WHERE host = :host ORDER BY name', { host });
+  }
+
+  async recordMount(mount: Omit<MountRow, 'id' | 'dismountedAtMs' | 'state'>): Promise<MountRow> {
+    return this.#database.transaction(() => {
+      this.#require('tape', mount.tape);
+      this.#require('drive', mount.drive);
+      this.#refuseMounted('tape', mount.tape);
+      this.#refuseMounted('drive', mount.drive);
+      const row = this.#database.insertNumbered(MOUNT, {
+        ...mount,
+        dismountedAtMs: undefined,
+        state: 'open',
+      });
+      this.#database.run('UPDATE tape SET mountedAtMs = :atMs WHERE name = :tape', {
+        tape: mount.tape,
+        atMs: mount.mountedAtMs,
+      });
+      if (mount.requestNumber !== undefined) {
+        this.#deleteMountRequest(mount.host, mount.requestNumber);
+      }
+      return row;
+    });
+  }
+
+  async recordDismount(record: DismountRecord): Promise<void> {
+    const { mountId, atMs, state, content } = record;
+    this.#database.transaction(() => {
+      const [mount] = this.#database.rows(MOUNT, "WHERE id = :id AND state = 'open'", {
+        id: mountId,
+      });
+      if (mount === undefined) {
+        throw new CapstanError('NOT_FOUND', { kind: 'open mount', name: mountId });
+      }
+      const { tape } = mount;
+      this.#database.run('UPDATE mount SET state = :state, dismountedAtMs = :atMs WHERE id = :id', {
+        id: mountId,
+        state,
+        atMs,
+      });
+      this.#database.run('UPDATE tape SET dismountedAtMs = :atMs WHERE name = :tape', {
+        tape,
+        atMs,
+      });
+      if (content !== undefined) {
+        const { generation, payloadBytes } = content;
+        this.#database.run(
+          `UPDATE tape SET generation = :generation, payloadBytes = :payloadBytes,
+             writtenAtMs = :atMs, copiedFrom = NULL
+           WHERE name = :tape`,
+          { tape, generation, payloadBytes, atMs },
+        );
+        this.#database.replace(GENERATION, { tape, atMs, origin: mount.host, ...content });
+      }
+      for (const ruleId of record.queueRuleIds) this.#queueCopy(tape, ruleId, atMs);
+    });
+  }
+
+  async listMounts(
+    filter: { readonly open: true } | { readonly tape: string },
+  ): Promise<readonly MountRow[]> {
+    return 'tape' in filter
+      ? this.#database.rows(MOUNT, 'WHERE tape = :tape ORDER BY id', { tape: filter.tape })
+      : this.#database.rows(MOUNT, "WHERE state = 'open' ORDER BY id");
+  }
+
+  async putMountRequest(request: MountRequestRow): Promise<void> {
+    this.#database.transaction(() => {
+      this.#require('tape', request.tape);
+      // The row keeps its place in the order of arrival when it is replaced.
+      this.#database.run(
+        `${insertSql(MOUNT_REQUEST)}
+         ON CONFLICT (host, requestNumber) DO UPDATE SET tape = excluded.tape,
+           device = excluded.device, ring = excluded.ring,
+           receivedAtMs = excluded.receivedAtMs, reason = excluded.reason`,
+        toParameters(MOUNT_REQUEST, request),
+      );
+    });
+  }
+
+  async deleteMountRequest(host: string, requestNumber: number): Promise<void> {
+    this.#database.transaction(() => {
+      this.#deleteMountRequest(host, requestNumber);
+    });
+  }
+
+  async listMountRequests(): Promise<readonly MountRequestRow[]> {
+    return this.#database.rows(MOUNT_REQUEST, 'ORDER BY id');
+  }
+
+  async createCopyRule(rule: Omit<CopyRuleRow, 'id'>): Promise<CopyRuleRow> {
+    const { pool, target, targetPool } = rule;
+    return this.#database.transaction(() => {
+      this.#require('pool', pool);
+      this.#refuseTaken(
+        'copy rule',
+        `${pool} to ${target.server}`,
+        'SELECT targetPool FROM copyRule WHERE pool = :pool AND server = :server',
+        { pool, server: target.server },
+      );
+      const row = this.#database.insertNumbered(COPY_RULE, {
+        pool,
+        ...target,
+        targetPool,
+      });
+      return toCopyRule(row);
+    });
+  }
+
+  async deleteCopyRule(id: number): Promise<void> {
+    this.#database.transaction(() => {
+      if (this.#database.run('DELETE FROM copyRule WHERE id = :id', { id }) === 0) {
+        throw new CapstanError('NOT_FOUND', { kind: 'copy rule', name: id });
+      }
+    });
+  }
+
+  async listCopyRules(pool?: string): Promise<readonly CopyRuleRow[]> {
+    const rows: readonly FlatCopyRule[] =
+      pool === undefined
+        ? this.#database.rows(COPY_RULE, 'ORDER BY id')
+        : this.#database.rows(COPY_RULE, 'WHERE pool = :pool ORDER BY id', { pool });
+    return rows.map(toCopyRule);
+  }
+
+  async listCopyJobs(): Promise<readonly CopyJobRow[]> {
+    return this.#database.rows(COPY_JOB, 'ORDER BY tape, ruleId');
+  }
+
+  async putCopyJob(job: CopyJobRow, event?: Omit<EventRow, 'id'>): Promise<void> {
+    this.#database.transaction(() => {
+      this.#require('tape', job.tape);
+      if (
+        this.#database.one('SELECT 1 FROM copyRule WHERE id = :id', { id: job.ruleId }) ===
+        undefined
+      ) {
+        throw new CapstanError('NOT_FOUND', { kind: 'copy rule', name: job.ruleId });
+      }
+      this.#database.replace(COPY_JOB, job);
+      if (event !== undefined) this.#appendEvent(event);
+    });
+  }
+
+  async appendEvent(event: Omit<EventRow, 'id'>): Promise<EventRow> {
+    return this.#database.transaction(() => this.#appendEvent(event));
+  }
+
+  async listEvents(filter: {
+    readonly afterId?: number;
+    readonly limit: number;
+  }): Promise<readonly EventRow[]> {
+    const { afterId, limit } = filter;
+    assert(Number.isSafeInteger(limit) && limit > 0, 'events are listed by whole numbers above 0');
+    if (afterId !== undefined) {
+      return this.#database.rows(EVENT, 'WHERE id > :afterId ORDER BY id LIMIT :limit', {
+        afterId,
+        limit,
+      });
+    }
+    return this.#database.rows(EVENT, 'ORDER BY id DESC LIMIT :limit', { limit }).reverse();
+  }
+
+  async close(): Promise<void> {
+    this.#database.close();
+  }
+
+  #tape(name: string): TapeRow | undefined {
+    return this.#database.rows(TAPE, 'WHERE name = :name', { name })[0];
+  }
+
+  #insertTape(tape: TapeRow): void {
+    const present = this.#tape(tape.name);
+    if (present !== undefined) throw tapeExists(present);
+    const pool = this.#database.rows(POOL, 'WHERE name = :name', { name: tape.pool })[0];
+    if (pool === undefined) {
+      throw new CapstanError('NOT_FOUND', { kind: 'pool', name: tape.pool });
+    }
+    assert(pool.vault === tape.vault, 'a tape lies in the vault of its pool');
+    this.#database.insert(TAPE, tape);
+  }
+
+  /** A rule that was deleted in the meantime owes nothing: no row, no error. */
+  #queueCopy(tape: string, ruleId: number, atMs: number): void {
+    this.#database.run(
+      `INSERT INTO copyJob (tape, ruleId, generation, state, attempts, queuedAtMs, nextAttemptAtMs,
+         copiedGeneration, lastError, bytesSent)
+       SELECT tape.name, copyRule.id, tape.generation, 'due', 0, :atMs, :atMs, NULL, NULL, 0
+       FROM tape, copyRule WHERE tape.name = :tape AND copyRule.id = :ruleId
+       ON CONFLICT (tape, ruleId) DO UPDATE SET generation = excluded.generation,
+         state = 'due', attempts = 0, queuedAtMs = :atMs, nextAttemptAtMs = :atMs,
+         lastError = NULL, bytesSent = 0`,
+      { tape, ruleId, atMs },
+    );
+  }
+
+  #appendEvent(event: Omit<EventRow, 'id'>): EventRow {
+    const row = this.#database.insertNumbered(EVENT, event);
+    this.#database.run('DELETE FROM event WHERE id <= :last', {
+      last: row.id - this.#eventCountMax,
+    });
+    return row;
+  }
+
+  #deleteMountRequest(host: string, requestNumber: number): void {
+    this.#database.run(
+      'DELETE FROM mountRequest WHERE host = :host AND requestNumber = :requestNumber',
+      { host, requestNumber },
+    );
+  }
+
+  #require(kind: 'vault' | 'pool' | 'tape' | 'drive', name: string): void {
+    if (this.#database.one(`SELECT 1 FROM ${kind} WHERE name = :name`, { name }) === undefined) {
+      throw new CapstanError('NOT_FOUND', { kind, name });
+    }
+  }
+
+  /** Throws ALREADY_EXISTS where `sql` finds a row; the row's values say where. */
+  #refuseTaken(kind: string, name: string, sql: string, parameters: Parameters): void {
+    const row = this.#database.one(sql, parameters);
+    if (row === undefined) return;
+    const where = Object.entries(row).map(([column, value]) => `${column} ${String(value)}`);
+    throw new CapstanError('ALREADY_EXISTS', { kind, name, where: ` (${where.join(', ')})` });
+  }
+
+  #refuseMounted(kind: 'tape' | 'drive', name: string): void {
+    const [mount] = this.#database.rows(MOUNT, `WHERE ${kind} = :name AND state = 'open'`, {
+      name,
+    });
+    if (mount === undefined) return;
+    const by =
+      kind === 'tape' ? `mounted on ${mount.drive}` : `tape ${mount.tape} is mounted on it`;
+    throw new CapstanError('IN_USE', { kind, name, by });
+  }
+}
+
+function tapeExists(tape: TapeRow): CapstanError {
+  return new CapstanError('ALREADY_EXISTS', {
+    kind: 'tape',
+    name: tape.name,
+    where: ` in pool ${tape.pool}`,
+  });
+}
+
+function toCopyRule(row: FlatCopyRule): CopyRuleRow {
+  const { id, pool, targetPool, ...target } = row;
+  return { id, pool, target, targetPool };
+}
