@@ -1,0 +1,180 @@
+import { describe, expect, it } from 'vitest';
+import {
+  COMMENT_CHARS_MAX,
+  type ZsvrEvent,
+  cleanComment,
+  formatZsvrEvent,
+  parseZsvrEvent,
+} from '../../../src/ems/zsvr-events.ts';
+
+const REQUEST = {
+  kind: 'mount-request',
+  number: 600,
+  requestNumber: 7,
+  volume: 'LAB001',
+  labelType: 'ansi',
+  ring: true,
+} as const satisfies ZsvrEvent;
+
+/** Each text as the manual prints it (600, 601 by analogy, 649 ours), and what it means. */
+const TEXTS: readonly (readonly [number, string, ZsvrEvent])[] = [
+  [600, '$ZSVR: 0007 MOUNT LAB001 WITH RING', REQUEST],
+  [
+    600,
+    '$ZSVR: 0007 MOUNT LAB001 REEL 2 DENSITY 6250 ON $TAPE0 WITH RING nightly, shelf 3',
+    { ...REQUEST, reel: 2, density: 6250, device: '$TAPE0', comment: 'nightly, shelf 3' },
+  ],
+  [601, '$ZSVR: 9999 MOUNT A NO RING', request(601, 'ansi', false, 'A', 9999)],
+  [
+    602,
+    '$ZSVR: 0000 MOUNT SCRATCH TAPE ON $T WITH RING any',
+    {
+      kind: 'scratch-request',
+      requestNumber: 0,
+      labelType: 'ansi',
+      ring: true,
+      device: '$T',
+      comment: 'any',
+    },
+  ],
+  [602, '$ZSVR: 0001 MOUNT SCRATCH TAPE S00001 WITH RING', request(602, 'ansi', true, 'S00001', 1)],
+  [603, '$ZSVR: 0001 MOUNT IBM I00001 WITH RING', request(603, 'ibm', true, 'I00001', 1)],
+  [604, '$ZSVR: 0001 MOUNT IBM I00001 NO RING', request(604, 'ibm', false, 'I00001', 1)],
+  [605, '$ZSVR: 0001 MOUNT IBM SCRATCH TAPE I1 WITH RING', request(605, 'ibm', true, 'I1', 1)],
+  [
+    606,
+    '$ZSVR: 0012 REQUEST TO USE $TAPE1 UNLABELED please',
+    { kind: 'unlabelled-request', requestNumber: 12, device: '$TAPE1', comment: 'please' },
+  ],
+  [
+    608,
+    '$ZSVR: 0012 UNKNOWN TAPE ON $TAPE1, ACCEPT OR MOUNT CORRECT TAPE TO PROCEED',
+    { kind: 'unknown-tape', requestNumber: 12, device: '$TAPE1' },
+  ],
+  [609, '$ZSVR: 0001 MOUNT TMF T00001 WITH RING', request(609, 'tmf', true, 'T00001', 1)],
+  [610, '$ZSVR: 0001 MOUNT TMF T00001 NO RING', request(610, 'tmf', false, 'T00001', 1)],
+  [
+    613,
+    '$TAPE0: ERROR 2 - PROTECTION VIOLATION, VOLUME LAB001 NOT EXPIRED',
+    { kind: 'not-expired', device: '$TAPE0', volume: 'LAB001' },
+  ],
+  [
+    614,
+    '$TAPE0: ERROR 3 - WRONG TAPE, LAB002 MOUNTED, SHOULD BE LAB001',
+    { kind: 'wrong-tape', device: '$TAPE0', volume: 'LAB002', wanted: 'LAB001' },
+  ],
+  [
+    619,
+    '$TAPE0: ERROR 8 - VOLUME LAB001 IS WRITE PROTECTED',
+    { kind: 'write-protected', device: '$TAPE0', volume: 'LAB001' },
+  ],
+  [634, 'STATUS 502 - VOLUME LAB001 REJECTED', { kind: 'volume-rejected', volume: 'LAB001' }],
+  [
+    636,
+    'STATUS 1502 - EXECUTED MEDIACOM REJECT 0007',
+    { kind: 'reject-executed', requestNumber: 7 },
+  ],
+  [
+    637,
+    'STATUS 1503 - EXECUTED TAPECOM ACCEPT 0007',
+    { kind: 'accept-executed', requestNumber: 7 },
+  ],
+  [
+    640,
+    'STATUS 1506 - UNREQUESTED ANSI TAPE LAB001 ONLINE ON $TAPE0',
+    { kind: 'unrequested-tape', volume: 'LAB001', device: '$TAPE0' },
+  ],
+  [
+    648,
+    '$ZSVR: 0007 VOLUME LAB001 MOUNTED',
+    { kind: 'mounted', requestNumber: 7, volume: 'LAB001' },
+  ],
+  [
+    649,
+    '$ZSVR: 0007 REQUEST FOR VOLUME LAB001 CANCELLED',
+    { kind: 'request-cancelled', requestNumber: 7, volume: 'LAB001' },
+  ],
+  [
+    651,
+    '$ZSVR: 0007 REQUEST FOR VOLUME LAB001 REJECTED BY OPERATOR',
+    { kind: 'request-rejected', requestNumber: 7, volume: 'LAB001' },
+  ],
+  [
+    659,
+    'STATUS 1512 - LAB001 TAPE DISMOUNTED FROM DRIVE $TAPE0',
+    { kind: 'dismounted', volume: 'LAB001', device: '$TAPE0' },
+  ],
+];
+
+describe("$ZSVR's events", () => {
+  it.each(TEXTS)('%i reads and prints as "%s"', (eventNumber, text, event) => {
+    expect(parseZsvrEvent(eventNumber, text)).toStrictEqual(event);
+    expect(formatZsvrEvent(event)).toStrictEqual({ eventNumber, text });
+  });
+
+  it.each(['WITH', 'REEL', 'ON', 'NO', 'IBM', 'TAPE', 'RING'])(
+    'a volume may be called %s, like a word of the grammar',
+    (volume) => {
+      for (const number of [600, 602, 603, 605] as const) {
+        const ibm = number > 602;
+        const event = request(number, ibm ? 'ibm' : 'ansi', true, volume, 1);
+        const full = { ...event, reel: 1, device: '$NO', comment: 'WITH RING' } as const;
+        expect(parseZsvrEvent(number, formatZsvrEvent(event).text)).toStrictEqual(event);
+        expect(parseZsvrEvent(number, formatZsvrEvent(full).text)).toStrictEqual(full);
+      }
+    },
+  );
+
+  it('a status is read with the name of $ZSVR before it, too, and with blanks in runs', () => {
+    expect(
+      parseZsvrEvent(659, ' $ZSVR:  STATUS 1512 -  LAB001 TAPE DISMOUNTED FROM DRIVE  $TAPE0 '),
+    ).toStrictEqual({ kind: 'dismounted', volume: 'LAB001', device: '$TAPE0' });
+  });
+
+  it.each([
+    [600, '$ZSVR: 0007 MOUNT LAB001'],
+    [600, '$ZSVR: 0007 MOUNT LAB001 ON TAPE0 WITH RING'],
+    [600, '$ZSVR: 0007 MOUNT LAB0012 WITH RING'],
+    [600, '$ZSVR: 0007 MOUNT lab001 WITH RING'],
+    [600, '$ZSVR: 0007 MOUNT ../x WITH RING'],
+    [600, '$ZSVR: 7 MOUNT LAB001 WITH RING'],
+    [600, '$ZSVR: 10007 MOUNT LAB001 WITH RING'],
+    [600, '$ZSVR: 0007 MOUNT LAB001 NO RING'],
+    [601, '$ZSVR: 0007 MOUNT LAB001 WITH RING'],
+    [600, '$OTHER: 0007 MOUNT LAB001 WITH RING'],
+    [600, `$ZSVR: 0007 MOUNT LAB001 WITH RING ${'x'.repeat(COMMENT_CHARS_MAX + 1)}`],
+    [648, '$ZSVR: 0007 VOLUME LAB001 MOUNTED AGAIN'],
+    [999, '$ZSVR: 0007 MOUNT LAB001 WITH RING'],
+    [600, 'x'.repeat(1_000_000)],
+    [600, ''],
+  ])('%i "%.60s" is no event', (eventNumber, text) => {
+    expect(parseZsvrEvent(eventNumber, text)).toBeUndefined();
+  });
+
+  it('a comment from outside is cut to 80 printable characters before it is printed', () => {
+    expect(cleanComment('  bring\r\nit |\u0007 now\u00e9 ')).toBe('bring it | now');
+    const { text } = formatZsvrEvent({ ...REQUEST, comment: `${'ab '.repeat(40)}\u001b[2J` });
+    expect(text).toBe(`$ZSVR: 0007 MOUNT LAB001 WITH RING ${'ab '.repeat(27).slice(0, 80)}`);
+    expect(formatZsvrEvent({ ...REQUEST, comment: '\u0007' }).text).not.toMatch(/RING /);
+  });
+
+  it.each([
+    { ...REQUEST, volume: 'lab001' },
+    { ...REQUEST, requestNumber: 10_000 },
+    { ...REQUEST, requestNumber: -1 },
+    { ...REQUEST, device: 'TAPE0' },
+    { ...REQUEST, ring: false },
+  ] as ZsvrEvent[])('an event that $ZSVR could not have sent is a mistake: %j', (event) => {
+    expect(() => formatZsvrEvent(event)).toThrow(/must hold/);
+  });
+});
+
+function request(
+  number: 600 | 601 | 602 | 603 | 604 | 605 | 609 | 610,
+  labelType: 'ansi' | 'ibm' | 'tmf',
+  ring: boolean,
+  volume: string,
+  requestNumber: number,
+): ZsvrEvent {
+  return { kind: 'mount-request', number, requestNumber, volume, labelType, ring };
+}
