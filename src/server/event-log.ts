@@ -1,0 +1,263 @@
+/**
+ * The event log: what an operator must see, out of one catalogue of messages with stable numbers.
+ *
+ * A line is nine fields between bars, 255 characters at most; the message ID is the severity's digit
+ * (2 Info, 4 Warning, 6 Error, 8 Critical), two digits of the subsystem and three of the event:
+ *
+ *   2006-08-28 16:25:18|WARNING|440002|5900-E|127.0.0.1|Tapeserver01|administrator||text
+ *
+ * Subsystems: 20 media operations and EMS, 21 pools and cartridges, 22 AutoCopy (ours), 40 access
+ * control. Numbers of events below 100 are the product's, those from 101 on are ours. Times are UTC.
+ * docs/reference/events.md explains every message; a test compares.
+ *
+ * @source VTS 8.3 Configuration Guide and 6.04.02 Operations Guide, "Event log".
+ */
+import { formatTimestamp, parseTimestamp } from '../base/civil-time.ts';
+import type { Catalog, EventRow, EventSeverity } from '../ports/catalog.ts';
+import type { Clock } from '../ports/clock.ts';
+
+/** Number and text of every message; `{field}` is filled in. A number is never given another meaning. */
+export const EVENT_MESSAGES = {
+  MANUALLY_MOUNTED: {
+    id: '220001',
+    text: 'Cartridge {tape} for {access} has been manually mounted',
+  },
+  MANUALLY_UNMOUNTED: { id: '220002', text: 'Cartridge {tape} has been manually unmounted' },
+  MOUNTED: {
+    id: '220101',
+    text: 'Cartridge {tape} for {access} has been mounted on {drive} for {host} {device}, request {requestNumber}',
+  },
+  DISMOUNTED: {
+    id: '220102',
+    text: 'Cartridge {tape} has been dismounted from {drive}, generation {generation}',
+  },
+  MOUNT_INTERRUPTED: {
+    id: '420103',
+    text: 'Mount of cartridge {tape} on {drive} was interrupted by a restart; the tape is not copied',
+  },
+  MOUNT_QUEUED: {
+    id: '220104',
+    text: 'Request {requestNumber} of {host} for cartridge {tape} waits: {reason}',
+  },
+  MOUNT_REQUEST_ENDED: {
+    id: '220105',
+    text: 'Request {requestNumber} of {host} for cartridge {tape} has ended: {reason}',
+  },
+  MOUNT_FAILED: {
+    id: '620106',
+    text: 'Cartridge {tape} cannot be mounted on {drive}: {reason}',
+  },
+  DISMOUNT_FAILED: {
+    id: '620107',
+    text: 'The dismount of cartridge {tape} from {drive} failed: {reason}',
+  },
+  STORE_DAMAGED: { id: '820110', text: 'Vault {vault} is damaged at {place}: {what}' },
+  STORE_FAILED: { id: '820111', text: 'Vault {vault} failed: {reason}' },
+  CONTENT_FOUND: {
+    id: '420112',
+    text: 'Cartridge {tape} was found at generation {found}, the catalog had {recorded} and was corrected',
+  },
+  EMS_SESSION_ESTABLISHED: { id: '220120', text: 'EMS session with {host} established' },
+  EMS_SESSION_LOST: { id: '420121', text: 'EMS session with {host} lost: {reason}' },
+  EMS_SESSION_FAILED: { id: '420122', text: 'EMS session with {host} cannot be had: {reason}' },
+  SERVER_STARTED: { id: '220130', text: 'TapeServer {server} started' },
+  SERVER_STOPPED: { id: '220131', text: 'TapeServer {server} stopped' },
+  CARTRIDGE_ERASED: { id: '421013', text: 'Cartridge {tape} erased in Pool {pool}' },
+  CARTRIDGE_CREATED: { id: '221101', text: 'Cartridge {tape} created in Pool {pool}' },
+  CARTRIDGE_DELETED: { id: '421102', text: 'Cartridge {tape} deleted from Pool {pool}' },
+  COPY_SUCCEEDED: {
+    id: '222101',
+    text: 'AutoCopy of cartridge {tape} to {target} succeeded: generation {generation}, {bytesSent} bytes sent',
+  },
+  COPY_ATTEMPT_FAILED: {
+    id: '422102',
+    text: 'AutoCopy of cartridge {tape} to {target} failed at attempt {attempt} of {attemptsMax}: {reason}',
+  },
+  COPY_FAILED: {
+    id: '622103',
+    text: 'AutoCopy of cartridge {tape} to {target} failed after {attempts} attempts: {reason}',
+  },
+  COPY_REFUSED: {
+    id: '622104',
+    text: 'Copy of cartridge {tape} from {source} refused: {reason}',
+  },
+  COPY_RECEIVED: {
+    id: '222105',
+    text: 'Cartridge {tape} received from {source} into Pool {pool}, generation {generation}',
+  },
+  REPLICATION_ENDED: {
+    id: '422106',
+    text: 'Replication connection with {peer} ended: {reason}',
+  },
+  COPY_STALE: {
+    id: '422107',
+    text: 'AutoCopy of cartridge {tape} to {target} sent nothing: the target has generation {generation}',
+  },
+  COPY_PREEMPTED: {
+    id: '222108',
+    text: 'AutoCopy of cartridge {tape} to {target} was ended by a mount; the next dismount queues it',
+  },
+  ACCESS_DEFAULTS_RESTORED: {
+    id: '440002',
+    text: 'Access Control RESTORE OPEN defaults have been restored',
+  },
+} as const satisfies Record<string, { readonly id: string; readonly text: string }>;
+
+export type EventMessage = keyof typeof EVENT_MESSAGES;
+
+type FieldsIn<Text extends string> = Text extends `${string}{${infer Field}}${infer Rest}`
+  ? Field | FieldsIn<Rest>
+  : never;
+/** The fields that a message's text has places for. */
+export type EventFields<Message extends EventMessage> = Readonly<
+  Record<FieldsIn<(typeof EVENT_MESSAGES)[Message]['text']>, string | number>
+>;
+
+/** The message ID's first digit. */
+const SEVERITIES: Readonly<Record<string, EventSeverity>> = {
+  '2': 'INFO',
+  '4': 'WARNING',
+  '6': 'ERROR',
+  '8': 'CRITICAL',
+};
+
+/** Most characters of each field, and of the line. The limit of `program` is ours. */
+export const EVENT_LINE_LIMITS = {
+  timestamp: 19,
+  severity: 8,
+  messageId: 6,
+  systemId: 7,
+  address: 15,
+  serverName: 15,
+  user: 15,
+  program: 15,
+  text: 177,
+  line: 255,
+} as const;
+
+/** Who caused an event; the server itself unless told otherwise. */
+export interface EventOrigin {
+  /** IP address, or that of the server. */
+  readonly address?: string;
+  readonly user?: string;
+  readonly program?: string;
+}
+
+export interface EventLogOptions {
+  readonly catalog: Pick<Catalog, 'appendEvent'>;
+  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly settings: { readonly address: string };
+  /** Called for each entry that is kept. */
+  readonly onLogged?: (event: EventRow) => void;
+  /** Called where {@link EventLog.report} could not keep an entry. */
+  readonly onLost?: (event: Omit<EventRow, 'id'>, error: unknown) => void;
+}
+
+/** Writes entries. Fields from outside may hold anything: they are cleaned and cut. */
+export class EventLog {
+  readonly #options: EventLogOptions;
+
+  constructor(options: EventLogOptions) {
+    this.#options = options;
+  }
+
+  /** The entry as it would be written now, for a transaction of the catalog that writes it. */
+  entry<Message extends EventMessage>(
+    message: Message,
+    fields: EventFields<Message>,
+    origin: EventOrigin = {},
+  ): Omit<EventRow, 'id'> {
+    const { clock, settings } = this.#options;
+    const { id, text } = EVENT_MESSAGES[message];
+    const values: Readonly<Record<string, string | number>> = fields;
+    const limits = EVENT_LINE_LIMITS;
+    return {
+      atMs: clock.nowMs(),
+      severity: SEVERITIES[id.charAt(0)] ?? 'ERROR',
+      messageId: id,
+      address: cleanField(origin.address ?? settings.address, limits.address),
+      user: cleanField(origin.user ?? 'system', limits.user),
+      program: cleanField(origin.program ?? '', limits.program),
+      text: cleanField(
+        text.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
+          cleanField(String(values[name] ?? ''), limits.text),
+        ),
+        limits.text,
+      ),
+    };
+  }
+
+  /** Writes an entry; resolves when it would survive a power cut. Rejects as the catalog does. */
+  async log<Message extends EventMessage>(
+    message: Message,
+    fields: EventFields<Message>,
+    origin?: EventOrigin,
+  ): Promise<EventRow> {
+    const row = await this.#options.catalog.appendEvent(this.entry(message, fields, origin));
+    this.#options.onLogged?.(row);
+    return row;
+  }
+
+  /** Writes an entry for who has nothing to wait for; one that could not be kept goes to `onLost`. */
+  report<Message extends EventMessage>(
+    message: Message,
+    fields: EventFields<Message>,
+    origin?: EventOrigin,
+  ): void {
+    this.log(message, fields, origin).catch((error: unknown) => {
+      this.#options.onLost?.(this.entry(message, fields, origin), error);
+    });
+  }
+}
+
+/** The names that stand in every line of a server. */
+export interface EventLineNames {
+  /** Make and model, at most 7 characters: `5900-E`. */
+  readonly systemId: string;
+  readonly serverName: string;
+}
+
+/** The product's line, without a line end. A line too long loses the end of its text. */
+export function formatEventLine(row: EventRow, names: EventLineNames): string {
+  const limits = EVENT_LINE_LIMITS;
+  const head = [
+    formatTimestamp(row.atMs),
+    row.severity,
+    cleanField(row.messageId, limits.messageId),
+    cleanField(names.systemId, limits.systemId),
+    cleanField(row.address, limits.address),
+    cleanField(names.serverName, limits.serverName),
+    cleanField(row.user, limits.user),
+    cleanField(row.program, limits.program),
+    '',
+  ].join('|');
+  return head + cleanField(row.text, Math.min(limits.text, limits.line - head.length));
+}
+
+/** A line's fields, or undefined where it is none; the time loses its milliseconds. */
+export function parseEventLine(line: string): (Omit<EventRow, 'id'> & EventLineNames) | undefined {
+  if (line.length > EVENT_LINE_LIMITS.line) return undefined;
+  const fields = line.split('|');
+  if (fields.length !== 9) return undefined;
+  const [timestamp = '', severity = '', messageId = ''] = fields;
+  const [systemId = '', address = '', serverName = '', user = '', program = '', text = ''] =
+    fields.slice(3);
+  const atMs = parseTimestamp(timestamp);
+  const ofId = SEVERITIES[messageId.charAt(0)];
+  if (atMs === undefined || ofId === undefined || ofId !== severity) return undefined;
+  if (!/^\d{6}$/.test(messageId)) return undefined;
+  const parsed = { systemId, address, serverName, user, program, text };
+  const fits = Object.entries(parsed).every(
+    ([name, value]) => value.length <= EVENT_LINE_LIMITS[name as keyof typeof parsed],
+  );
+  return fits ? { atMs, severity: ofId, messageId, ...parsed } : undefined;
+}
+
+/** Printable ASCII without bars, blanks where something else stood, cut to its limit. */
+function cleanField(value: string, charsMax: number): string {
+  return value
+    .replaceAll(/[^ -~]+|\|+/g, ' ')
+    .trim()
+    .slice(0, charsMax)
+    .trimEnd();
+}
