@@ -195,9 +195,7 @@ export class TapeMedium {
       this.#usedBytes = located.bytesBefore + located.filemarksBefore * FILEMARK_CAPACITY_BYTES;
     }
     return (
-      this.#usedBytes +
-      this.#buffer.bytes +
-      this.#buffer.filemarkCount * FILEMARK_CAPACITY_BYTES
+      this.#usedBytes + this.#buffer.bytes + this.#buffer.filemarkCount * FILEMARK_CAPACITY_BYTES
     );
   }
 

@@ -2,7 +2,8 @@
 import { concatBytes } from '../base/bytes.ts';
 
 export type TapeObject =
-  { readonly kind: 'block'; readonly data: Uint8Array } | { readonly kind: 'filemark' };
+  | { readonly kind: 'block'; readonly data: Uint8Array }
+  | { readonly kind: 'filemark' };
 
 export const FILEMARK: TapeObject = { kind: 'filemark' };
 

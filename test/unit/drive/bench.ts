@@ -28,7 +28,7 @@ export interface Bench {
 /** A new drive without a cartridge; its power on has not been told yet. */
 export function emptyBench(image = new TapeImageModel()): Bench {
   const drive = new TapeDrive({ model: CAPSTAN_VTD, serialNumber: 'BENCH00001' });
-  const execute: Bench['raw'] = (cdb, dataInLength = 0, dataOut = undefined) =>
+  const execute: Bench['raw'] = (cdb, dataInLength = 0, dataOut?) =>
     image.run(
       drive.execute({
         cdb: Uint8Array.from(cdb),
