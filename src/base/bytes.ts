@@ -28,9 +28,14 @@ export function toSigned(value: number, bits: number): number {
   return value >= 2 ** (bits - 1) ? value - 2 ** bits : value;
 }
 
-/** `value`, which may be negative, as the unsigned number of `bits` bits (at most 48) that stands for it. */
+/** `value` as the unsigned number of `bits` bits (at most 48) that stands for it in two's complement. */
 export function toUnsigned(value: number, bits: number): number {
-  return value < 0 ? value + 2 ** bits : value;
+  const limit = 2 ** (bits - 1);
+  assert(
+    Number.isInteger(value) && value >= -limit && value < limit,
+    'a signed number fits into its bits',
+  );
+  return value < 0 ? value + 2 * limit : value;
 }
 
 /** Writes the whole number `value` >= 0 big-endian into `width` (1 to 8) bytes at `offset`. */

@@ -28,6 +28,9 @@ export const parameterData = (bytes: Uint8Array, allocationLength: number): Outc
   dataIn: bytes.subarray(0, allocationLength),
 });
 
+/** The most that INFORMATION of fixed format sense can say. */
+const INFORMATION_MAX = 2 ** 31 - 1;
+
 const NOTHING = new Uint8Array(0);
 
 /** One command of the drive. Later rows of one opcode differ in their service action. */
@@ -88,5 +91,6 @@ export function failed(unit: DriveUnit, failure: MediumFailure, information?: nu
   const residual = information === undefined ? {} : { information };
   if (failure.kind === 'unreadable') return check({ ...SENSE.UNRECOVERED_READ_ERROR, ...residual });
   if (failure.acknowledgedCount === 0) return check({ ...SENSE.WRITE_ERROR, ...residual });
-  return check({ ...SENSE.WRITE_ERROR, deferred: true, information: failure.acknowledgedCount });
+  const lost = Math.min(failure.acknowledgedCount, INFORMATION_MAX);
+  return check({ ...SENSE.WRITE_ERROR, deferred: true, information: lost });
 }
