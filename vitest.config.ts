@@ -1,5 +1,6 @@
 /** How vitest finds and runs the tests of test/. */
 import { defineConfig } from 'vitest/config';
+import { CountingReporter } from './scripts/vitest-reporter.mjs';
 
 export default defineConfig({
   test: {
@@ -9,6 +10,6 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,
-    reporters: ['default'],
+    reporters: ['default', new CountingReporter()],
   },
 });

@@ -88,10 +88,7 @@ function installPackages() {
     }),
   );
   step('installing the pinned Node runtime', () =>
-    run(process.execPath, ['installArchSpecificPackage.js'], {
-      cwd: join(ROOT, 'node_modules/node'),
-      env: machineEnvironment(),
-    }),
+    run('npm', ['rebuild', 'node'], { env: machineEnvironment() }),
   );
   step('building the ciphers of ssh2', buildSshCiphers);
   writeFileSync(STAMP, `${JSON.stringify({ lock })}\n`);
