@@ -99,6 +99,11 @@ export class DistributorParser {
     return ended;
   }
 
+  /** The event that may still go on. */
+  get pending(): DistributorEvent | undefined {
+    return this.#event;
+  }
+
   /** Nothing more of the event will come: gives it out. */
   flush(): DistributorEvent[] {
     const event = this.#event;

@@ -13,6 +13,8 @@
  */
 import { assert } from '../base/assert.ts';
 
+/** The process that these events come from. */
+export const ZSVR_PROCESS = '$ZSVR';
 /** Longest comment, characters: DEFINE MOUNTMSG. */
 export const COMMENT_CHARS_MAX = 80;
 /** Longest text that is looked at; every text of the table is shorter. */

@@ -1,0 +1,228 @@
+/**
+ * A tape server's session with a host's TACL: log on, start a printing distributor, read its events.
+ *
+ *   host                                   server
+ *   Enter Choice>                          TACL
+ *   TACL 1>                                LOGON user
+ *   Password:                              password
+ *   TACL 2>                                EMSDIST TYPE PRINTING, COLLECTOR $0 [, FILTER f][, TIME t]
+ *   header and continuation lines
+ *
+ * A state machine: bytes in, effects out, byte by byte, so that it does not matter how they are cut. It
+ * knows no time: whoever runs it calls `idle` when nothing came for a while, and gives up by a
+ * time-out of its own. The password is sent and in no effect's sentence.
+ */
+import { encodeAscii } from '../base/bytes.ts';
+import { formatTimestamp } from '../base/civil-time.ts';
+import { CapstanError } from '../base/errors.ts';
+import { type DistributorEvent, DistributorParser } from './printing-distributor.ts';
+import { ZSVR_PROCESS, parseZsvrEvent } from './zsvr-events.ts';
+import { IAC, DO, LineBuffer, TIMING_MARK, TelnetDecoder } from './telnet-lines.ts';
+
+export type SessionEffect =
+  | { readonly kind: 'send'; readonly bytes: Uint8Array }
+  | { readonly kind: 'event'; readonly event: DistributorEvent }
+  /** The distributor runs: events come from now on. */
+  | { readonly kind: 'ready' }
+  /** The session is of no more use; `reason` is a clause for a sentence. Comes once, and last. */
+  | { readonly kind: 'failed'; readonly reason: string };
+
+export interface TaclSessionOptions {
+  /** `SUPER.SUPER`, or an alias. */
+  readonly user: string;
+  readonly password: string;
+  /** `$0`, or an alternate collector. */
+  readonly collector: string;
+  /** File of a compiled EMS filter: `$SYSTEM.CAPSTAN.FILTER`. */
+  readonly filter?: string;
+  /** Also events generated since then, in the host's local time; else only new ones. */
+  readonly sinceLocalTimeMs?: number;
+}
+
+/**
+ * - `log-on`: waiting for a prompt of the log-on dialogue;
+ * - `starting`: the distributor was asked for;
+ * - `ready`: no prompt came back, so it runs;
+ * - `failed`: ended.
+ */
+export type SessionState = 'log-on' | 'starting' | 'ready' | 'failed';
+
+/** Longest user name and password, characters. */
+const CREDENTIAL_CHARS_MAX = 64;
+/** Most of a host's line that a reason quotes. */
+const QUOTE_CHARS_MAX = 80;
+
+/** What a credential may consist of: no control character can add a line to what is sent. */
+const CREDENTIAL_PATTERN = new RegExp(`^[ -~]{1,${CREDENTIAL_CHARS_MAX}}$`);
+const COLLECTOR_PATTERN = /^\$[A-Z0-9]{1,6}$/;
+const FILTER_PATTERN = /^[$A-Z0-9.]{1,36}$/i;
+const SERVICE_PROMPT = /^(?:.*\s)?enter choice>$/i;
+const TACL_PROMPT = /^(?:\\[A-Z][A-Z0-9]* )?TACL \d+>$/i;
+const PASSWORD_PROMPT = /^(?:.*\s)?password:$/i;
+/** Words that a TACL refuses with, in the lines between the password and the next prompt. */
+const REFUSAL = /\*error\*|invalid|incorrect|denied|illegal|not allowed|unknown user|expired\b/i;
+
+export class TaclSession {
+  readonly #options: TaclSessionOptions;
+  readonly #telnet = new TelnetDecoder();
+  readonly #line = new LineBuffer();
+  readonly #parser = new DistributorParser();
+  #state: SessionState = 'log-on';
+  /** The last thing sent in the log-on dialogue. */
+  #sent: 'nothing' | 'service' | 'user' | 'password' | 'command' = 'nothing';
+  #answerCount = 0;
+  /** The blank behind a prompt belongs to it, not to the line that is printed there. */
+  #behindPrompt = false;
+  /** The host's last line that says why it refused. */
+  #refusal: string | undefined;
+
+  /** Throws INVALID_ARGUMENT where an option could not be sent as it is; says nothing of the password. */
+  constructor(options: TaclSessionOptions) {
+    const { user, password, collector, filter } = options;
+    for (const [what, text, pattern] of [
+      ['The user of a TACL session', user, CREDENTIAL_PATTERN],
+      ['The password of a TACL session', password, CREDENTIAL_PATTERN],
+      ['The collector', collector, COLLECTOR_PATTERN],
+      ['The filter', filter ?? 'NONE', FILTER_PATTERN],
+    ] as const) {
+      if (pattern.test(text)) continue;
+      throw new CapstanError('INVALID_ARGUMENT', {
+        what,
+        reason: `it must match ${pattern.source}`,
+      });
+    }
+    this.#options = options;
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  /** Prompts answered so far: what a time-out for an answer starts anew with. */
+  get answerCount(): number {
+    return this.#answerCount;
+  }
+
+  /** Takes the next bytes. Never throws; nothing comes of bytes after a failure. */
+  receive(bytes: Uint8Array): SessionEffect[] {
+    const effects: SessionEffect[] = [];
+    for (const byte of bytes) {
+      if (this.#state === 'failed') break;
+      const item = this.#telnet.push(byte);
+      if (item === undefined) continue;
+      if (item.kind === 'answer') effects.push({ kind: 'send', bytes: item.bytes });
+      else if (item.kind === 'line-end') effects.push(...this.#endLine());
+      else effects.push(...this.#character(item.character));
+    }
+    return effects;
+  }
+
+  /** Nothing came for a while: what was printed last is whole, and a distributor without a word runs. */
+  idle(): SessionEffect[] {
+    if (this.#state === 'failed' || this.#state === 'log-on') return [];
+    const effects: SessionEffect[] = this.#becomeReady();
+    // A line without its end is still on its way, and so is the rest of a text of $ZSVR that says nothing.
+    const last = this.#parser.pending;
+    if (last === undefined || this.#line.pending !== '') return effects;
+    if (
+      last.process === ZSVR_PROCESS &&
+      parseZsvrEvent(last.eventNumber, last.text) === undefined
+    ) {
+      return effects;
+    }
+    return [...effects, ...this.#events(this.#parser.flush())];
+  }
+
+  /** Asks for a sign of life, which any telnet answers and TACL does not see. @source RFC 860 */
+  probe(): SessionEffect[] {
+    if (this.#state === 'failed') return [];
+    return [{ kind: 'send', bytes: Uint8Array.of(IAC, DO, TIMING_MARK) }];
+  }
+
+  #character(character: string): SessionEffect[] {
+    const skipped = this.#behindPrompt && character === ' ';
+    this.#behindPrompt = false;
+    if (skipped) return [];
+    this.#line.push(character);
+    if (character !== '>' && character !== ':') return [];
+    const prompt = this.#line.pending;
+    if (this.#state === 'log-on') return this.#answer(prompt);
+    if (!TACL_PROMPT.test(prompt)) return [];
+    const events = this.#events(this.#parser.flush());
+    return [...events, ...this.#fail(this.#refusal ?? 'its distributor ended')];
+  }
+
+  #answer(prompt: string): SessionEffect[] {
+    const { user, password } = this.#options;
+    if (SERVICE_PROMPT.test(prompt)) {
+      if (this.#sent !== 'nothing') return this.#fail(this.#refusal ?? 'it offers no TACL');
+      return this.#send('service', 'TACL');
+    }
+    if (PASSWORD_PROMPT.test(prompt)) {
+      if (this.#sent !== 'user') return this.#fail('it asked for a password out of turn');
+      return this.#send('password', password);
+    }
+    if (!TACL_PROMPT.test(prompt)) return [];
+    switch (this.#sent) {
+      case 'nothing':
+      case 'service':
+        return this.#send('user', `LOGON ${user}`);
+      case 'user':
+        return this.#fail(this.#refusal ?? 'it did not ask for a password');
+      case 'password':
+      case 'command':
+        if (this.#refusal !== undefined) return this.#fail(this.#refusal);
+        this.#state = 'starting';
+        return this.#send('command', this.#command());
+    }
+  }
+
+  #command(): string {
+    const { collector, filter, sinceLocalTimeMs } = this.#options;
+    const parts = ['EMSDIST TYPE PRINTING', `COLLECTOR ${collector}`];
+    if (filter !== undefined) parts.push(`FILTER ${filter}`);
+    if (sinceLocalTimeMs !== undefined) parts.push(`TIME ${formatTimestamp(sinceLocalTimeMs)}`);
+    return parts.join(', ');
+  }
+
+  #send(sent: 'service' | 'user' | 'password' | 'command', line: string): SessionEffect[] {
+    this.#sent = sent;
+    this.#answerCount += 1;
+    this.#behindPrompt = true;
+    this.#refusal = undefined;
+    // The prompt is used up: a blank or an echo behind it must not bring it up again.
+    this.#line.take();
+    return [{ kind: 'send', bytes: encodeAscii(`${line}\r\n`) }];
+  }
+
+  #endLine(): SessionEffect[] {
+    this.#behindPrompt = false;
+    const line = this.#line.take() ?? '';
+    if (this.#state !== 'ready' && REFUSAL.test(line)) this.#refusal = this.#quote(line);
+    if (this.#state === 'log-on') return [];
+    const events = this.#events(this.#parser.push(line));
+    return events.length > 0 ? [...this.#becomeReady(), ...events] : [];
+  }
+
+  #events(events: readonly DistributorEvent[]): SessionEffect[] {
+    return events.map((event) => ({ kind: 'event', event }));
+  }
+
+  #becomeReady(): SessionEffect[] {
+    if (this.#state !== 'starting') return [];
+    this.#state = 'ready';
+    this.#refusal = undefined;
+    return [{ kind: 'ready' }];
+  }
+
+  #fail(reason: string): SessionEffect[] {
+    this.#state = 'failed';
+    return [{ kind: 'failed', reason }];
+  }
+
+  /** The host's own words; a host that repeats the password does not get it into a log. */
+  #quote(line: string): string {
+    const words = line.replaceAll(this.#options.password, '***').trim();
+    return `it said ${JSON.stringify(words.slice(0, QUOTE_CHARS_MAX))}`;
+  }
+}
