@@ -1,0 +1,52 @@
+/** What sits behind the host's TACL port: a session a connection, with the distributor it starts. */
+import { isCapstanError } from '../../src/base/errors.ts';
+import { TaclHostSession } from '../../src/ems/tacl-host.ts';
+import type { HostEffect, TaclHostOptions } from '../../src/ems/tacl-host.ts';
+import type { Cancel } from '../../src/ports/clock.ts';
+import type { DuplexStream } from '../../src/ports/network.ts';
+import type { EmsCollector } from './ems-collector.ts';
+
+/** Serves one connection to its end; resolves then, also where the network took it down. */
+export async function serveTaclTerminal(
+  stream: DuplexStream,
+  collector: EmsCollector,
+  options: TaclHostOptions,
+): Promise<void> {
+  const session = new TaclHostSession(options);
+  let stopDistributor: Cancel = () => {};
+  let sending = Promise.resolve();
+  const perform = (effects: readonly HostEffect[]): void => {
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case 'send':
+          // A connection that is lost ends the reader below, which is where it is dealt with.
+          sending = sending.then(() => stream.write(effect.bytes)).catch(() => {});
+          break;
+        case 'distributor-started':
+          stopDistributor();
+          stopDistributor = collector.distribute(
+            (lines) => perform(session.emit(lines)),
+            effect.sinceLocalTimeMs,
+          );
+          break;
+        case 'ended':
+          sending = sending.then(() => stream.end()).catch(() => {});
+          break;
+      }
+    }
+  };
+  try {
+    perform(session.start());
+    for (;;) {
+      const bytes = await stream.read();
+      if (bytes === undefined) break;
+      perform(session.receive(bytes));
+    }
+  } catch (error) {
+    if (!isCapstanError(error, 'CONNECTION_LOST')) throw error;
+  } finally {
+    stopDistributor();
+    await sending;
+    stream.destroy();
+  }
+}

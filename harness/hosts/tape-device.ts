@@ -1,0 +1,60 @@
+/** A tape drive as the host's `$ZSVR` sees it: whether a tape is in it, which one, and whether protected. */
+import { isCapstanError } from '../../src/base/errors.ts';
+import { TapeOperations } from '../../src/initiator/tape-operations.ts';
+import type { ScsiTransport } from '../../src/ports/scsi-transport.ts';
+import { LABEL_LENGTH, parseLabel } from '../../src/tape/labels.ts';
+
+/** MODE SENSE page code that asks for the header and the block descriptor alone. */
+const NO_PAGE = 0x00;
+
+export type Look =
+  /** No tape, not ready yet, or the drive is gone. */
+  | { readonly kind: 'nothing' }
+  /** `volume` is undefined where the tape has no VOL1. The tape is at its beginning. */
+  | {
+      readonly kind: 'loaded';
+      readonly volume: string | undefined;
+      readonly writeProtected: boolean;
+    };
+
+const NOTHING: Look = { kind: 'nothing' };
+
+export class TapeDevice {
+  readonly name: string;
+  readonly operations: TapeOperations;
+  /** Whether a job has the tape that is in it. */
+  inUse = false;
+
+  constructor(name: string, transport: ScsiTransport) {
+    this.name = name;
+    this.operations = new TapeOperations(transport);
+  }
+
+  /** Looks whether a tape is ready, and reads its label. Never rejects for a drive's fault. */
+  async look(): Promise<Look> {
+    try {
+      return await this.#look();
+    } catch (error) {
+      // A drive that is gone holds no tape; it is looked at again.
+      if (isCapstanError(error)) return NOTHING;
+      throw error;
+    }
+  }
+
+  async #look(): Promise<Look> {
+    const { operations } = this;
+    const ready = await operations.awaitReady();
+    if (ready.kind !== 'done') return NOTHING;
+    const mode = await operations.modeSense(NO_PAGE);
+    if (mode.kind !== 'answer') return NOTHING;
+    if ((await operations.rewind()).kind !== 'done') return NOTHING;
+    const read = await operations.readBlock(LABEL_LENGTH);
+    if ((await operations.rewind()).kind !== 'done') return NOTHING;
+    const label = read.kind === 'block' && read.residual === 0 ? parseLabel(read.data) : undefined;
+    return {
+      kind: 'loaded',
+      volume: label?.kind === 'VOL1' ? label.volume : undefined,
+      writeProtected: mode.value.writeProtected,
+    };
+  }
+}
