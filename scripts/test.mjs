@@ -18,10 +18,31 @@ async function checks() {
   return { ...(await runChecks({ tidy: false })), skipped: 0 };
 }
 
+/** Debian packages whose headers the C++ tests include; the module itself takes zstd out of Node. */
+const HEADERS = [{ header: 'zstd.h', package: 'libzstd-dev' }];
+
+async function missingHeaders() {
+  const missing = [];
+  for (const { header, package: name } of HEADERS) {
+    const { exitCode } = await $({
+      nothrow: true,
+      quiet: true,
+      input: `#include <${header}>`,
+    })`g++ -x c++ -fsyntax-only -`;
+    if (exitCode !== 0) missing.push(name);
+  }
+  return missing;
+}
+
 /** @returns {Promise<Totals>} */
 async function nativeTests() {
   if (!existsSync('native/test/Makefile')) {
     console.log('SKIPPED  the C++ tests: native/test/Makefile is missing');
+    return { passed: 0, failed: 0, skipped: 1 };
+  }
+  const lacking = await missingHeaders();
+  if (lacking.length > 0) {
+    console.log(`SKIPPED  the C++ tests: run \`apt-get install ${lacking.join(' ')}\` for them`);
     return { passed: 0, failed: 0, skipped: 1 };
   }
   const result = await $({ nothrow: true, quiet: true })`make -C native/test check`;
