@@ -6,8 +6,9 @@
  * far as the image has got; the difference is in the write buffer. An object is *acknowledged* once
  * the host had GOOD for it, and *durable* once the image has been synced behind it.
  *
- * Invariants: never both a filled write buffer and a filled read-ahead; after a failure the position is
- * where the image really is, and what had been durable still is.
+ * Invariants: never both a filled write buffer and a filled read-ahead. After a failed write the
+ * position has gone back by the objects that the failure counts as lost, so that a host can go on
+ * from there; what was durable still is.
  */
 import { assert } from '../base/assert.ts';
 import type { CapstanError } from '../base/errors.ts';
@@ -40,7 +41,8 @@ export interface ReadFailure {
 }
 export interface WriteFailure {
   readonly kind: 'unwritten';
-  /** Objects that the host had GOOD for earlier and that are not, or may not be, on the medium. */
+  /** Objects that the host had GOOD for earlier and that are not, or may not be, on the medium: 0 where
+   * the call's own objects alone are not. */
   readonly acknowledgedCount: number;
   readonly cause: CapstanError;
 }
@@ -248,6 +250,10 @@ export class TapeMedium {
       yield* ask({ op: 'sync' });
     } catch (error) {
       const acknowledgedCount = Math.max(0, this.#unsyncedCount - ownCount);
+      // They lie right before the image position: no move is made before a sync has held. What may be
+      // lost counts as lost, and is written over by a host that writes it again.
+      this.#moveTo(this.#imagePosition - this.#unsyncedCount);
+      this.#unsyncedCount = 0;
       return { kind: 'unwritten', acknowledgedCount, cause: failureCause(error) };
     }
     this.#unsyncedCount = 0;

@@ -145,13 +145,16 @@ describe('a full disk', () => {
 });
 
 describe('a store that fails to sync', () => {
-  it('is a deferred error for all that was acknowledged since the last sync', () => {
+  it('is a deferred error for all acknowledged since the last sync, and goes back over it', () => {
     const made = bench();
     write(made, 10, 20);
     made.image.failNext('sync', BROKEN);
     expect(said(made.send(REWIND))).toBe('3/0C/00 WRITE ERROR residual 2 deferred');
-    expect(at(made)).toBe(2);
+    expect(at(made)).toBe(0);
     expect(made.image.durableObjects()).toHaveLength(0);
+    write(made, 30);
+    expect(said(made.send(REWIND))).toBe('GOOD');
+    expect(made.image.durableObjects()).toEqual([{ kind: 'block', data: block(30) }]);
   });
 
   it('fails the command itself where only its own data are in doubt', () => {
