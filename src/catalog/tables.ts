@@ -184,7 +184,7 @@ export function toRow<Row>(
   sqlRow: Readonly<Record<string, SQLOutputValue>>,
 ): Row {
   return Object.fromEntries(
-    (Object.entries(table.columns) as [string, ColumnKind][]).map(([name, kind]) => {
+    Object.entries<ColumnKind>(table.columns).map(([name, kind]) => {
       const value = sqlRow[name] ?? undefined;
       return [name, kind === 'boolean' ? value === 1 : value];
     }),

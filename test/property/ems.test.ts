@@ -23,8 +23,10 @@ import {
 
 const RUNS = { numRuns: 500, seed: 20060828 };
 
-const capital = fc.constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZ');
-const letterOrDigit = fc.constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789');
+const LETTERS = Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZ');
+const DIGITS = Array.from('0123456789');
+const capital = fc.constantFrom(...LETTERS);
+const letterOrDigit = fc.constantFrom(...LETTERS, ...DIGITS);
 const word = (min: number, max: number): fc.Arbitrary<string> =>
   fc.string({ unit: letterOrDigit, minLength: min, maxLength: max });
 const name = fc.tuple(capital, word(0, 6)).map((parts) => parts.join(''));
@@ -170,7 +172,12 @@ describe('EMS', () => {
         (texts, places, ended) => {
           const bytes = Uint8Array.from([
             ...encodeAscii('HELLO\r\nEnter Choice> \r\nTACL 1> '),
-            ...[255, 253, 1, 255, 251, 6],
+            255,
+            253,
+            1,
+            255,
+            251,
+            6,
             ...encodeAscii('Password: \r\nTACL 2> '),
             ...encodeAscii(texts.join('')),
             ...encodeAscii(ended ? 'TACL 3> x' : ''),

@@ -69,8 +69,8 @@ describe('A catalog file', () => {
     database.close();
   });
 
-  it('that a newer Capstan made is refused with one sentence', () => {
-    openCatalog(path).close();
+  it('that a newer Capstan made is refused with one sentence', async () => {
+    await openCatalog(path).close();
     withDatabase(path, "INSERT INTO schemaMigration VALUES (99, 'from the future')");
     expect(() => open(path)).toThrow(
       `The catalog ${path} is refused: its schema has version 99 and this Capstan knows 1; ` +

@@ -49,7 +49,7 @@ function receive(session: TaclSession, text: string): string[] {
 /** A session that was brought as far as asking for the distributor. */
 function started(options: Partial<TaclSessionOptions> = {}): TaclSession {
   const session = new TaclSession({ ...OPTIONS, ...options });
-  receive(session, `${GREETING}`);
+  receive(session, GREETING);
   receive(session, 'Password: ');
   receive(session, '\r\nGood day.\r\nTACL 2> ');
   expect(session.state).toBe('starting');
@@ -153,11 +153,30 @@ describe('A TACL session', () => {
   it('refuses the options of a telnet and reads on', () => {
     const session = new TaclSession(OPTIONS);
     const bytes = Uint8Array.from([
-      ...[
-        255, 253, 1, 255, 251, 3, 255, 252, 5, 255, 250, 24, 1, 255, 255, 240, 255, 240, 255, 241,
-      ],
+      255,
+      253,
+      1,
+      255,
+      251,
+      3,
+      255,
+      252,
+      5,
+      255,
+      250,
+      24,
+      1,
+      255,
+      255,
+      240,
+      255,
+      240,
+      255,
+      241,
       ...encodeAscii('TA'),
-      ...[255, 254, 1],
+      255,
+      254,
+      1,
       ...encodeAscii('CL 1>'),
     ]);
     expect(show(session.receive(bytes))).toEqual([
