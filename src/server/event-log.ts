@@ -253,10 +253,10 @@ export function parseEventLine(line: string): (Omit<EventRow, 'id'> & EventLineN
   return fits ? { atMs, severity: ofId, messageId, ...parsed } : undefined;
 }
 
-/** Printable ASCII without bars, blanks where something else stood, cut to its limit. */
+/** Printable ASCII without bars, a blank where anything else stood, cut to its limit. */
 function cleanField(value: string, charsMax: number): string {
   return value
-    .replaceAll(/[^ -~]+|\|+/g, ' ')
+    .replaceAll(/[^!-{}~]+/g, ' ')
     .trim()
     .slice(0, charsMax)
     .trimEnd();
