@@ -30,7 +30,8 @@ const TOOLS = [
  * @returns {NodeJS.ProcessEnv}
  */
 export function gypEnvironment() {
-  const environment = { ...process.env };
+  /** @type {NodeJS.ProcessEnv} */
+  const environment = { ...process.env, npm_config_loglevel: 'error' };
   if (existsSync(RUNTIME)) {
     for (const name of Object.keys(environment)) {
       if (name.toLowerCase() === 'npm_config_nodedir') delete environment[name];
@@ -61,9 +62,11 @@ export function missingTools() {
     ({ command }) => !folders.some((folder) => existsSync(join(folder, command))),
   );
   if (missing.length === 0) return undefined;
-  const names = missing.map((tool) => tool.command).join(' and ');
+  const names = new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(
+    missing.map((tool) => tool.command),
+  );
   const packages = missing.map((tool) => tool.package).join(' ');
-  return `Capstan builds its storage engine from C++ source and ${names} is missing here: run \`apt-get install ${packages}\` (as root), then try again.`;
+  return `Capstan builds its storage engine from C++ source and does not find ${names} here: run \`apt-get install ${packages}\` (as root), then try again.`;
 }
 
 /**
