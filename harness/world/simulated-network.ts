@@ -9,6 +9,7 @@ import type { DuplexStream, Endpoint, Listener, Network } from '../../src/ports/
 import type { Life } from './life.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
 import { Connection } from './simulated-stream.ts';
+import type { SimulatedStream } from './simulated-stream.ts';
 import { Wire } from './simulated-wire.ts';
 import type { Trace } from './trace.ts';
 
@@ -16,6 +17,11 @@ import type { Trace } from './trace.ts';
 const CONNECT_TIMEOUT_MS = 30_000;
 /** First of the ports that are given out where 0 is asked for. */
 const EPHEMERAL_PORT_FIRST = 49_152;
+
+/** The network of one process. */
+export interface SimulatedPort extends Network {
+  connect(endpoint: Endpoint): Promise<SimulatedStream>;
+}
 
 interface Listening {
   readonly life: Life;
@@ -50,7 +56,7 @@ export class SimulatedNetwork {
   }
 
   /** The network as a process sees it that lives on `address`. */
-  port(address: string, life: Life): Network {
+  port(address: string, life: Life): SimulatedPort {
     return {
       connect: (endpoint) => life.call(() => this.#connect(address, life, endpoint)),
       listen: (endpoint, onConnection) =>
@@ -79,7 +85,7 @@ export class SimulatedNetwork {
     };
   }
 
-  #connect(from: string, life: Life, to: Endpoint): Promise<DuplexStream> {
+  #connect(from: string, life: Life, to: Endpoint): Promise<SimulatedStream> {
     const wire = this.wire(from, to.address);
     const refusal = (reason: string): CapstanError =>
       new CapstanError('CONNECTION_REFUSED', { peer: placeOf(to), reason });

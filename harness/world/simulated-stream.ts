@@ -44,6 +44,11 @@ class Pipe {
     return this.#lost;
   }
 
+  /** Whether nothing comes through it any more. */
+  get closed(): boolean {
+    return this.#ended || this.#lost !== undefined;
+  }
+
   get room(): number {
     return BUFFER_BYTES_MAX - this.#bufferedBytes;
   }
@@ -135,6 +140,11 @@ export class Connection {
     this.#pipes[1].lose(new CapstanError('CONNECTION_LOST', { peer: this.far.peer, reason }));
   }
 
+  /** Whether it is lost, or both sides have ended. */
+  get closed(): boolean {
+    return this.#pipes.every((pipe) => pipe.closed);
+  }
+
   /** The wire is healed: what it held arrives. */
   release(): void {
     for (const pipe of this.#pipes) pipe.release();
@@ -142,7 +152,7 @@ export class Connection {
 }
 
 /** One side's end of a connection; its calls do not settle once the process there has died. */
-class SimulatedStream implements DuplexStream {
+export class SimulatedStream implements DuplexStream {
   readonly peer: string;
   readonly #connection: Connection;
   readonly #incoming: Pipe;
@@ -161,6 +171,11 @@ class SimulatedStream implements DuplexStream {
     this.#life = end.life;
     this.peer = end.peer;
     end.life.onEnd(() => connection.lose('the connection was reset'));
+  }
+
+  /** Whether the connection is lost, or both sides have ended. */
+  get closed(): boolean {
+    return this.#connection.closed;
   }
 
   read(): Promise<Uint8Array | undefined> {

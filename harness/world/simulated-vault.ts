@@ -1,0 +1,43 @@
+/** The disk under a simulated server's vault, as the world handles it: open, crash, crash inside. */
+import type { Engine } from '../../src/ports/engine.ts';
+import { EngineModel } from '../model/engine-model.ts';
+import { ModelCrash, ModelStore } from '../model/model-store.ts';
+
+/**
+ * What is left when a process ends without being asked: all that was handed to the operating system
+ * (`kill`), or only what was synced and a part of the rest (`power-cut`).
+ */
+export type CrashKind = 'kill' | 'power-cut';
+
+export interface SimulatedVault {
+  /** Opens the store that is on the disk, as a new process would. */
+  open(): Promise<Engine>;
+  /** The disk operation after `count` more ones crashes; undefined: none does. */
+  crashAfter(count: number | undefined): void;
+  /** Whether an engine's rejection is that crash. */
+  isCrash(error: unknown): boolean;
+  /** The process that had the store open has ended. */
+  crash(kind: CrashKind): void;
+}
+
+/** Over the engine model: quick, and without the native module. */
+export class ModelVault implements SimulatedVault {
+  readonly #store = new ModelStore();
+
+  open(): Promise<Engine> {
+    return Promise.resolve(new EngineModel(this.#store));
+  }
+
+  crashAfter(count: number | undefined): void {
+    this.#store.crashAfter(count);
+  }
+
+  isCrash(error: unknown): boolean {
+    return error instanceof ModelCrash;
+  }
+
+  crash(kind: CrashKind): void {
+    this.#store.crashAfter(undefined);
+    if (kind === 'power-cut') this.#store.cutPower();
+  }
+}
