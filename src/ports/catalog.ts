@@ -3,7 +3,7 @@
  *
  * Contract: every method is one transaction, durable when it resolves, all or nothing. Names come in
  * checked (base/names.ts). Rejections: NOT_FOUND, ALREADY_EXISTS, IN_USE, NO_SPACE, DISK_IO,
- * STORE_CORRUPT. Times are wall-clock milliseconds (Clock.nowMs). Rows come in a stable order
+ * STORE_CORRUPT, STORE_LOCKED. Times are wall-clock milliseconds (Clock.nowMs). Rows come in a stable order
  * (by name, or by id). Conformance suite: test/conformance/catalog.ts.
  */
 import type { Generation } from '../base/units.ts';
@@ -167,10 +167,14 @@ export interface Catalog {
   createTape(tape: TapeRow): Promise<void>;
   findTape(name: string): Promise<TapeRow | undefined>;
   listTapes(pool?: string): Promise<readonly TapeRow[]>;
-  /** IN_USE where it is mounted. Removes its generations and copy jobs with it. */
+  /** IN_USE where it is mounted. Removes its generations, mounts, requests and copy jobs with it. */
   deleteTape(name: string): Promise<void>;
   listGenerations(tape: string): Promise<readonly GenerationRow[]>;
-  /** A tape's content as of now, from a copy or found at start-up; creates the tape's row where missing. */
+  /**
+   * A tape's content as of now, from a copy or found at start-up; creates the tape's row where missing.
+   * Of a present row, only what belongs to the content is replaced: label type, capacity, generation,
+   * size, time of writing, origin. ALREADY_EXISTS where the tape lies in another pool.
+   */
   recordContent(tape: TapeRow, generation: GenerationRow): Promise<void>;
 
   createDrive(drive: DriveRow): Promise<void>;
@@ -180,15 +184,24 @@ export interface Catalog {
 
   /** Records a mount and removes its request, if any. IN_USE where tape or drive is taken. */
   recordMount(mount: Omit<MountRow, 'id' | 'dismountedAtMs' | 'state'>): Promise<MountRow>;
+  /**
+   * NOT_FOUND where the mount is not open. The generation's origin is the mount's host. A rule that was
+   * deleted in the meantime is passed over; a job that is there keeps its `copiedGeneration`.
+   */
   recordDismount(record: DismountRecord): Promise<void>;
   /** Mounts still open; with `tape`, all of that tape's, newest last. */
   listMounts(
     filter: { readonly open: true } | { readonly tape: string },
   ): Promise<readonly MountRow[]>;
 
-  /** Inserts, or replaces the row of the same host and number. */
+  /**
+   * Inserts, or replaces the row of the same host and number, which keeps its place in the order of
+   * arrival. NOT_FOUND where the tape is not there.
+   */
   putMountRequest(request: MountRequestRow): Promise<void>;
+  /** Does nothing where there is none. */
   deleteMountRequest(host: string, requestNumber: number): Promise<void>;
+  /** In order of arrival. */
   listMountRequests(): Promise<readonly MountRequestRow[]>;
 
   createCopyRule(rule: Omit<CopyRuleRow, 'id'>): Promise<CopyRuleRow>;
@@ -201,6 +214,7 @@ export interface Catalog {
   putCopyJob(job: CopyJobRow, event?: Omit<EventRow, 'id'>): Promise<void>;
 
   appendEvent(event: Omit<EventRow, 'id'>): Promise<EventRow>;
+  /** Oldest first: the first `limit` behind `afterId`, or the newest `limit` of all where it is missing. */
   listEvents(filter: {
     readonly afterId?: number;
     readonly limit: number;
