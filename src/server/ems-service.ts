@@ -3,8 +3,8 @@
  *
  * A session that ends, for whatever reason, is built anew after a pause that doubles from
  * RECONNECT_FIRST_MS to RECONNECT_MAX_MS. The new one asks the distributor for the events since the
- * last that was seen, so that a request made in between is not lost; those of that very second which
- * were seen are dropped.
+ * last that was seen, so that a request made in between is not lost; those of them that were seen
+ * before (of that very second, or generated later but logged earlier) are dropped.
  *
  * @source VTS 6.04.01 Operations Guide, "EMS": `ems_response_timeout`, `ems_keep_alive`.
  */
@@ -32,8 +32,8 @@ export const RECONNECT_FIRST_MS = SECOND_MS;
 export const RECONNECT_MAX_MS = 60 * SECOND_MS;
 /** A session that held this long was a good one: the next pause is the first again. */
 export const STABLE_SESSION_MS = 60 * SECOND_MS;
-/** Most events of one second that are remembered. */
-export const LAST_EVENTS_MAX = 1000;
+/** Events that are remembered, to know them again after a loss of the session. */
+export const RECENT_EVENTS_MAX = 1000;
 /** Most bytes that wait for a host which does not read. */
 export const OUTGOING_BYTES_MAX = 64 * 1024;
 
@@ -104,9 +104,8 @@ class SessionKeeper {
   #lastFailure: string | undefined;
   /** The reason that stands in the event log since the last established session. */
   #loggedFailure: string | undefined;
-  /** Time of the last event and the events seen that bear it. */
-  #lastTimeMs: number | undefined;
-  #lastEvents: DistributorEvent[] = [];
+  /** The last events that were seen, oldest first. */
+  #recent: DistributorEvent[] = [];
 
   constructor(host: EmsHost, options: EmsServiceOptions) {
     this.#host = host;
@@ -145,8 +144,9 @@ class SessionKeeper {
     const stream = await this.#connect();
     if (typeof stream === 'string') return { reason: stream, establishedMs: undefined };
     this.#state = 'logging-on';
-    // Events of the last second come again, once each.
-    const known = [...this.#lastEvents];
+    // These come again, once each.
+    const sinceMs = this.#recent.at(-1)?.localTimeMs ?? 0;
+    const known = this.#recent.filter(({ localTimeMs }) => localTimeMs >= sinceMs);
     let readyAtMs: number | undefined;
     const connection = new Connection(stream, this.#newSession(), clock, {
       onReady: () => {
@@ -195,20 +195,19 @@ class SessionKeeper {
 
   #newSession(): TaclSession {
     const { user, password, collector = '$0', filter } = this.#host;
+    const last = this.#recent.at(-1);
     return new TaclSession({
       user,
       password,
       collector,
       ...(filter === undefined ? {} : { filter }),
-      ...(this.#lastTimeMs === undefined ? {} : { sinceLocalTimeMs: this.#lastTimeMs }),
+      ...(last === undefined ? {} : { sinceLocalTimeMs: last.localTimeMs }),
     });
   }
 
   #deliver(line: DistributorEvent): void {
-    if (line.localTimeMs !== this.#lastTimeMs) this.#lastEvents = [];
-    this.#lastTimeMs = line.localTimeMs;
-    this.#lastEvents.push(line);
-    if (this.#lastEvents.length > LAST_EVENTS_MAX) this.#lastEvents.shift();
+    this.#recent.push(line);
+    if (this.#recent.length > RECENT_EVENTS_MAX) this.#recent.shift();
     const { host } = this.#host;
     this.#options.onLine?.(host, line);
     // Another node's events may be forwarded to this collector; its drives are not ours to serve.

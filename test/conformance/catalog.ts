@@ -218,7 +218,7 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
         await refuses('NOT_FOUND', () => catalog.createTape({ ...TAPE, name: 'B', pool: 'NONE' }));
       });
 
-      it('are deleted with their generations, requests and copy jobs, but not while mounted', async () => {
+      it('are deleted with their generations, mounts, requests and copy jobs, but not while mounted', async () => {
         await furnish();
         const rule = await catalog.createCopyRule(RULE);
         const mount = await catalog.recordMount(MOUNT);
@@ -231,6 +231,8 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
         expect(await catalog.listCopyJobs()).toStrictEqual([]);
         expect(await catalog.listMountRequests()).toStrictEqual([]);
         await refuses('NOT_FOUND', () => catalog.deleteTape('LAB001'));
+        await catalog.createTape(TAPE);
+        expect(await catalog.listMounts({ tape: 'LAB001' })).toStrictEqual([]);
       });
     });
 

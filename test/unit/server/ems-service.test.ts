@@ -233,6 +233,18 @@ describe('A lost session', () => {
     ]);
   });
 
+  it('gives nothing twice that was logged earlier than the last event but generated later', async () => {
+    await establish();
+    hostSays(REQUEST, 5);
+    hostSays({ ...REQUEST, requestNumber: 8 }, 4);
+    await clock.advance(QUIET_MS);
+    network.connections[0]?.deliver(lost('connection reset'));
+    await clock.advance(RECONNECT_FIRST_MS + QUIET_MS);
+    hostSays({ ...REQUEST, requestNumber: 9 }, 5);
+    await clock.advance(QUIET_MS);
+    expect(requests()).toEqual([7, 8, 9]);
+  });
+
   it('loses no event that was not known to be whole when it came', async () => {
     await establish();
     hostSays(REQUEST, 0);
