@@ -15,8 +15,8 @@ import { CAPSTAN_VTD } from '../../src/drive/models/capstan-vtd.ts';
 import type { ScsiResult } from '../../src/ports/scsi-transport.ts';
 import { parseSense } from '../../src/scsi/sense.ts';
 
-const CAPACITY_BYTES = 24_000;
-const EARLY_WARNING_BYTES = 2500;
+const CAPACITY_BYTES = 9000;
+const EARLY_WARNING_BYTES = 1100;
 /** As documented: what a filemark takes. */
 const FILEMARK_BYTES = 1024;
 
@@ -292,7 +292,7 @@ const COMMANDS = fc.array(
     { weight: 1, arbitrary: erases },
     { weight: 1, arbitrary: modes },
   ),
-  { maxLength: 60 },
+  { maxLength: 60, size: 'max' },
 );
 
 function loadedDrive(image: TapeImageModel, partitionCount: number, writeProtected: boolean) {
@@ -408,7 +408,7 @@ const DEEDS = fc.array(
       }),
     },
   ),
-  { maxLength: 50 },
+  { maxLength: 50, size: 'max' },
 );
 
 const FAULTS = [

@@ -112,6 +112,31 @@ describe('a full disk', () => {
     expect(at(made)).toBe(1);
   });
 
+  it('in the middle of a long transfer leaves what had gone through', () => {
+    const made = bench({ capacityBytes: 1e9 });
+    const dataOut = Uint8Array.of(0, 0, 0x10, 8, 0, 0, 0, 0, 0, 0, 0x80, 0);
+    made.send(MODE_SELECT_6, { pf: 1, parameterListLength: 12 }, { dataOut });
+    write(made, 10);
+    made.send(WRITE_FILEMARKS_6);
+    const NOTHING = new CapstanError('DISK_IO', { place: 'a pack', what: 'EIO' });
+    let appends = 0;
+    const answer = made.image.answer.bind(made.image);
+    made.image.answer = (call) => {
+      if (call.op === 'append' && (appends += 1) === 2) throw NOTHING;
+      return answer(call);
+    };
+    const result = made.send(
+      WRITE_6,
+      { fixed: 1, transferLength: 80 },
+      { dataOut: block(80 * 32_768) },
+    );
+    expect(said(result)).toBe('3/0C/00 WRITE ERROR residual 48');
+    expect(result.residual).toBe(48 * 32_768);
+    expect(at(made)).toBe(1 + 32);
+    made.send(REWIND);
+    expect(made.image.durableObjects()).toHaveLength(33);
+  });
+
   it.each([
     ['REWIND', (made: Bench) => made.send(REWIND)],
     ['SPACE', (made: Bench) => made.send(SPACE_6, { code: 1, count: -1 })],

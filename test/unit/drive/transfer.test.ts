@@ -124,6 +124,16 @@ describe('READ of fixed blocks', () => {
     );
   });
 
+  it('joins blocks of two batches of the image', () => {
+    const made = bench();
+    setBlockLength(made, 3);
+    made.send(WRITE_6, { fixed: 1, transferLength: 400 }, { dataOut: block(1200) });
+    made.send(REWIND);
+    expect(readFixed(made, 200, 3).dataIn).toEqual(block(1200).slice(0, 600));
+    expect(readFixed(made, 200, 3).dataIn).toEqual(block(1200).slice(600));
+    expect(made.image.callCounts.read).toBe(2);
+  });
+
   it('stops behind a filemark in the middle with the blocks before it', () => {
     const made = record(bench(), [64, 64, 0, 64]);
     setBlockLength(made, 64);
