@@ -7,6 +7,9 @@
  * npm 11 blocks the install scripts of packages unless package.json approves them, npm 9 and 10 run
  * all of them: here none runs by itself (`--ignore-scripts`), and the two that count are called below,
  * so that every npm does the same.
+ *
+ * package.json calls `node scripts/setup.mjs && env node …`: the second node is the pinned one. Without
+ * `env` the shell would take the one that it remembers from the first call, the machine's.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
