@@ -368,10 +368,8 @@ export class TapeMedium {
   *report(): Step<MediumPosition | ReadFailure> {
     const located = yield* this.#locateImage(this.#imagePosition);
     if (located.kind === 'unreadable') return located;
-    const used =
-      located.bytesBefore +
-      this.#buffer.bytes +
-      (located.filemarksBefore + this.#buffer.filemarkCount) * FILEMARK_CAPACITY_BYTES;
+    // The buffer never holds what lies past early warning: that is written through.
+    const used = located.bytesBefore + located.filemarksBefore * FILEMARK_CAPACITY_BYTES;
     return {
       kind: 'position',
       partition: this.#partition,

@@ -295,6 +295,15 @@ describe('early warning and end of medium', () => {
     expect(said(more)).toBe('D/00/02 VOLUME OVERFLOW EOM residual 80000');
   });
 
+  it('a tape that holds more than its capacity takes nothing more', () => {
+    const { image } = record(bench(), [50_000, 60_000]);
+    const made = bench({ capacityBytes: 100_000 }, image);
+    made.send(SPACE_6, { code: 3 });
+    const result = made.send(WRITE_6, { transferLength: 1 }, { dataOut: block(1) });
+    expect(said(result)).toBe('D/00/02 VOLUME OVERFLOW EOM residual 1');
+    expect(made.image.objects()).toHaveLength(2);
+  });
+
   it('each partition has its share of the capacity', () => {
     const made = bench(
       { capacityBytes: 40_000, partitionCount: 2, earlyWarningBytes: 100 },
