@@ -1,0 +1,206 @@
+/**
+ * One side of a replication connection: messages over a stream, and an end to a peer that is silent.
+ *
+ * Three clocks watch the peer, none of which it can set: nothing heard for `stallTimeoutMs`; nothing
+ * but keep-alives for STALLS_MAX times that; data not taken for as long as either. Each ends in
+ * CONNECTION_LOST. A side that has nothing to say sends a PING from time to time, also while it works
+ * on its disk.
+ */
+import { checkName } from '../base/names.ts';
+import { CapstanError, isCapstanError } from '../base/errors.ts';
+import { SECOND_MS } from '../base/units.ts';
+import type { Cancel, Clock } from '../ports/clock.ts';
+import type { DuplexStream } from '../ports/network.ts';
+import { FrameDecoder, PREAMBLE, violation } from './frame.ts';
+import type { Frame, FrameKind } from './frame.ts';
+import { PROTOCOL_VERSION, decodeMessage, encodeMessage } from './messages.ts';
+import type { Message, MessageOf } from './messages.ts';
+
+/** A PING follows the last message after this, or after a quarter of the stall time-out. */
+const PING_INTERVAL_MS = 5 * SECOND_MS;
+/** For so many stall time-outs a peer may send keep-alives and nothing else. */
+const STALLS_MAX = 10;
+
+export interface ConnectionOptions {
+  readonly stream: DuplexStream;
+  readonly clock: Clock;
+  /** How long a peer may be silent, milliseconds. */
+  readonly stallTimeoutMs: number;
+}
+
+export class Connection {
+  readonly #stream: DuplexStream;
+  readonly #clock: Clock;
+  readonly #stallTimeoutMs: number;
+  readonly #pingIntervalMs: number;
+  readonly #decoder: FrameDecoder;
+  #frames: Frame[] = [];
+  #writing: Promise<void> = Promise.resolve();
+  #writesPending = 0;
+  #wroteAtMs: number;
+  #heardAtMs: number;
+  #lost: CapstanError | undefined;
+  #cancelPing: Cancel;
+  /** Bytes of all frames so far. */
+  bytesSent = 0;
+  bytesReceived = 0;
+
+  constructor({ stream, clock, stallTimeoutMs }: ConnectionOptions) {
+    this.#stream = stream;
+    this.#clock = clock;
+    this.#stallTimeoutMs = stallTimeoutMs;
+    this.#pingIntervalMs = Math.min(PING_INTERVAL_MS, stallTimeoutMs / 4);
+    this.#decoder = new FrameDecoder(stream.peer);
+    this.#wroteAtMs = clock.monotonicMs();
+    this.#heardAtMs = this.#wroteAtMs;
+    this.#cancelPing = clock.after(this.#pingIntervalMs, () => this.#ping());
+  }
+
+  get peer(): string {
+    return this.#stream.peer;
+  }
+
+  /** Greets the peer and hears its greeting; the peer's name. */
+  async greet(serverName: string): Promise<string> {
+    const hello = { kind: 'hello', version: PROTOCOL_VERSION, features: 0, serverName } as const;
+    await this.#enqueue([PREAMBLE, encodeMessage(hello)]);
+    const answer = await this.expect('hello');
+    if (answer.version < PROTOCOL_VERSION) {
+      throw violation(this.peer, `it speaks version ${answer.version} of the protocol`);
+    }
+    try {
+      return checkName('server', answer.serverName);
+    } catch (error) {
+      if (!isCapstanError(error, 'NAME_INVALID')) throw error;
+      throw violation(this.peer, error.message, error);
+    }
+  }
+
+  /** Resolves when the stream has taken the message. */
+  send(message: Message): Promise<void> {
+    return this.#enqueue([encodeMessage(message)]);
+  }
+
+  /** The next message but PING; undefined once the peer has ended between two messages. */
+  async receive(): Promise<Exclude<Message, { kind: 'ping' }> | undefined> {
+    const limitMs = this.#clock.monotonicMs() + STALLS_MAX * this.#stallTimeoutMs;
+    for (;;) {
+      const frame = this.#frames.shift();
+      if (frame === undefined) {
+        const bytes = await this.#read(limitMs);
+        if (bytes === undefined) return this.#ended();
+        this.#frames = this.#decoder.push(bytes);
+        continue;
+      }
+      const message = decodeMessage(this.peer, frame);
+      if (message.kind !== 'ping') return message;
+    }
+  }
+
+  /** The next message, which must be one of `kinds`. */
+  async expect<Kind extends FrameKind>(...kinds: Kind[]): Promise<MessageOf<Kind>> {
+    const message = await this.receive();
+    if (message === undefined) throw this.#lose('the peer ended it');
+    if ((kinds as FrameKind[]).includes(message.kind)) return message as MessageOf<Kind>;
+    throw violation(this.peer, `a ${message.kind} frame came in place of ${kinds.join(' or ')}`);
+  }
+
+  /** No more is sent; what was sent still arrives. */
+  async end(): Promise<void> {
+    this.#cancelPing();
+    await this.#writing;
+    await this.#stream.end();
+  }
+
+  /** No more keep-alives; for a connection that has ended. Idempotent. */
+  close(): void {
+    this.#cancelPing();
+  }
+
+  /** Drops the connection and all that waits on it. Idempotent. */
+  destroy(): void {
+    this.#cancelPing();
+    this.#stream.destroy();
+  }
+
+  #ended(): undefined {
+    if (this.#decoder.atBoundary) return undefined;
+    throw this.#lose('the peer ended it in the middle of a frame');
+  }
+
+  /** Drops the connection; the error that says why, which pending calls reject with, too. */
+  #lose(reason: string): CapstanError {
+    this.#lost ??= new CapstanError('CONNECTION_LOST', { peer: this.peer, reason });
+    this.destroy();
+    return this.#lost;
+  }
+
+  async #read(limitMs: number): Promise<Uint8Array | undefined> {
+    const leftMs = limitMs - this.#clock.monotonicMs();
+    const cancel =
+      leftMs > this.#stallTimeoutMs
+        ? this.#clock.after(this.#stallTimeoutMs, () => {
+            this.#lose(`the peer was silent for ${this.#stallTimeoutMs} ms`);
+          })
+        : this.#clock.after(leftMs, () => this.#lose('the peer is alive, but makes no progress'));
+    try {
+      const bytes = await this.#stream.read();
+      this.#heardAtMs = this.#clock.monotonicMs();
+      this.bytesReceived += bytes?.length ?? 0;
+      return bytes;
+    } catch (error) {
+      throw this.#lost ?? error;
+    } finally {
+      cancel();
+    }
+  }
+
+  /** A stream takes one write at a time: the protocol's and the keep-alive's follow each other. */
+  #enqueue(parts: readonly Uint8Array[]): Promise<void> {
+    this.#writesPending += 1;
+    const write = this.#writing.then(async () => {
+      try {
+        for (const part of parts) await this.#write(part);
+      } finally {
+        this.#writesPending -= 1;
+      }
+    });
+    this.#writing = write;
+    // Whoever called hears of the failure; the keep-alive and the next in line need not.
+    write.catch(() => {});
+    return write;
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    const startMs = this.#clock.monotonicMs();
+    let cancel: Cancel;
+    const watch = (): void => {
+      const nowMs = this.#clock.monotonicMs();
+      const quietMs = nowMs - Math.max(this.#heardAtMs, startMs);
+      if (quietMs >= this.#stallTimeoutMs || nowMs - startMs >= STALLS_MAX * this.#stallTimeoutMs) {
+        this.#lose(`the peer took no data for ${Math.round(nowMs - startMs)} ms`);
+      } else {
+        cancel = this.#clock.after(this.#stallTimeoutMs - quietMs, watch);
+      }
+    };
+    cancel = this.#clock.after(this.#stallTimeoutMs, watch);
+    try {
+      await this.#stream.write(bytes);
+      this.bytesSent += bytes.length;
+      this.#wroteAtMs = this.#clock.monotonicMs();
+    } catch (error) {
+      throw this.#lost ?? error;
+    } finally {
+      cancel();
+    }
+  }
+
+  #ping(): void {
+    const idleMs = this.#clock.monotonicMs() - this.#wroteAtMs;
+    if (this.#writesPending === 0 && idleMs >= this.#pingIntervalMs) {
+      // A failure shows in what the protocol reads or writes next.
+      this.send({ kind: 'ping' }).catch(() => {});
+    }
+    this.#cancelPing = this.#clock.after(this.#pingIntervalMs, () => this.#ping());
+  }
+}

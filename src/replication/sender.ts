@@ -1,0 +1,312 @@
+/**
+ * The sending side of replication: offers a tape, sends what the receiver lacks of it, commits.
+ *
+ * Rejections: COPY_REFUSED (the receiver's word), CONNECTION_LOST, PROTOCOL_VIOLATION, NAME_INVALID,
+ * LIMIT_EXCEEDED (the manifest), and what the source's own engine rejects with.
+ */
+import { equalBytes } from '../base/bytes.ts';
+import { CapstanError, isCapstanError } from '../base/errors.ts';
+import { checkName } from '../base/names.ts';
+import { MIB } from '../base/units.ts';
+import type { TapeOffer } from '../ports/copy-receiver.ts';
+import { CHUNK_BYTES_MAX, DIGEST_BYTES, MANIFEST_BYTES_MAX } from '../ports/engine.ts';
+import type { Engine } from '../ports/engine.ts';
+import { Connection } from './connection.ts';
+import type { ConnectionOptions } from './connection.ts';
+import { batchChunks, chunkEnds } from './encoded-chunks.ts';
+import { CHUNKS_BYTES_MAX, CHUNK_COUNT_MAX, MANIFEST_PAGE_BYTES_MAX, violation } from './frame.ts';
+import { neededDigests } from './messages.ts';
+import type { Ack, MessageOf, Need } from './messages.ts';
+import { SendWindow } from './window.ts';
+
+/** Chunks sent and not yet acknowledged, bytes: 160 MB/s where a round trip takes 50 ms. */
+const WINDOW_BYTES_MAX = 8 * MIB;
+/** Chunks read from the store in one call: enough to be quick, few enough to fit into memory. */
+const READ_CHUNKS_MAX = 64;
+const READ_CHUNKS_MIN = CHUNKS_BYTES_MAX / CHUNK_BYTES_MAX;
+
+/** A tape's version to be sent; `image` is what the source's engine calls it. */
+export type TapeToSend = Omit<TapeOffer, 'sourceServer' | 'manifestBytes' | 'manifestDigest'> & {
+  readonly image: string;
+};
+
+export interface SendProgress {
+  readonly bytesSent: number;
+  readonly chunksSent: number;
+  /** Unique chunks that the receiver lacked. */
+  readonly chunksNeeded: number;
+}
+
+export interface SendResult {
+  /** 'present': the receiver had this version; 'stale': it has a newer one. */
+  readonly outcome: Ack['outcome'];
+  /** Bytes of frames, without what the transport adds. */
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** Unique chunks of the tape. */
+  readonly chunkCount: number;
+  readonly chunksSent: number;
+  /** Hexadecimal BLAKE3 of the manifest. */
+  readonly manifestDigest: string;
+}
+
+export interface SendOptions extends ConnectionOptions {
+  readonly engine: Engine;
+  readonly offer: TapeToSend;
+  readonly sourceServer: string;
+  readonly onProgress?: (progress: SendProgress) => void;
+}
+
+/** Sends one tape over `stream` and ends it; destroys it where that fails. */
+export async function sendTape(options: SendOptions): Promise<SendResult> {
+  const sender = await CopySender.open(options, options.sourceServer);
+  try {
+    const result = await sender.send(options.engine, options.offer, options.onProgress);
+    await sender.end();
+    return result;
+  } catch (error) {
+    // A refusal is an answer like others; the receiver need not wonder where the sender went.
+    if (isCapstanError(error, 'COPY_REFUSED')) await sender.end();
+    throw error;
+  } finally {
+    sender.destroy();
+  }
+}
+
+/** A connection on which tapes are sent one after another. */
+export class CopySender {
+  readonly #connection: Connection;
+
+  private constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** Greets the receiver; destroys the stream where that fails. */
+  static async open(options: ConnectionOptions, sourceServer: string): Promise<CopySender> {
+    const connection = new Connection(options);
+    try {
+      await connection.greet(checkName('server', sourceServer));
+      return new CopySender(connection);
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    }
+  }
+
+  /** Sends one tape. After COPY_REFUSED the next may be sent; after any other error none. */
+  async send(
+    engine: Engine,
+    offer: TapeToSend,
+    onProgress?: (progress: SendProgress) => void,
+  ): Promise<SendResult> {
+    checkName('tape', offer.tape);
+    checkName('pool', offer.pool);
+    const manifest = await engine.exportManifest(offer.image);
+    checkLimit(`The manifest of tape ${offer.tape}, bytes,`, manifest.length, MANIFEST_BYTES_MAX);
+    const { digest, digests } = await engine.readManifest(manifest);
+    const chunkCount = digests.length / DIGEST_BYTES;
+    checkLimit(`Tape ${offer.tape}'s count of chunks`, chunkCount, CHUNK_COUNT_MAX);
+    const copy = { connection: this.#connection, engine, offer, manifest, digest, digests };
+    return new Copy(copy, onProgress).run();
+  }
+
+  /** Ends the connection, once the receiver has read all. What was acknowledged stands either way. */
+  async end(): Promise<void> {
+    try {
+      await this.#connection.end();
+      await this.#connection.receive();
+    } catch (error) {
+      // There is nothing left to be told: each tape's answer had come.
+      if (!isCapstanError(error, 'CONNECTION_LOST', 'PROTOCOL_VIOLATION')) throw error;
+    } finally {
+      this.#connection.destroy();
+    }
+  }
+
+  /** Drops the connection. Idempotent. */
+  destroy(): void {
+    this.#connection.destroy();
+  }
+}
+
+function checkLimit(what: string, value: number, limit: number): void {
+  if (value > limit) throw new CapstanError('LIMIT_EXCEEDED', { what, value, limit });
+}
+
+const toHex = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+
+type Refusal = MessageOf<'refuse'>;
+
+interface CopyParts {
+  readonly connection: Connection;
+  readonly engine: Engine;
+  readonly offer: TapeToSend;
+  readonly manifest: Uint8Array;
+  readonly digest: Uint8Array;
+  /** Of all unique chunks. */
+  readonly digests: Uint8Array;
+}
+
+/** One tape on its way. */
+class Copy {
+  readonly #parts: CopyParts;
+  readonly #onProgress: ((progress: SendProgress) => void) | undefined;
+  readonly #window: SendWindow;
+  readonly #bytesSentBefore: number;
+  readonly #bytesReceivedBefore: number;
+  #committed = false;
+
+  constructor(parts: CopyParts, onProgress: ((progress: SendProgress) => void) | undefined) {
+    this.#parts = parts;
+    this.#onProgress = onProgress;
+    this.#window = new SendWindow(parts.connection.peer, WINDOW_BYTES_MAX);
+    this.#bytesSentBefore = parts.connection.bytesSent;
+    this.#bytesReceivedBefore = parts.connection.bytesReceived;
+  }
+
+  async run(): Promise<SendResult> {
+    const { connection, offer, manifest, digest } = this.#parts;
+    const { tape, pool, labelType, capacityBytes, generation } = offer;
+    const what = { tape, pool, labelType, capacityBytes, generation };
+    const size = { manifestBytes: manifest.length, manifestDigest: digest };
+    await connection.send({ kind: 'offer', ...what, ...size });
+    const answer = await connection.expect('ack', 'refuse', 'need-manifest');
+    if (answer.kind === 'refuse') throw this.#refused(answer.reason);
+    if (answer.kind === 'ack') return this.#result(this.#checkAck(answer));
+    await this.#sendManifest();
+    const need = await connection.expect('need', 'refuse');
+    if (need.kind === 'refuse') throw this.#refused(need.reason);
+    const end = await this.#sendChunks(this.#checkNeed(need));
+    if (end.kind === 'refuse') throw this.#refused(end.reason);
+    return this.#result(end);
+  }
+
+  async #sendManifest(): Promise<void> {
+    const { connection, manifest } = this.#parts;
+    for (let offset = 0; offset < manifest.length; offset += MANIFEST_PAGE_BYTES_MAX) {
+      const page = manifest.subarray(offset, offset + MANIFEST_PAGE_BYTES_MAX);
+      await connection.send({ kind: 'manifest', offset, page });
+    }
+  }
+
+  /** The digests of the chunks that `need` asks for. */
+  #checkNeed(need: Need): Uint8Array {
+    const { connection, digests } = this.#parts;
+    const chunkCount = digests.length / DIGEST_BYTES;
+    if (need.chunkCount === chunkCount) return neededDigests(need, digests);
+    const what = `it needs some of ${need.chunkCount} chunks, where the tape has ${chunkCount}`;
+    throw violation(connection.peer, what);
+  }
+
+  /** Writes and reads side by side, so that a receiver that has enough or says no is heard. */
+  async #sendChunks(needed: Uint8Array): Promise<Ack | Refusal> {
+    const writing = this.#write(needed);
+    const reading = this.#readAnswers(needed.length / DIGEST_BYTES);
+    try {
+      const [answer] = await Promise.all([reading, writing]);
+      return answer;
+    } catch (error) {
+      // The connection is of no use after this; both sides of the work end before the caller hears.
+      this.#parts.connection.destroy();
+      this.#window.close();
+      await Promise.allSettled([reading, writing]);
+      throw error;
+    }
+  }
+
+  async #write(needed: Uint8Array): Promise<void> {
+    const { connection, digest, digests, offer } = this.#parts;
+    for await (const { count, encoded } of this.#batches(needed)) {
+      if (!(await this.#window.room(encoded.length))) return;
+      const firstIndex = this.#window.chunksSent;
+      this.#window.add(count, encoded.length);
+      await connection.send({ kind: 'chunks', firstIndex, count, encoded });
+      this.#onProgress?.({
+        bytesSent: connection.bytesSent - this.#bytesSentBefore,
+        chunksSent: firstIndex + count,
+        chunksNeeded: needed.length / DIGEST_BYTES,
+      });
+    }
+    if (!(await this.#window.room(0))) return;
+    this.#committed = true;
+    const chunkCount = digests.length / DIGEST_BYTES;
+    const { generation } = offer;
+    await connection.send({ kind: 'commit', generation, chunkCount, manifestDigest: digest });
+  }
+
+  /** Batches of encoded chunks for one frame each; reads the next while one is being sent. */
+  async *#batches(needed: Uint8Array): AsyncGenerator<{ count: number; encoded: Uint8Array }> {
+    let offset = 0;
+    let readCount = READ_CHUNKS_MIN;
+    const read = (): Promise<Uint8Array> | undefined => {
+      const asked = needed.subarray(offset, offset + readCount * DIGEST_BYTES);
+      offset += asked.length;
+      if (asked.length === 0) return undefined;
+      const reading = this.#parts.engine.readEncodedChunks(asked);
+      // Looked at when its turn comes, or not at all where the copy has failed before.
+      reading.catch(() => {});
+      return reading;
+    };
+    for (let next = read(); next !== undefined;) {
+      const encoded = await next;
+      const ends = chunkEnds(encoded);
+      if (ends === undefined) {
+        const place = 'the store of the source';
+        throw new CapstanError('STORE_CORRUPT', { place, what: 'chunks that end nowhere' });
+      }
+      const meanBytes = encoded.length / Math.max(1, ends.length);
+      const fitting = Math.floor((2 * CHUNKS_BYTES_MAX) / meanBytes);
+      readCount = Math.max(READ_CHUNKS_MIN, Math.min(READ_CHUNKS_MAX, fitting));
+      next = read();
+      yield* batchChunks(encoded, ends, CHUNKS_BYTES_MAX);
+    }
+  }
+
+  /** Reads until the receiver says how it ended: its ACK, or why it refused. */
+  async #readAnswers(chunksNeeded: number): Promise<Ack | Refusal> {
+    const { connection } = this.#parts;
+    for (;;) {
+      const answer = await connection.expect('progress', 'ack', 'refuse');
+      if (answer.kind === 'progress') {
+        this.#window.acknowledge(answer.chunksStored);
+      } else if (answer.kind === 'refuse') {
+        this.#window.close();
+        return answer;
+      } else {
+        const complete = this.#committed && this.#window.chunksSent === chunksNeeded;
+        if (complete && answer.outcome !== 'present') return this.#checkAck(answer);
+        throw violation(connection.peer, 'it acknowledges a copy that is not complete');
+      }
+    }
+  }
+
+  #checkAck(ack: Ack): Ack {
+    const { connection, offer, digest } = this.#parts;
+    const { generation } = offer;
+    const fits =
+      ack.outcome === 'stale' ? ack.generation > generation : ack.generation === generation;
+    if (fits && equalBytes(ack.manifestDigest, digest)) return ack;
+    throw violation(
+      connection.peer,
+      `it acknowledges another version than generation ${generation}`,
+    );
+  }
+
+  #refused(reason: string): CapstanError {
+    const { connection, offer } = this.#parts;
+    return new CapstanError('COPY_REFUSED', { peer: connection.peer, tape: offer.tape, reason });
+  }
+
+  #result({ outcome }: Ack): SendResult {
+    const { connection, digest, digests } = this.#parts;
+    return {
+      outcome,
+      bytesSent: connection.bytesSent - this.#bytesSentBefore,
+      bytesReceived: connection.bytesReceived - this.#bytesReceivedBefore,
+      chunkCount: digests.length / DIGEST_BYTES,
+      chunksSent: this.#window.chunksSent,
+      manifestDigest: toHex(digest),
+    };
+  }
+}
