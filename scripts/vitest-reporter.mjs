@@ -15,7 +15,9 @@ export class CountingReporter {
   onTestRunEnd(modules, unhandledErrors) {
     const totals = { passed: 0, failed: unhandledErrors.length, skipped: 0 };
     for (const module of modules) {
-      if (module.state() === 'failed' && module.children.size === 0) totals.failed += 1;
+      // A file that does not load, or a hook that throws: no test stands for it either.
+      const suites = [module, ...module.children.allSuites()];
+      totals.failed += suites.reduce((sum, suite) => sum + suite.errors().length, 0);
       for (const test of module.children.allTests()) {
         const result = test.result();
         if (result.state === 'passed') totals.passed += 1;
