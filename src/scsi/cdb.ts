@@ -22,10 +22,6 @@ export interface CdbFormat<Name extends string = string> {
   readonly fields: Readonly<Record<Name, CdbField>>;
 }
 
-/** The values of a CDB's fields by name; a flag is 0 or 1. */
-export type CdbValues<Format> =
-  Format extends CdbFormat<infer Name> ? { readonly [Key in Name]: number } : never;
-
 /** The field of one bit. */
 export const flag = (byte: number, bit: number): CdbField => ({ byte, msb: bit, bits: 1 });
 /** The field of `bits` bits within one byte. */
