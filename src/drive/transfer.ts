@@ -10,8 +10,9 @@ import { GOOD, check, failed, invalidField, mediumCommand } from './command.ts';
 import type { CommandRow, Outcome } from './command.ts';
 import type { DriveUnit } from './unit.ts';
 
-/** Most bytes that one command moves. */
-export const TRANSFER_BYTES_MAX = 64 * MIB;
+/** Most bytes and most blocks that one command moves. */
+const TRANSFER_BYTES_MAX = 64 * MIB;
+const TRANSFER_BLOCKS_MAX = 65_536;
 
 /** One block of any length. Residuals are bytes: requested less actual, negative where it is longer. */
 function* readVariable(
@@ -81,14 +82,14 @@ function joinBlocks(blocks: readonly Uint8Array[]): Uint8Array {
   return adjacent ? new Uint8Array(first.buffer, first.byteOffset, bytes) : concatBytes(blocks);
 }
 
-/** FIXED needs a block length, and a transfer has its limit. */
+/** FIXED needs a block length, and a transfer has its limits. */
 function fixedFault(
   unit: DriveUnit,
   format: typeof READ_6 | typeof WRITE_6,
   count: number,
 ): Outcome | undefined {
   if (unit.mode.blockLength === 0) return invalidField(pointerTo(format.fields.fixed));
-  if (count * unit.mode.blockLength > TRANSFER_BYTES_MAX) {
+  if (count > TRANSFER_BLOCKS_MAX || count * unit.mode.blockLength > TRANSFER_BYTES_MAX) {
     return invalidField(pointerTo(format.fields.transferLength));
   }
   return undefined;

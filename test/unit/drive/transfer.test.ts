@@ -160,14 +160,24 @@ describe('READ of fixed blocks', () => {
     expect(at(made)).toBe(1);
   });
 
-  it('needs a block length, no SILI, and a transfer within the limit', () => {
+  it('needs a block length, no SILI, and a transfer within the limits', () => {
     const made = record(bench(), [64]);
     expect(said(readFixed(made, 1, 64))).toBe('5/24/00 INVALID FIELD IN CDB');
     setBlockLength(made, 64);
     const both = made.send(READ_6, { fixed: 1, sili: 1, transferLength: 1 }, { dataInLength: 64 });
     expect(said(both)).toBe('5/24/00 INVALID FIELD IN CDB');
-    const huge = made.send(READ_6, { fixed: 1, transferLength: 2 ** 24 - 1 });
-    expect(said(huge)).toBe('5/24/00 INVALID FIELD IN CDB');
+    for (const [length, count] of [
+      [64, 65_537],
+      [65_536, 1025],
+    ] as const) {
+      setBlockLength(made, length);
+      const huge = made.send(READ_6, { fixed: 1, transferLength: count });
+      expect(said(huge)).toBe('5/24/00 INVALID FIELD IN CDB');
+      const dataOut = new Uint8Array(8);
+      expect(said(made.send(WRITE_6, { fixed: 1, transferLength: count }, { dataOut }))).toBe(
+        '5/24/00 INVALID FIELD IN CDB',
+      );
+    }
     expect(at(made)).toBe(0);
   });
 });
