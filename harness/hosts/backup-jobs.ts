@@ -44,8 +44,8 @@ function labelDate(atMs: number): LabelDate {
   return { year, dayOfYear: Math.floor((atMs - firstMs) / DAY_MS) + 1 };
 }
 
-/** The outcome, unless it is trouble. Past early warning a tape still takes its trailer labels. */
-function written(what: string, outcome: WriteOutcome): void {
+/** Throws {@link HostError} unless all was written. Past early warning a tape still takes its labels. */
+export function written(what: string, outcome: WriteOutcome): void {
   if (outcome.kind === 'done' || outcome.kind === 'early-warning') return;
   const why = outcome.kind === 'end-of-medium' ? 'the tape is full' : describeTrouble(outcome);
   throw new HostError('TAPE_TROUBLE', `writing ${what}: ${why}`);

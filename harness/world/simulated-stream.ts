@@ -100,15 +100,26 @@ class Pipe {
     });
   }
 
+  /** Who reads is told `error`; what is on the way stays there. */
+  loseReader(error: CapstanError): void {
+    const { reader } = this;
+    this.reader = undefined;
+    reader?.reject(error);
+  }
+
+  loseWriter(error: CapstanError): void {
+    const { writer } = this;
+    this.writer = undefined;
+    writer?.reject(error);
+  }
+
   /** What was on the way and what arrived is gone; who waits here or comes later is told `error`. */
   lose(error: CapstanError): void {
     if (this.#lost !== undefined) return;
     this.#lost = error;
     this.#arrived.length = 0;
-    this.#serveReader();
-    const { writer } = this;
-    this.writer = undefined;
-    writer?.reject(error);
+    this.loseReader(error);
+    this.loseWriter(error);
   }
 }
 
@@ -140,6 +151,18 @@ export class Connection {
     this.#pipes[1].lose(new CapstanError('CONNECTION_LOST', { peer: this.far.peer, reason }));
   }
 
+  /**
+   * One side drops the connection: it is lost for that side at once, for the other as soon as the
+   * wire lets the news through. Until then it is half open.
+   */
+  drop(side: SimulatedStream): void {
+    const reason = 'the connection was reset';
+    const lost = new CapstanError('CONNECTION_LOST', { peer: side.peer, reason });
+    if (!this.#wire.stalled) return this.lose(reason);
+    side.lose(lost);
+    return this.#wire.whenUp(() => this.lose(reason));
+  }
+
   /** Whether it is lost, or both sides have ended. */
   get closed(): boolean {
     return this.#pipes.every((pipe) => pipe.closed);
@@ -158,6 +181,7 @@ export class SimulatedStream implements DuplexStream {
   readonly #incoming: Pipe;
   readonly #outgoing: Pipe;
   readonly #life: Life;
+  #lost: CapstanError | undefined;
 
   constructor(
     connection: Connection,
@@ -170,16 +194,30 @@ export class SimulatedStream implements DuplexStream {
     this.#outgoing = outgoing;
     this.#life = end.life;
     this.peer = end.peer;
-    end.life.onEnd(() => connection.lose('the connection was reset'));
+    end.life.onEnd(() => connection.drop(this));
+  }
+
+  /** This side has lost the connection, whatever the other knows. */
+  lose(error: CapstanError): void {
+    this.#lost ??= error;
+    this.#incoming.loseReader(error);
+    this.#outgoing.loseWriter(error);
   }
 
   /** Whether the connection is lost, or both sides have ended. */
   get closed(): boolean {
-    return this.#connection.closed;
+    return this.#lost !== undefined || this.#connection.closed;
+  }
+
+  /** Why nothing can be written any more. */
+  get #writeError(): CapstanError | undefined {
+    return this.#lost ?? this.#outgoing.lost;
   }
 
   read(): Promise<Uint8Array | undefined> {
-    return this.#life.call(() => this.#incoming.read());
+    return this.#life.call(() =>
+      this.#lost === undefined ? this.#incoming.read() : Promise.reject(this.#lost),
+    );
   }
 
   write(bytes: Uint8Array): Promise<void> {
@@ -187,33 +225,33 @@ export class SimulatedStream implements DuplexStream {
       assert(this.#outgoing.writer === undefined, 'one write is pending at a time');
       for (let offset = 0; offset < bytes.length;) {
         const length = Math.min(bytes.length - offset, this.#outgoing.room);
-        if (this.#outgoing.lost === undefined && length > 0) {
+        if (this.#writeError === undefined && length > 0) {
           this.#outgoing.send(bytes.slice(offset, offset + length));
           offset += length;
         } else {
           await this.#waitForRoom();
         }
       }
-      if (this.#outgoing.lost !== undefined) throw this.#outgoing.lost;
+      if (this.#writeError !== undefined) throw this.#writeError;
     });
   }
 
   #waitForRoom(): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#outgoing.lost === undefined) this.#outgoing.writer = { resolve, reject };
-      else reject(this.#outgoing.lost);
+      if (this.#writeError === undefined) this.#outgoing.writer = { resolve, reject };
+      else reject(this.#writeError);
     });
   }
 
   end(): Promise<void> {
     return this.#life.call(() => {
-      if (this.#outgoing.lost !== undefined) return Promise.reject(this.#outgoing.lost);
+      if (this.#writeError !== undefined) return Promise.reject(this.#writeError);
       this.#outgoing.send(undefined);
       return Promise.resolve();
     });
   }
 
   destroy(): void {
-    this.#connection.lose('the connection was reset');
+    this.#connection.drop(this);
   }
 }

@@ -130,3 +130,20 @@ describe('the end of a life', () => {
     expect(ran).toBe(false);
   });
 });
+
+describe('a connection dropped over a stalled wire', () => {
+  it('is half open: the other side learns of it once the wire is healed', async () => {
+    const { world, near, far } = await connectedPair();
+    const wire = world.network.wire(HERE, THERE);
+    wire.stall();
+    near.destroy();
+    expect(await outcomeOf(world, near.read(), 0)).toBe('CONNECTION_LOST');
+    let outcome = 'pending';
+    far.read().catch(() => (outcome = 'lost'));
+    await world.advance(60_000);
+    expect(outcome).toBe('pending');
+    wire.heal();
+    await world.advance(0);
+    expect(outcome).toBe('lost');
+  });
+});

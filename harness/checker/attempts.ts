@@ -1,0 +1,98 @@
+/**
+ * AutoCopy's promise, told from outside: a ring dismount ends copied, or with exactly one failure event
+ * after exactly twelve attempts 300 s apart.
+ *
+ * Judged by what the world saw: the host's mounts and dismounts, the calls of the replication link,
+ * the entries of the event log. A mount of the tape or a crash of the source breaks the rhythm and may
+ * cost or repeat an attempt; each such disturbance since the dismount is one attempt of slack.
+ */
+import { hold } from './violation.ts';
+
+export const ATTEMPTS_MAX = 12;
+export const RETRY_INTERVAL_MS = 300_000;
+/** How soon after the dismount was seen the first attempt must come. */
+const FIRST_ATTEMPT_DELAY_MS_MAX = 2_000;
+
+/** Something that happened to a tape or its source, in the order in which it happened. */
+export interface CopyIncident {
+  readonly atMs: number;
+  readonly what:
+    | 'ring-dismount'
+    /** A mount, with or without ring, or the end of one that is no ring dismount. */
+    | 'mount'
+    | 'crash'
+    | 'attempt'
+    | 'failure';
+}
+
+interface Owed {
+  readonly sinceMs: number;
+  attemptCount: number;
+  disturbanceCount: number;
+  /** Of the last attempt, where nothing came between. */
+  lastAttemptMs: number | undefined;
+  failed: boolean;
+}
+
+/** Throws InvariantViolation where the incidents of `tape` break the promise. */
+export function checkAttempts(tape: string, incidents: readonly CopyIncident[]): void {
+  let owed: Owed | undefined;
+  for (const { what, atMs } of incidents) {
+    const at = `at ${atMs / 1000} s`;
+    switch (what) {
+      case 'ring-dismount':
+        owed = {
+          sinceMs: atMs,
+          attemptCount: 0,
+          disturbanceCount: 0,
+          lastAttemptMs: undefined,
+          failed: false,
+        };
+        break;
+      case 'mount':
+      case 'crash':
+        if (owed === undefined) break;
+        owed.disturbanceCount += 1;
+        owed.lastAttemptMs = undefined;
+        break;
+      case 'attempt':
+        hold(owed !== undefined, () => `no copy of ${tape} is owed, and one is attempted ${at}`);
+        checkAttempt(tape, owed, atMs);
+        break;
+      case 'failure':
+        hold(owed !== undefined, () => `a failure of ${tape} that was not owed is logged ${at}`);
+        checkFailure(tape, owed, atMs);
+        break;
+    }
+  }
+}
+
+function checkAttempt(tape: string, owed: Owed, atMs: number): void {
+  const { lastAttemptMs, disturbanceCount } = owed;
+  owed.attemptCount += 1;
+  owed.lastAttemptMs = atMs;
+  const what = `attempt ${owed.attemptCount} of ${tape} at ${atMs / 1000} s`;
+  hold(!owed.failed || disturbanceCount > 0, () => `${what} comes after the failure was logged`);
+  hold(
+    owed.attemptCount <= ATTEMPTS_MAX + disturbanceCount,
+    () => `${what} is one more than ${ATTEMPTS_MAX}`,
+  );
+  if (lastAttemptMs !== undefined) {
+    const gapMs = atMs - lastAttemptMs;
+    hold(gapMs === RETRY_INTERVAL_MS, () => `${what} comes ${gapMs} ms after the one before`);
+  } else if (owed.attemptCount === 1 && disturbanceCount === 0) {
+    const delayMs = atMs - owed.sinceMs;
+    hold(
+      delayMs <= FIRST_ATTEMPT_DELAY_MS_MAX,
+      () => `${what} comes ${delayMs} ms after the dismount`,
+    );
+  }
+}
+
+function checkFailure(tape: string, owed: Owed, atMs: number): void {
+  const what = `a failure of ${tape} is logged at ${atMs / 1000} s`;
+  hold(!owed.failed, () => `${what} for the second time`);
+  owed.failed = true;
+  const missing = ATTEMPTS_MAX - owed.attemptCount;
+  hold(missing <= 0, () => `${what} after ${owed.attemptCount} attempts`);
+}
