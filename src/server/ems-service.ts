@@ -9,6 +9,7 @@
  * @source VTS 6.04.01 Operations Guide, "EMS": `ems_response_timeout`, `ems_keep_alive`.
  */
 import { assert } from '../base/assert.ts';
+import { concatBytes } from '../base/bytes.ts';
 import { isCapstanError } from '../base/errors.ts';
 import { SECOND_MS } from '../base/units.ts';
 import type { DistributorEvent } from '../ems/printing-distributor.ts';
@@ -249,8 +250,10 @@ class Connection {
   readonly #clock: Clock;
   readonly #listener: ConnectionListener;
   #reason: string | undefined;
-  #writing: Promise<void> = Promise.resolve();
+  /** What waits to be written, and its length with what is being written. */
+  readonly #outgoing: Uint8Array[] = [];
   #outgoingBytes = 0;
+  #writing = false;
   #cancelResponse: Cancel = () => {};
   #cancelQuiet: Cancel = () => {};
   #cancelAlive: Cancel = () => {};
@@ -329,19 +332,26 @@ class Connection {
   }
 
   #send(bytes: Uint8Array): void {
+    this.#outgoing.push(bytes);
     this.#outgoingBytes += bytes.length;
-    if (this.#outgoingBytes > OUTGOING_BYTES_MAX) {
-      this.end('the host does not read');
-      return;
+    if (this.#outgoingBytes > OUTGOING_BYTES_MAX) this.end('the host does not read');
+    else if (!this.#writing) void this.#write();
+  }
+
+  async #write(): Promise<void> {
+    this.#writing = true;
+    try {
+      while (this.#outgoing.length > 0 && this.#reason === undefined) {
+        const bytes = concatBytes(this.#outgoing.splice(0));
+        await this.#stream.write(bytes);
+        this.#outgoingBytes -= bytes.length;
+      }
+    } catch (error) {
+      this.end(reasonOf(error));
+      if (!isCapstanError(error)) throw error;
+    } finally {
+      this.#writing = false;
     }
-    this.#writing = this.#writing
-      .then(() => this.#stream.write(bytes))
-      .then(
-        () => {
-          this.#outgoingBytes -= bytes.length;
-        },
-        (error: unknown) => this.end(reasonOf(error)),
-      );
   }
 
   #awaitResponse(): void {

@@ -88,7 +88,7 @@ describe('Reading its lines', () => {
     '06-08-28 16:25:18 \\LAB.$ZSVR  TANDEM.ZSVR.H06         600 text',
     ' 06-08-28 16:25:18 \\LAB.$ZSVR  TANDEM.ZSVR.H06         000600 text',
     `06-08-28 16:25:18 \\LAB.$ZSVR  TANDEM.ZSVR.H06         000600 ${'x'.repeat(LINE_CHARS_MAX)}`,
-  ])('"%.70s" is no header', (line) => {
+  ])('of lines like a header, number %# is none', (line) => {
     expect(read([line, '        and more'])).toStrictEqual([]);
   });
 
@@ -108,13 +108,13 @@ describe('Reading its lines', () => {
 
 describe('Printing what cannot be printed', () => {
   it.each([
-    [{ ...EVENT, node: 'LAB' }],
-    [{ ...EVENT, process: 'ZSVR' }],
-    [{ ...EVENT, subsystem: 'TANDEM' }],
-    [{ ...EVENT, eventNumber: 1_000_000 }],
-    [{ ...EVENT, text: 'a '.repeat(EVENT_TEXT_CHARS_MAX) }],
-    [{ ...EVENT, text: 'a'.repeat(LINE_CHARS_MAX) }],
-  ])('is a mistake: %j', (event) => {
+    ['a node without its backslash', { ...EVENT, node: 'LAB' }],
+    ['a process without its dollar sign', { ...EVENT, process: 'ZSVR' }],
+    ['a subsystem without owner and version', { ...EVENT, subsystem: 'TANDEM' }],
+    ['a number of seven digits', { ...EVENT, eventNumber: 1_000_000 }],
+    ['a text over its limit', { ...EVENT, text: 'a '.repeat(EVENT_TEXT_CHARS_MAX) }],
+    ['a word longer than a line', { ...EVENT, text: 'a'.repeat(LINE_CHARS_MAX) }],
+  ])('is a mistake: %s', (_, event) => {
     expect(() => formatDistributorLines(event)).toThrow(/must hold/);
   });
 

@@ -145,9 +145,10 @@ describe("$ZSVR's events", () => {
     [600, `$ZSVR: 0007 MOUNT LAB001 WITH RING ${'x'.repeat(COMMENT_CHARS_MAX + 1)}`],
     [648, '$ZSVR: 0007 VOLUME LAB001 MOUNTED AGAIN'],
     [999, '$ZSVR: 0007 MOUNT LAB001 WITH RING'],
+    [600, `$ZSVR: 0007 MOUNT LAB001 WITH${' '.repeat(300)}RING`],
     [600, 'x'.repeat(1_000_000)],
     [600, ''],
-  ])('%i "%.60s" is no event', (eventNumber, text) => {
+  ])('of texts like an event, number %# (%i) is none', (eventNumber, text) => {
     expect(parseZsvrEvent(eventNumber, text)).toBeUndefined();
   });
 
@@ -164,7 +165,7 @@ describe("$ZSVR's events", () => {
     { ...REQUEST, requestNumber: -1 },
     { ...REQUEST, device: 'TAPE0' },
     { ...REQUEST, ring: false },
-  ] as ZsvrEvent[])('an event that $ZSVR could not have sent is a mistake: %j', (event) => {
+  ] as ZsvrEvent[])('an event that no host could have sent is a mistake: %j', (event) => {
     expect(() => formatZsvrEvent(event)).toThrow(/must hold/);
   });
 });

@@ -245,6 +245,17 @@ describe('A lost session', () => {
     expect(requests()).toEqual([7, 8, 9]);
   });
 
+  it('gives the twin of an event that was seen, even of the same second', async () => {
+    await establish();
+    hostSays(REQUEST, 1);
+    await clock.advance(QUIET_MS);
+    network.connections[0]?.deliver(lost('connection reset'));
+    await settle();
+    hostSays(REQUEST, 1);
+    await clock.advance(RECONNECT_FIRST_MS + QUIET_MS);
+    expect(requests()).toEqual([7, 7]);
+  });
+
   it('loses no event that was not known to be whole when it came', async () => {
     await establish();
     hostSays(REQUEST, 0);
@@ -343,6 +354,19 @@ describe('A session that does not come about', () => {
     await clock.advance(1000);
     expect(logged[0]).toContain('no answer at log-on within 5 s');
     expect(network.connections[0]?.destroyed).toBe(true);
+  });
+
+  it('is not given up where every answer takes its time, but comes', async () => {
+    const answers = ['TACL 1> ', 'Password: ', 'TACL 2> '];
+    network.answer = () => 'accept';
+    service.start();
+    for (const answer of answers) {
+      await clock.advance(RESPONSE_TIMEOUT_MS - 1);
+      network.connections[0]?.deliver(encodeAscii(answer));
+    }
+    await clock.advance(QUIET_MS);
+    expect(network.attemptCount).toBe(1);
+    expect(service.status()[0]?.state).toBe('established');
   });
 
   it('for a wrong password says so, and not which', async () => {
