@@ -122,7 +122,6 @@ export class TapeDrive {
     );
     unit.medium = new TapeMedium({ ...cartridge, earlyWarningBytes });
     unit.loaded = true;
-    unit.unloadRequested = false;
     unit.bytesRead = 0;
     unit.bytesWritten = 0;
     unit.lastFailure = undefined;

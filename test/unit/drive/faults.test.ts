@@ -200,6 +200,22 @@ describe('a store that fails to sync', () => {
   });
 });
 
+it('a move that the image cannot make is an unrecovered read error with the whole residual', () => {
+  const made = bench();
+  write(made, 10, 20);
+  const damaged = new CapstanError('STORE_CORRUPT', { place: 'the map', what: 'checksum' });
+  for (const count of [-2, 2]) {
+    made.image.failNext('space', damaged);
+    expect(said(made.send(SPACE_6, { code: 0, count }))).toBe(
+      '3/11/00 UNRECOVERED READ ERROR residual 2',
+    );
+    expect(at(made)).toBe(2);
+  }
+  made.image.failNext('locate', damaged);
+  expect(said(made.send(LOCATE_10))).toBe('3/11/00 UNRECOVERED READ ERROR');
+  expect(at(made)).toBe(2);
+});
+
 it('ERASE that fails is a write error of its own', () => {
   const made = bench();
   write(made, 10);

@@ -5,6 +5,7 @@ import {
   MODE_SENSE_10,
   MODE_SENSE_6,
 } from '../../../src/scsi/commands-primary.ts';
+import { LOAD_UNLOAD } from '../../../src/scsi/commands-sequential.ts';
 import { parseModeParameters } from '../../../src/scsi/mode.ts';
 import { parseSense } from '../../../src/scsi/sense.ts';
 import { bench, said } from './bench.ts';
@@ -29,6 +30,14 @@ describe('MODE SENSE', () => {
       11, 0, 0x90, 8, 0x5e, 0, 0, 0, 0, 0, 0, 0,
     ]);
     expect([...sense6(bench(), { dbd: 1 }).dataIn]).toEqual([3, 0, 0x10, 0]);
+  });
+
+  it('tells of write protection while the tape is loaded', () => {
+    const made = bench({ writeProtected: true });
+    made.send(LOAD_UNLOAD);
+    expect(sense6(made, {}).dataIn[2]).toBe(0x10);
+    made.send(LOAD_UNLOAD, { load: 1 });
+    expect(sense6(made, {}).dataIn[2]).toBe(0x90);
   });
 
   it('page 3Fh is all pages, in both forms', () => {
@@ -76,6 +85,20 @@ describe('MODE SELECT', () => {
     expect(pageOf(made, 0x0f)).toEqual(off);
     expect(pageOf(made, 0x0f, 2)).toEqual(before);
     expect(pageOf(made, 0x0f, 1).slice(2, 4)).toEqual([0x80, 0x80]);
+  });
+
+  it('leaves the block length where it has pages only, and forgets that a page could be saved', () => {
+    const made = bench();
+    select6(made, [0, 0, 0x13, 8, 0, 0, 0, 0, 0, 0, 2, 0]);
+    // WRITE DELAY TIME, bytes 6 and 7, may be changed.
+    const page = pageOf(made, 0x10).with(7, 50);
+    expect(said(select6(made, [0, 0, 0x13, 0, 0x90, ...page.slice(1)]))).toBe('GOOD');
+    expect(pageOf(made, 0x10)).toEqual(page);
+    expect(parseModeParameters(6, sense6(made, {}).dataIn)).toMatchObject({
+      speed: 3,
+      bufferedMode: 1,
+      blockDescriptor: { blockLength: 512 },
+    });
   });
 
   it('takes back exactly what MODE SENSE gave', () => {

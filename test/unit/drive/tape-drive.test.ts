@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { TapeImageModel } from '../../../harness/model/tape-image.ts';
 import { AssertionError } from '../../../src/base/assert.ts';
+import { CAPSTAN_VTD } from '../../../src/drive/models/capstan-vtd.ts';
+import { TapeDrive } from '../../../src/drive/tape-drive.ts';
 import {
   INQUIRY,
   PREVENT_ALLOW_MEDIUM_REMOVAL,
@@ -16,6 +19,7 @@ import {
   WRITE_6,
   WRITE_FILEMARKS_6,
 } from '../../../src/scsi/commands-sequential.ts';
+import { parseStandardInquiry } from '../../../src/scsi/inquiry.ts';
 import { describeSense, parseSense } from '../../../src/scsi/sense.ts';
 import { bench, block, emptyBench, said } from './bench.ts';
 
@@ -161,6 +165,7 @@ describe('UNLOAD', () => {
     const made = bench();
     made.send(PREVENT_ALLOW_MEDIUM_REMOVAL, { prevent: 1 });
     expect(said(made.send(LOAD_UNLOAD))).toBe('5/53/02 MEDIUM REMOVAL PREVENTED');
+    expect(said(made.send(LOAD_UNLOAD, { load: 1 }))).toBe('GOOD');
     expect(said(made.send(PREVENT_ALLOW_MEDIUM_REMOVAL, { prevent: 2 }))).toBe(
       '5/24/00 INVALID FIELD IN CDB',
     );
@@ -196,6 +201,28 @@ describe('a server that ends the mount by itself', () => {
     expect(said(made.send(TEST_UNIT_READY))).toBe('3/0C/00 WRITE ERROR residual 2 deferred');
     expect(said(made.send(TEST_UNIT_READY))).toBe('2/3A/00 MEDIUM NOT PRESENT');
   });
+});
+
+it('a model has its own longest block', () => {
+  const image = new TapeImageModel();
+  const model = { ...CAPSTAN_VTD, blockLengthMax: 100 };
+  const drive = new TapeDrive({ model, serialNumber: 'SHORT', vendor: 'OTHER' });
+  drive.load(CARTRIDGE);
+  const send = (...cdb: number[]) =>
+    image.run(
+      drive.execute({
+        cdb: Uint8Array.from(cdb),
+        dataOut: new Uint8Array(101),
+        dataInLength: 96,
+        timeoutMs: 1,
+      }),
+    );
+  send(0, 0, 0, 0, 0, 0);
+  send(0, 0, 0, 0, 0, 0);
+  expect(said(send(0x0a, 0, 0, 0, 101, 0))).toBe('5/24/00 INVALID FIELD IN CDB');
+  expect(said(send(0x0a, 0, 0, 0, 100, 0))).toBe('GOOD');
+  expect([...send(5, 0, 0, 0, 0, 0).dataIn]).toEqual([0, 0, 0, 100, 0, 1]);
+  expect(parseStandardInquiry(send(0x12, 0, 0, 0, 96, 0).dataIn)?.vendor).toBe('OTHER');
 });
 
 it('the state counts what was moved since the load, and whether the tape was changed', () => {

@@ -268,6 +268,14 @@ describe('early warning and end of medium', () => {
     expect(parseShortPosition(position)).toMatchObject({ endOfPartition: true });
   });
 
+  it('comes an eighth before the end of a small tape, where nothing else is said', () => {
+    const made = bench({ capacityBytes: 80_000 });
+    const write = () => made.send(WRITE_6, { transferLength: 10_000 }, { dataOut: block(10_000) });
+    for (let count = 0; count < 7; count += 1) expect(said(write())).toBe('GOOD');
+    expect(said(write())).toContain('END OF PARTITION');
+    expect(said(write())).toContain('VOLUME OVERFLOW');
+  });
+
   it('WRITE past the end is VOLUME OVERFLOW with the residual, and nothing of the block is written', () => {
     const made = small();
     made.send(WRITE_6, { transferLength: 95_000 }, { dataOut: block(95_000) });

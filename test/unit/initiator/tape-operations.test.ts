@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { TapeOperations } from '../../../src/initiator/tape-operations.ts';
+import type { ScsiCommand } from '../../../src/ports/scsi-transport.ts';
 import { describeTrouble } from '../../../src/initiator/outcome.ts';
 import { SENSE, buildSense } from '../../../src/scsi/sense.ts';
+import type { Sense } from '../../../src/scsi/sense.ts';
 import { bench, block, emptyBench } from '../drive/bench.ts';
+
+const NOTHING = new Uint8Array(0);
 
 describe('tape operations', () => {
   it('write, read, space, locate and unload a tape', async () => {
@@ -81,14 +85,40 @@ describe('tape operations', () => {
   });
 
   it('never take a deferred error for the end of the operation itself', async () => {
-    const sense = buildSense({ ...SENSE.VOLUME_OVERFLOW, deferred: true, information: 7 });
+    const failing = (sense: Sense): TapeOperations =>
+      new TapeOperations({
+        execute: () =>
+          Promise.resolve({
+            status: 2,
+            sense: buildSense({ ...sense, deferred: true, information: 7 }),
+            dataIn: NOTHING,
+            residual: 0,
+          }),
+      });
+    const tape = failing(SENSE.VOLUME_OVERFLOW);
+    const deferred = { kind: 'sense', sense: { deferred: true, information: 7 } };
+    expect(await tape.writeBlock(block(10))).toMatchObject(deferred);
+    expect(await failing(SENSE.END_OF_DATA_DETECTED).space('blocks', 1)).toMatchObject(deferred);
+    expect(await failing(SENSE.FILEMARK_DETECTED).readBlock(10)).toMatchObject(deferred);
+  });
+
+  it('send nothing in fields that are reserved on the way to the device', async () => {
+    const sent: ScsiCommand[] = [];
     const tape = new TapeOperations({
-      execute: () => Promise.resolve({ status: 2, sense, dataIn: new Uint8Array(0), residual: 0 }),
+      execute: (command) => {
+        sent.push(command);
+        return Promise.resolve({ status: 0, sense: NOTHING, dataIn: NOTHING, residual: 0 });
+      },
     });
-    expect(await tape.writeBlock(block(10))).toMatchObject({
-      kind: 'sense',
-      sense: { deferred: true, information: 7 },
-    });
+    await tape.modeSelect({ blockLength: 512, bufferedMode: 1 });
+    await tape.locate(5, 1);
+    await tape.locate(5);
+    expect(sent.map((command) => [...command.cdb])).toEqual([
+      [0x15, 0x10, 0, 0, 12, 0],
+      [0x2b, 2, 0, 0, 0, 0, 5, 0, 1, 0],
+      [0x2b, 0, 0, 0, 0, 0, 5, 0, 0, 0],
+    ]);
+    expect([...(sent[0]?.dataOut ?? [])]).toEqual([0, 0, 0x10, 8, 0, 0, 0, 0, 0, 0, 2, 0]);
   });
 
   it('tell a status without sense and a malformed answer apart from sense', async () => {
