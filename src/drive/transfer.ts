@@ -5,7 +5,7 @@ import { pointerTo } from '../scsi/cdb.ts';
 import { ERASE_6, READ_6, WRITE_6, WRITE_FILEMARKS_6 } from '../scsi/commands-sequential.ts';
 import { SENSE } from '../scsi/sense.ts';
 import type { Step } from '../tape/image-call.ts';
-import type { TapeMedium } from '../tape/medium.ts';
+import type { TapeMedium, WriteOutcome } from '../tape/medium.ts';
 import { GOOD, check, failed, invalidField, mediumCommand } from './command.ts';
 import type { CommandRow, Outcome } from './command.ts';
 import type { DriveUnit } from './unit.ts';
@@ -141,18 +141,14 @@ function* write(
 }
 
 /** How a command that wrote ends. Past early warning it says so, each time, though all was written. */
-function written(
-  unit: DriveUnit,
-  outcome: { readonly zone: string } & Partial<{ failure: Parameters<typeof failed>[1] }>,
-  information: number,
-): Outcome {
+function written(unit: DriveUnit, outcome: WriteOutcome, information: number): Outcome {
   if (outcome.failure !== undefined) return failed(unit, outcome.failure, information);
   switch (outcome.zone) {
     case 'end':
       return check({ ...SENSE.VOLUME_OVERFLOW, information });
     case 'early-warning':
       return check({ ...SENSE.END_OF_PARTITION_MEDIUM_DETECTED, information });
-    default:
+    case 'normal':
       return GOOD;
   }
 }
