@@ -313,6 +313,18 @@ describe('A lost session', () => {
   });
 });
 
+describe('A long session', () => {
+  it('is not ended by all that a host provokes and reads', async () => {
+    await establish();
+    const some = Uint8Array.from({ length: 3000 }, (_, i) => [255, 253, 1][i % 3] ?? 0);
+    for (let sent = 0; sent <= 2 * OUTGOING_BYTES_MAX; sent += some.length) {
+      network.connections[0]?.deliver(some);
+      await settle();
+    }
+    expect(service.status()[0]?.state).toBe('established');
+  });
+});
+
 describe('A session that does not come about', () => {
   it('is tried again after pauses that double up to their limit, and logged once', async () => {
     const attemptsMs: number[] = [];
