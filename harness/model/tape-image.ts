@@ -1,6 +1,7 @@
 /**
- * The obviously right tape image: arrays in memory that answer ImageCalls at once, as the contract in
- * src/tape/image-call.ts says. Faults on demand; a crash brings back what was there at the last sync.
+ * The obviously right tape image: arrays in memory that answer ImageCalls at once, as the contract
+ * in src/tape/image-call.ts says. Faults on demand; a crash brings back what was there at the last
+ * sync.
  */
 import { assertNever } from '../../src/base/assert.ts';
 import { CapstanError } from '../../src/base/errors.ts';

@@ -5,8 +5,8 @@ import { assert } from './assert.ts';
 const UINT_WIDTH_MAX = 8;
 
 /**
- * The unsigned big-endian number of `width` (1 to 8) bytes at `offset`. Bytes behind the end are the
- * caller's error; of an eight-byte number above 2^53 - 1 the lowest bits are rounded.
+ * The unsigned big-endian number of `width` (1 to 8) bytes at `offset`. Bytes behind the end are
+ * the caller's error; of an eight-byte number above 2^53 - 1 the lowest bits are rounded.
  */
 export function readUint(bytes: Uint8Array, offset: number, width: number): number {
   assert(width >= 1 && width <= UINT_WIDTH_MAX, 'a number has 1 to 8 bytes');
@@ -28,7 +28,10 @@ export function toSigned(value: number, bits: number): number {
   return value >= 2 ** (bits - 1) ? value - 2 ** bits : value;
 }
 
-/** `value` as the unsigned number of `bits` bits (at most 48) that stands for it in two's complement. */
+/**
+ * `value` as the unsigned number of `bits` bits (at most 48) that stands for it in two's
+ * complement.
+ */
 export function toUnsigned(value: number, bits: number): number {
   const limit = 2 ** (bits - 1);
   assert(

@@ -83,8 +83,8 @@ export function mediumCommand<Name extends string>(
 }
 
 /**
- * The sense of a medium that failed. What was acknowledged before and is lost comes deferred, with the
- * number of objects lost; `information` is the residual of a command that failed by itself.
+ * The sense of a medium that failed. What was acknowledged before and is lost comes deferred, with
+ * the number of objects lost; `information` is the residual of a command that failed by itself.
  */
 export function failed(unit: DriveUnit, failure: MediumFailure, information?: number): Outcome {
   unit.lastFailure = failure.cause;

@@ -9,8 +9,8 @@ import type { CommandRow, Outcome } from './command.ts';
 import type { DriveUnit } from './unit.ts';
 
 /**
- * LOAD threads a cartridge that is in the drive, UNLOAD rewinds and gives it back; with HOLD it stays
- * in the drive. All that was acknowledged is durable before GOOD.
+ * LOAD threads a cartridge that is in the drive, UNLOAD rewinds and gives it back; with HOLD it
+ * stays in the drive. All that was acknowledged is durable before GOOD.
  */
 function* loadUnload(
   unit: DriveUnit,

@@ -1,4 +1,7 @@
-/** Commands that move the medium or tell where it is: REWIND, SPACE, LOCATE, READ POSITION. @source SSC-5 */
+/**
+ * Commands that move the medium or tell where it is: REWIND, SPACE, LOCATE, READ POSITION.
+ * @source SSC-5
+ */
 import { pointerTo } from '../scsi/cdb.ts';
 import {
   LOCATE_10,

@@ -1,4 +1,8 @@
-/** Commands that every device has: INQUIRY, REQUEST SENSE, TEST UNIT READY, REPORT LUNS, RESERVE, RELEASE. @source SPC-5 */
+/**
+ * Commands that every device has: INQUIRY, REQUEST SENSE, TEST UNIT READY, REPORT LUNS, RESERVE,
+ * RELEASE.
+ * @source SPC-5 (RESERVE, RELEASE: SPC-2)
+ */
 import { writeUint } from '../base/bytes.ts';
 import { pointerTo } from '../scsi/cdb.ts';
 import {

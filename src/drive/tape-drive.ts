@@ -1,8 +1,9 @@
 /**
  * The device server of a tape drive: one logical unit, one initiator, one command after another.
  *
- * It is pure: where it needs the tape image it yields (see tape/image-call.ts). The order in which a
- * command is looked at: unit attention, operation code, fields, medium, then what the command does.
+ * It is pure: where it needs the tape image it yields (see tape/image-call.ts). The order in which
+ * a command is looked at: unit attention, operation code, fields, medium, then what the command
+ * does.
  */
 import { assert } from '../base/assert.ts';
 import type { CapstanError } from '../base/errors.ts';
@@ -58,7 +59,10 @@ export interface TapeDriveOptions {
   readonly revision?: string;
 }
 
-/** The cartridge to load; early warning lies as the model has it where `earlyWarningBytes` is missing. */
+/**
+ * The cartridge to load; early warning lies as the model has it where `earlyWarningBytes` is
+ * missing.
+ */
 export type CartridgeToLoad = Omit<Cartridge, 'earlyWarningBytes'> &
   Partial<Pick<Cartridge, 'earlyWarningBytes'>>;
 
@@ -128,7 +132,10 @@ export class TapeDrive {
     unit.pendingSense.push(SENSE.NOT_READY_TO_READY_CHANGE);
   }
 
-  /** Whether the host has unloaded the cartridge, durably: the server takes it out with {@link eject}. */
+  /**
+   * Whether the host has unloaded the cartridge, durably: the server then takes it out
+   * with {@link eject}.
+   */
   get unloadRequested(): boolean {
     return this.#unit.unloadRequested;
   }
@@ -150,8 +157,8 @@ export class TapeDrive {
   }
 
   /**
-   * Makes all that was acknowledged durable: before {@link eject} where the server ends the mount by
-   * itself. A failure names what was lost; the cartridge can be taken out then, too.
+   * Makes all that was acknowledged durable: before {@link eject} where the server ends the mount
+   * by itself. A failure names what was lost; the cartridge can be taken out then, too.
    */
   *synchronize(): Step<WriteFailure | undefined> {
     const { medium } = this.#unit;
@@ -165,8 +172,8 @@ export class TapeDrive {
   }
 
   /**
-   * Takes the cartridge out as it is, after its image has failed. What was in the buffer is lost, and
-   * the host learns how much by a deferred error.
+   * Takes the cartridge out as it is, after its image has failed. What was in the buffer is lost,
+   * and the host learns how much by a deferred error.
    */
   removeMedium(): void {
     const unit = this.#unit;
@@ -183,7 +190,9 @@ export class TapeDrive {
     }
   }
 
-  /** Performs one command. Its CapstanErrors become sense; the step ends with a result in any case. */
+  /**
+   * Performs one command. Its CapstanErrors become sense; the step ends with a result in any case.
+   */
   *execute(command: ScsiCommand): Step<ScsiResult> {
     const outcome = yield* this.#perform(command);
     const dataIn = (outcome.dataIn ?? NOTHING).subarray(0, command.dataInLength);

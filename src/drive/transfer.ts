@@ -14,7 +14,9 @@ import type { DriveUnit } from './unit.ts';
 const TRANSFER_BYTES_MAX = 64 * MIB;
 const TRANSFER_BLOCKS_MAX = 65_536;
 
-/** One block of any length. Residuals are bytes: requested less actual, negative where it is longer. */
+/**
+ * One block of any length. Residuals are bytes: requested less actual, negative where it is longer.
+ */
 function* readVariable(
   unit: DriveUnit,
   medium: TapeMedium,
@@ -41,7 +43,9 @@ function* readVariable(
   }
 }
 
-/** Blocks of the length set by MODE SELECT. Residuals are blocks; a block of another length is none. */
+/**
+ * Blocks of the length set by MODE SELECT. Residuals are blocks; a block of another length is none.
+ */
 function* readFixed(unit: DriveUnit, medium: TapeMedium, count: number): Step<Outcome> {
   const { blockLength } = unit.mode;
   const blocks: Uint8Array[] = [];
@@ -140,7 +144,9 @@ function* write(
   return { ...written(unit, outcome, information), takenBytes };
 }
 
-/** How a command that wrote ends. Past early warning it says so, each time, though all was written. */
+/**
+ * How a command that wrote ends. Past early warning it says so, each time, though all was written.
+ */
 function written(unit: DriveUnit, outcome: WriteOutcome, information: number): Outcome {
   if (outcome.failure !== undefined) return failed(unit, outcome.failure, information);
   switch (outcome.zone) {

@@ -11,7 +11,9 @@ export interface SenseOutcome {
   readonly sense: Sense;
 }
 
-/** A status without sense: BUSY, RESERVATION CONFLICT, or CHECK CONDITION with sense that is none. */
+/**
+ * A status without sense: BUSY, RESERVATION CONFLICT, or CHECK CONDITION with sense that is none.
+ */
 export interface StatusOutcome {
   readonly kind: 'status';
   readonly status: number;

@@ -3,8 +3,8 @@
  *
  * Every operation is one command (but `awaitReady`) and resolves with a value, whatever the device
  * says; it rejects only where the device is gone. After an operation that ended with `filemark`,
- * `early-warning` or a residual the position is as SSC has it, which each operation names. A `sense`
- * with `deferred` set is about earlier writes: the operation itself was not performed.
+ * `early-warning` or a residual the position is as SSC has it, which each operation names. A
+ * `sense` with `deferred` set is about earlier writes: the operation itself was not performed.
  */
 import type { ScsiCommand, ScsiResult, ScsiTransport } from '../ports/scsi-transport.ts';
 import { decodeAscii } from '../base/bytes.ts';
@@ -51,7 +51,9 @@ import { SENSE_KEY, isSense } from '../scsi/sense.ts';
 import { DONE, troubleOf } from './outcome.ts';
 import type { Done, Trouble } from './outcome.ts';
 
-/** `data` are the blocks read; `residual` = requested less actual where a block had another length. */
+/**
+ * `data` are the blocks read; `residual` = requested less actual where a block had another length.
+ */
 export type ReadOutcome =
   | { readonly kind: 'block'; readonly data: Uint8Array; readonly residual: number }
   | { readonly kind: 'filemark'; readonly data: Uint8Array }
@@ -84,7 +86,9 @@ export interface TapeTimeouts {
 }
 
 const TIMEOUTS: TapeTimeouts = { shortMs: 60_000, longMs: 900_000 };
-/** Unit attentions that {@link TapeOperations.awaitReady} lets pass: each says something new once. */
+/**
+ * Unit attentions that {@link TapeOperations.awaitReady} lets pass: each says something new once.
+ */
 const UNIT_ATTENTION_COUNT_MAX = 8;
 const ALLOCATION_LENGTH_MAX = 255;
 
@@ -136,7 +140,9 @@ export class TapeOperations {
     return this.#perform(TEST_UNIT_READY, {}, { timeoutMs: this.#timeouts.shortMs });
   }
 
-  /** As {@link testUnitReady}, but unit attentions (power on, medium changed) are heard and passed. */
+  /**
+   * As {@link testUnitReady}, but unit attentions (power on, medium changed) are heard and passed.
+   */
   async awaitReady(): Promise<Done | Trouble> {
     let outcome = await this.testUnitReady();
     for (let heard = 1; heard < UNIT_ATTENTION_COUNT_MAX; heard += 1) {
@@ -222,16 +228,17 @@ export class TapeOperations {
   }
 
   /**
-   * Reads one block of at most `lengthMax` bytes. A longer one is cut, its residual is negative. The
-   * position is behind the block or the filemark; at end of data it stays.
+   * Reads one block of at most `lengthMax` bytes. A longer one is cut, its residual is negative.
+   * The position is behind the block or the filemark; at end of data it stays.
    */
   readBlock(lengthMax: number): Promise<ReadOutcome> {
     return this.#read({ fixed: 0, sili: 0, transferLength: lengthMax }, lengthMax);
   }
 
   /**
-   * Reads up to `count` blocks of the length set. `data` holds those read before what ended it; with a
-   * `residual` (in blocks) the last one met had another length, and the position is behind it.
+   * Reads up to `count` blocks of the length set. `data` holds those read before what ended it;
+   * with a `residual` (in blocks) the last one met had another length, and the position is behind
+   * it.
    */
   readBlocks(count: number, blockLength: number): Promise<ReadOutcome> {
     return this.#read({ fixed: 1, sili: 0, transferLength: count }, count * blockLength);
@@ -275,8 +282,8 @@ export class TapeOperations {
   }
 
   /**
-   * Moves over `count` blocks or filemarks, backward where it is negative (|count| < 2^23). Over blocks
-   * it stops at a filemark: behind it forward, before it backward.
+   * Moves over `count` blocks or filemarks, backward where it is negative (|count| < 2^23). Over
+   * blocks it stops at a filemark: behind it forward, before it backward.
    */
   async space(over: 'blocks' | 'filemarks', count: number): Promise<SpaceOutcome> {
     const code = over === 'blocks' ? SPACE_CODE.BLOCKS : SPACE_CODE.FILEMARKS;
@@ -296,7 +303,9 @@ export class TapeOperations {
     return this.#perform(SPACE_6, { code: SPACE_CODE.END_OF_DATA });
   }
 
-  /** Moves to an object of the partition, or of another; BLANK CHECK where there are fewer objects. */
+  /**
+   * Moves to an object of the partition, or of another; BLANK CHECK where there are fewer objects.
+   */
   locate(logicalObjectIdentifier: number, partition?: number): Promise<Done | Trouble> {
     const change = partition === undefined ? {} : { cp: 1, partition };
     return this.#perform(LOCATE_10, { logicalObjectIdentifier, ...change });

@@ -6,7 +6,10 @@ import { assert } from '../base/assert.ts';
 import { readUint, toSigned, toUnsigned, writeUint } from '../base/bytes.ts';
 import type { FieldPointer } from './sense.ts';
 
-/** A field: `bits` wide, its most significant bit is bit `msb` of `byte`. Wide ones fill whole bytes. */
+/**
+ * A field: `bits` wide, its most significant bit is bit `msb` of `byte`. Wide ones fill whole
+ * bytes.
+ */
 export interface CdbField {
   readonly byte: number;
   readonly msb: number;
@@ -44,7 +47,9 @@ export const signedField = (byte: number, width: number): CdbField => ({
 
 const isWide = (field: CdbField): boolean => field.bits > 8;
 
-/** Builds the CDB; fields that are not named are 0. A value that does not fit is the caller's error. */
+/**
+ * Builds the CDB; fields that are not named are 0. A value that does not fit is the caller's error.
+ */
 export function buildCdb<Name extends string>(
   format: CdbFormat<Name>,
   values: Partial<Record<Name, number>> = {},
@@ -80,7 +85,10 @@ function declaredBits(format: CdbFormat): Uint8Array {
 
 const masks = new WeakMap<CdbFormat, Uint8Array>();
 
-/** The first bit that is set and not declared, or undefined. A CDB cut short is at fault where it ends. */
+/**
+ * The first bit that is set and not declared, or undefined. A CDB cut short is at fault where it
+ * ends.
+ */
 export function undeclaredBit(format: CdbFormat, cdb: Uint8Array): FieldPointer | undefined {
   let mask = masks.get(format);
   if (mask === undefined) masks.set(format, (mask = declaredBits(format)));

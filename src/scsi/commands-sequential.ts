@@ -69,7 +69,9 @@ export const LOCATE_10 = {
   opcode: 0x2b,
   length: 10,
   fields: {
-    /** Obsolete: a vendor's own block address. Linux sets it; our addresses are the logical ones. */
+    /**
+     * Obsolete: a vendor's own block address. Linux sets it; our addresses are the logical ones.
+     */
     bt: flag(1, 2),
     cp: flag(1, 1),
     immed: flag(1, 0),

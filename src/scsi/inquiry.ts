@@ -1,4 +1,7 @@
-/** INQUIRY: standard data and the vital product data (VPD) pages 00h, 80h and 83h. @source SPC-5 6.7, 7.7 */
+/**
+ * INQUIRY: standard data and the vital product data (VPD) pages 00h, 80h and 83h.
+ * @source SPC-5 6.7, 7.7
+ */
 import {
   concatBytes,
   decodeAscii,
@@ -36,7 +39,10 @@ export interface StandardInquiry {
   readonly revision: string;
 }
 
-/** Standards that a device claims, as version descriptors. @source SPC-5 table of version descriptors */
+/**
+ * Standards that a device claims, as version descriptors.
+ * @source SPC-5 6.7.2
+ */
 const VERSION_DESCRIPTORS = { SAM_5: 0x00a0, SPC_4: 0x0460, SSC_4: 0x0520 } as const;
 const VERSION_SPC_4 = 0x06;
 const RESPONSE_DATA_FORMAT = 0x02;
@@ -83,8 +89,8 @@ function supportedPages(): Uint8Array {
 }
 
 /**
- * A locally assigned NAA identifier: 3h, then 60 bits of the FNV-1a hash of vendor and serial number,
- * so that a drive keeps its identity from one start to the next.
+ * A locally assigned NAA identifier: 3h, then 60 bits of the FNV-1a hash of vendor and serial
+ * number, so that a drive keeps its identity from one start to the next.
  */
 function locallyAssignedName(identity: DeviceIdentity): Uint8Array {
   let hash = 0xcbf29ce484222325n;
@@ -137,7 +143,10 @@ export function buildVpdPage(
   }
 }
 
-/** The content of a VPD page that a device sent, without its header; undefined where it is another page. */
+/**
+ * The content of a VPD page that a device sent, without its header; undefined where it is another
+ * page.
+ */
 export function parseVpdPage(pageCode: number, bytes: Uint8Array): Uint8Array | undefined {
   if (bytes.length < 4 || bytes[1] !== pageCode) return undefined;
   return bytes.subarray(4, 4 + readUint(bytes, 2, 2));

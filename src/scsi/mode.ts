@@ -2,7 +2,8 @@
  * Mode parameter lists: header, block descriptor, pages. @source SPC-5 7.5, SSC-5 8.5
  *
  *   header(6):  mode data length, medium type, device-specific, block descriptor length
- *   header(10): mode data length (2), medium type, device-specific, 0, 0, block descriptor length (2)
+ *   header(10): mode data length (2), medium type, device-specific, 0, 0, block descriptor
+ *     length (2)
  *   block descriptor: density code, number of blocks (3), 0, block length (3)
  *   page: PS and page code, page length, then the page
  */

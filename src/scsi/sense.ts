@@ -3,10 +3,10 @@
  *
  * Fixed format (18 bytes), @source SPC-5 4.4.3:
  *
- *      0        1   2                        3..6         7   8..11            12   13    14   15..17
- *   +--------+---+------------------------+-------------+---+----------------+-----+------+---+------+
- *   |V| 70/71|  0|FM|EOM|ILI|0| sense key | INFORMATION |10 | COMMAND-SPECIF.| ASC | ASCQ | 0 | SKS  |
- *   +--------+---+------------------------+-------------+---+----------------+-----+------+---+------+
+ *      0       1  2                        3..6        7  8..11           12  13   14 15..17
+ *   +--------+--+------------------------+-----------+--+---------------+---+----+--+------+
+ *   |V| 70/71| 0|FM|EOM|ILI|0| sense key |INFORMATION|10|COMMAND-SPECIF.|ASC|ASCQ| 0| SKS  |
+ *   +--------+--+------------------------+-----------+--+---------------+---+----+--+------+
  *
  * INFORMATION is signed here: residuals of an overlength block are negative.
  */
@@ -52,8 +52,8 @@ export interface Sense {
 const KEY = SENSE_KEY;
 
 /**
- * Sense as T10 names it, with the flags that belong to it. END-OF-PARTITION/MEDIUM DETECTED is early
- * warning with NO SENSE, and the end itself with VOLUME OVERFLOW.
+ * Sense as T10 names it, with the flags that belong to it. END-OF-PARTITION/MEDIUM DETECTED is
+ * early warning with NO SENSE, and the end itself with VOLUME OVERFLOW.
  * @source SPC-5 annex F, SSC-5 4.2.21
  */
 export const SENSE = {

@@ -1,16 +1,16 @@
 /**
  * Labels of a tape: what its first blocks and the blocks around its files say.
  *
- * Terms: a label is a block of 80 characters. VOL1 names the volume; HDR1 and HDR2 open a file, EOF1
- * and EOF2 close it, EOV1 and EOV2 where it goes on on another volume. NonStop's BACKUP label is the
- * ANSI one with `B` in column 80 of VOL1. Columns count from 1, as the standard does.
+ * Terms: a label is a block of 80 characters. VOL1 names the volume; HDR1 and HDR2 open a file,
+ * EOF1 and EOF2 close it, EOV1 and EOV2 where it goes on on another volume. NonStop's BACKUP label
+ * is the ANSI one with `B` in column 80 of VOL1. Columns count from 1, as the standard does.
  *
  *   VOL1: 5-10 volume, 11 accessibility, 38-51 owner, 80 label standard version
- *   xxx1: 5-21 file, 22-27 file set, 28-31 section, 32-35 sequence, 36-39 generation, 40-41 version,
- *         42-47 creation, 48-53 expiration, 54 accessibility, 55-60 block count, 61-73 system
+ *   xxx1: 5-21 file, 22-27 file set, 28-31 section, 32-35 sequence, 36-39 generation,
+ *         40-41 version, 42-47 creation, 48-53 expiration, 54 accessibility, 55-60 block count, 61-73 system
  *   xxx2: 5 record format, 6-10 block length, 11-15 record length, 51-52 buffer offset
  *
- * @source ANSI X3.27-1978 (ISO 1001, ECMA-13); HP NonStop Guardian Disk and Tape Utilities, BACKCOPY
+ * @source ANSI X3.27-1978 (ISO 1001, ECMA-13); HP Guardian Disk and Tape Utilities, BACKCOPY
  */
 import { decodeAscii, encodeAscii } from '../base/bytes.ts';
 import { CapstanError } from '../base/errors.ts';
@@ -140,7 +140,9 @@ function formatText(label: FormatLabel): string {
   ].join('');
 }
 
-/** The label's block of 80 bytes. Throws INVALID_ARGUMENT for what does not fit into its columns. */
+/**
+ * The label's block of 80 bytes. Throws INVALID_ARGUMENT for what does not fit into its columns.
+ */
 export function encodeLabel(label: Label): Uint8Array {
   switch (label.kind) {
     case 'VOL1':

@@ -1,10 +1,11 @@
 /**
  * The medium as a drive sees it: where it stands, whether it may be written, how much fits.
  *
- * Writes are gathered and reads are made in batches, so that many blocks cross into the image in one
- * call. Terms: the *position* is the object that the next command meets; the *image position* is as
- * far as the image has got; the difference is in the write buffer. An object is *acknowledged* once
- * the host had GOOD for it, and *durable* once the image has been synced behind it.
+ * Writes are gathered and reads are made in batches, so that many blocks cross into the image in
+ * one call. Terms: the *position* is the object that the next command meets; the *image position*
+ * is as far as the image has got; the difference is in the write buffer. An object is
+ * *acknowledged* once the host had GOOD for it, and *durable* once the image has been synced behind
+ * it.
  *
  * Invariants: never both a filled write buffer and a filled read-ahead. After a failed write the
  * position has gone back by the objects that the failure counts as lost, so that a host can go on
@@ -41,8 +42,10 @@ export interface ReadFailure {
 }
 export interface WriteFailure {
   readonly kind: 'unwritten';
-  /** Objects that the host had GOOD for earlier and that are not, or may not be, on the medium: 0 where
-   * the call's own objects alone are not. */
+  /**
+   * Objects that the host had GOOD for earlier and that are not, or may not be, on the medium: 0
+   * where the call's own objects alone are not.
+   */
   readonly acknowledgedCount: number;
   readonly cause: CapstanError;
 }
@@ -70,7 +73,9 @@ export interface MediumPosition {
   readonly endOfPartition: boolean;
 }
 
-/** `count` blocks of `blockLength` bytes one after another in `data`, or filemarks where it is 0. */
+/**
+ * `count` blocks of `blockLength` bytes one after another in `data`, or filemarks where it is 0.
+ */
 export interface ObjectRun {
   readonly count: number;
   readonly blockLength: number;
@@ -136,9 +141,9 @@ export class TapeMedium {
   }
 
   /**
-   * Writes the run at the position and drops what was behind it. `buffered`: it may stay in the buffer;
-   * else, and past early warning, it is durable when this returns. A failure of what was acknowledged
-   * before (`acknowledgedCount` > 0) means that nothing of this run was taken.
+   * Writes the run at the position and drops what was behind it. `buffered`: it may stay in the
+   * buffer; else, and past early warning, it is durable when this returns. A failure of what was
+   * acknowledged before (`acknowledgedCount` > 0) means that nothing of this run was taken.
    */
   *write(run: ObjectRun, buffered: boolean): Step<WriteOutcome> {
     assert(!this.cartridge.writeProtected, 'a protected medium is not written');
@@ -220,7 +225,7 @@ export class TapeMedium {
     } catch (error) {
       const cause = failureCause(error);
       const located = yield* this.#locateImage(this.#imagePosition);
-      // Where not even that can be told, the position stays: nothing behind it was acknowledged as durable.
+      // Where not even that can be told, the position stays: nothing behind it was called durable.
       this.#moveTo(located.kind === 'located' ? located.at : this.#imagePosition);
       return cause;
     }
@@ -250,8 +255,8 @@ export class TapeMedium {
       yield* ask({ op: 'sync' });
     } catch (error) {
       const acknowledgedCount = Math.max(0, this.#unsyncedCount - ownCount);
-      // They lie right before the image position: no move is made before a sync has held. What may be
-      // lost counts as lost, and is written over by a host that writes it again.
+      // They lie right before the image position: no move is made before a sync has held. What may
+      // be lost counts as lost, and is written over by a host that writes it again.
       this.#moveTo(this.#imagePosition - this.#unsyncedCount);
       this.#unsyncedCount = 0;
       return { kind: 'unwritten', acknowledgedCount, cause: failureCause(error) };
@@ -316,8 +321,8 @@ export class TapeMedium {
   }
 
   /**
-   * Moves to an object of a partition, or as near to it as there are data: `reached` tells. A partition
-   * that is not there is the caller's error.
+   * Moves to an object of a partition, or as near to it as there are data: `reached` tells. A
+   * partition that is not there is the caller's error.
    */
   *locate(
     partition: number,

@@ -1,4 +1,6 @@
-/** Blocks and filemarks that a drive has acknowledged and not yet given to the image, in one batch. */
+/**
+ * Blocks and filemarks that a drive has acknowledged and not yet given to the image, in one batch.
+ */
 import { assert } from '../base/assert.ts';
 import { MIB } from '../base/units.ts';
 
@@ -34,7 +36,9 @@ export class WriteBuffer {
     );
   }
 
-  /** Takes a copy of `count` blocks of `blockLength` bytes, or of `count` filemarks where it is 0. */
+  /**
+   * Takes a copy of `count` blocks of `blockLength` bytes, or of `count` filemarks where it is 0.
+   */
   push(count: number, blockLength: number, data: Uint8Array): void {
     assert(this.hasRoom(count, data.length), 'the buffer has room for what is pushed');
     assert(data.length === count * blockLength, 'the blocks are all of one length');
