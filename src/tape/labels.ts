@@ -7,7 +7,8 @@
  *
  *   VOL1: 5-10 volume, 11 accessibility, 38-51 owner, 80 label standard version
  *   xxx1: 5-21 file, 22-27 file set, 28-31 section, 32-35 sequence, 36-39 generation,
- *         40-41 version, 42-47 creation, 48-53 expiration, 54 accessibility, 55-60 block count, 61-73 system
+ *         40-41 version, 42-47 creation, 48-53 expiration, 54 accessibility, 55-60 block count,
+ *         61-73 system
  *   xxx2: 5 record format, 6-10 block length, 11-15 record length, 51-52 buffer offset
  *
  * @source ANSI X3.27-1978 (ISO 1001, ECMA-13); HP Guardian Disk and Tape Utilities, BACKCOPY
