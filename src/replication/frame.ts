@@ -148,7 +148,7 @@ export class FrameDecoder {
   }
 
   /** Bytes taken for the frame that is being received. */
-  get bufferedBytesMax(): number {
+  get bufferedBytes(): number {
     return this.#frame?.length ?? 0;
   }
 

@@ -1,5 +1,5 @@
 /** A source with a tape, a target that takes copies, and a clock that runs while both wait. */
-import { CapstanError } from '../../../src/base/errors.ts';
+import type { CapstanError } from '../../../src/base/errors.ts';
 import { generation, logicalObjectNumber } from '../../../src/base/units.ts';
 import type { CopyReceiver, OfferAnswer, TapeOffer } from '../../../src/ports/copy-receiver.ts';
 import type { Engine } from '../../../src/ports/engine.ts';
@@ -82,14 +82,15 @@ const turn = (): Promise<void> =>
 
 /** Waits for `work`; where nothing but time could end it, lets time pass. */
 export async function settle<Value>(clock: SimulatedClock, work: Promise<Value>): Promise<Value> {
-  let settled = false;
-  const done = (): void => {
-    settled = true;
-  };
-  work.then(done, done);
-  for (let idle = 0; !settled; idle += 1) {
+  const state = { settled: false };
+  void work
+    .catch(() => {})
+    .finally(() => {
+      state.settled = true;
+    });
+  for (let idle = 0; !state.settled; idle += 1) {
     await turn();
-    if (idle > 20 && !settled) clock.step(clock.elapsedMs + 3_600_000);
+    if (idle > 20 && !state.settled) clock.step(clock.elapsedMs + 3_600_000);
   }
   return work;
 }

@@ -26,11 +26,14 @@ beforeAll(async () => {
 /** The copy is whole where it was committed, and else not there; success was only told of a whole one. */
 async function expectWholeOrNothing(target: TargetServer, run: CopyRun): Promise<void> {
   const names = (await target.engine.listImages()).map((image) => image.name);
-  if (run.error !== undefined) expect(run.error).toBeInstanceOf(CapstanError);
-  else expect(run.result?.outcome).toBe('copied');
+  // Exactly one of both: a result that says 'copied', or an operating error.
+  expect([run.result?.outcome === 'copied', run.error instanceof CapstanError]).toEqual([
+    run.error === undefined,
+    run.result === undefined,
+  ]);
   expect(target.committed + target.abandoned).toBe(target.offers.length);
   expect(names).toEqual(target.committed === 1 ? ['LAB001'] : []);
-  if (run.result !== undefined) expect(names).toEqual(['LAB001']);
+  expect(names.length).toBeGreaterThanOrEqual(run.result === undefined ? 0 : 1);
   if (names.length === 0) return;
   expect(await target.engine.exportManifest('LAB001')).toEqual(manifest);
   expect((await target.engine.verify({})).damages).toEqual([]);

@@ -1,0 +1,110 @@
+/**
+ * Node's streams as a {@link DuplexStream}: pulled, not pushed, so that nothing piles up.
+ *
+ * A read takes what the stream has buffered, which its high-water mark limits; a write resolves once
+ * the stream has consumed the bytes. Where a stream is lost, its end is no end: reads reject.
+ */
+import type { Readable, Writable } from 'node:stream';
+import { CapstanError } from '../base/errors.ts';
+import type { DuplexStream } from '../ports/network.ts';
+
+export interface NodeDuplexParts {
+  readonly peer: string;
+  readonly readable: Readable;
+  /** May be the same object as `readable`. */
+  readonly writable: Writable;
+  /** Drops what lies under the streams. */
+  readonly drop: () => void;
+  /** What takes the bytes that `writable` has consumed, where that is no limit by itself. */
+  readonly carrier?: Writable;
+  /** Why the readable's end is a loss, where it is one. */
+  readonly confirmEnd?: Promise<string | undefined>;
+}
+
+export class NodeDuplex implements DuplexStream {
+  readonly peer: string;
+  readonly #parts: NodeDuplexParts;
+  #lost: CapstanError | undefined;
+  #ended = false;
+  #wakeReader: (() => void) | undefined;
+  #rejectWriter: ((error: CapstanError) => void) | undefined;
+
+  constructor(parts: NodeDuplexParts) {
+    const { readable, writable } = parts;
+    this.peer = parts.peer;
+    this.#parts = parts;
+    readable.on('readable', () => this.#wakeReader?.());
+    readable.on('end', () => void this.#readableEnded());
+    readable.on('error', (error) => this.lose(error.message));
+    readable.on('close', () => {
+      if (!readable.readableEnded) this.lose('the stream was closed');
+    });
+    if ((writable as unknown) === readable) return;
+    writable.on('error', (error) => this.#failWrite(error.message));
+    writable.on('close', () => this.#failWrite('the peer takes nothing more'));
+  }
+
+  /** The stream is of no use any more, for `reason`: pending and later calls reject. Idempotent. */
+  lose(reason: string): void {
+    if (this.#lost !== undefined) return;
+    this.#lost = new CapstanError('CONNECTION_LOST', { peer: this.peer, reason });
+    this.#wakeReader?.();
+    this.#rejectWriter?.(this.#lost);
+    this.#parts.drop();
+  }
+
+  async read(): Promise<Uint8Array | undefined> {
+    for (;;) {
+      if (this.#lost !== undefined) throw this.#lost;
+      const bytes = this.#parts.readable.read() as Uint8Array | null;
+      if (bytes !== null && bytes.length > 0) return bytes;
+      if (this.#ended) return undefined;
+      await new Promise<void>((resolve) => {
+        this.#wakeReader = resolve;
+      });
+    }
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.#call((done) => this.#parts.writable.write(bytes, done));
+    const { carrier } = this.#parts;
+    if (carrier?.writableNeedDrain === true)
+      await this.#call((done) => carrier.once('drain', done));
+  }
+
+  end(): Promise<void> {
+    return this.#call((done) => this.#parts.writable.end(() => done()));
+  }
+
+  destroy(): void {
+    this.lose('it was dropped on this side');
+  }
+
+  async #readableEnded(): Promise<void> {
+    const reason = await this.#parts.confirmEnd;
+    if (reason === undefined) this.#ended = true;
+    else this.lose(reason);
+    this.#wakeReader?.();
+  }
+
+  #failWrite(reason: string): void {
+    this.#rejectWriter?.(new CapstanError('CONNECTION_LOST', { peer: this.peer, reason }));
+  }
+
+  /** Settles with `done`, or rejects where the stream is lost before. */
+  #call(start: (done: (error?: Error | null) => void) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#lost !== undefined) {
+        reject(this.#lost);
+        return;
+      }
+      this.#rejectWriter = reject;
+      start((error) => {
+        this.#rejectWriter = undefined;
+        if (error)
+          reject(new CapstanError('CONNECTION_LOST', { peer: this.peer, reason: error.message }));
+        else resolve();
+      });
+    });
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * The SSH server of `capstan serve`: public keys only, one subsystem, nothing else.
+ *
+ * No shell, command, file transfer or forwarding: ssh2 refuses what nobody listens for. Whoever has
+ * not yet shown a key may take little of the server: a few connections, a short time, a few tries.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import { createServer } from 'node:net';
+import type { Socket } from 'node:net';
+import ssh2 from 'ssh2';
+import type { AuthContext, Connection, ParsedKey, ServerChannel, Session } from 'ssh2';
+import { SECOND_MS } from '../base/units.ts';
+import type { DuplexStream, Endpoint } from '../ports/network.ts';
+import { NodeDuplex } from './node-duplex.ts';
+import { REPLICATION_SUBSYSTEM, SSH_ALGORITHMS } from './ssh-keys.ts';
+import { fingerprintOfBlob, parseSshKey } from './ssh-keys.ts';
+import { formatEndpoint, listen, peerOf } from './tcp-network.ts';
+
+/** Connections that have not shown a key, at one time; more are dropped at once. */
+const UNAUTHENTICATED_MAX = 10;
+/** Connections in all. */
+const CONNECTIONS_MAX = 64;
+/** A connection that has not shown a key by then is dropped. */
+const LOGIN_TIME_MS = 30 * SECOND_MS;
+/** Keys that a client may try in one connection. */
+const AUTHENTICATION_TRIES_MAX = 6;
+/** A silent client is asked this often, and dropped after so many unanswered. */
+const KEEP_ALIVE_INTERVAL_MS = 15 * SECOND_MS;
+const KEEP_ALIVE_COUNT_MAX = 3;
+
+export interface SshServerOptions {
+  /** OpenSSH private key, ed25519. */
+  readonly hostKey: string;
+  /** Lines of authorized_keys, ed25519, without options. */
+  readonly authorizedKeys: readonly string[];
+  readonly endpoint: Endpoint;
+  /** The one user name; 'capstan' where none is given. */
+  readonly user?: string;
+  /** Takes each subsystem that a client opens; `user` is the key's fingerprint. */
+  readonly onReplication: (stream: DuplexStream, user: string) => void;
+}
+
+export interface SshServer {
+  readonly endpoint: Endpoint;
+  /** 'SHA256:…', to be pinned by those who send here. */
+  readonly hostKeyFingerprint: string;
+  /** Ends listening and drops all connections. */
+  close(): Promise<void>;
+}
+
+/** Rejects CONNECTION_REFUSED where the port is taken, INVALID_ARGUMENT for a key that is none. */
+export async function startSshServer(options: SshServerOptions): Promise<SshServer> {
+  const hostKey = parseSshKey('The host key', options.hostKey);
+  const keys = options.authorizedKeys.map((line) => parseSshKey('An authorised key', line));
+  /** By peer, which is what ssh2 tells of a connection. */
+  const sockets = new Map<string, Socket>();
+  const strangers = new Set<Socket>();
+  const ssh = new ssh2.Server({
+    hostKeys: [options.hostKey],
+    ident: 'Capstan',
+    algorithms: {
+      kex: [...SSH_ALGORITHMS.kex],
+      cipher: [...SSH_ALGORITHMS.cipher],
+      serverHostKey: [...SSH_ALGORITHMS.serverHostKey],
+      compress: [...SSH_ALGORITHMS.compress],
+    },
+    keepaliveInterval: KEEP_ALIVE_INTERVAL_MS,
+    keepaliveCountMax: KEEP_ALIVE_COUNT_MAX,
+  });
+  const server = createServer({ noDelay: true }, (socket) => {
+    if (strangers.size >= UNAUTHENTICATED_MAX || sockets.size >= CONNECTIONS_MAX) {
+      socket.destroy();
+      return;
+    }
+    const peer = peerOf(socket);
+    sockets.set(peer, socket);
+    strangers.add(socket);
+    const timer = setTimeout(() => {
+      if (strangers.has(socket)) socket.destroy();
+    }, LOGIN_TIME_MS);
+    socket.once('close', () => {
+      clearTimeout(timer);
+      sockets.delete(peer);
+      strangers.delete(socket);
+    });
+    // What fails beneath SSH shows in the socket's end, too.
+    socket.on('error', () => socket.destroy());
+    ssh.injectSocket(socket);
+  });
+  ssh.on('connection', (connection, { ip, port }) => {
+    const socket = sockets.get(formatEndpoint({ address: ip, port }));
+    if (socket === undefined) {
+      connection.end();
+      return;
+    }
+    const known = (): boolean => strangers.delete(socket);
+    serveConnection({ connection, socket, keys, options, known });
+  });
+  const endpoint = await listen(server, options.endpoint);
+  return {
+    endpoint,
+    hostKeyFingerprint: fingerprintOfBlob(hostKey.getPublicSSH()),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets.values()) socket.destroy();
+      }),
+  };
+}
+
+interface Served {
+  readonly connection: Connection;
+  readonly socket: Socket;
+  readonly keys: readonly ParsedKey[];
+  readonly options: SshServerOptions;
+  /** The client has shown a key. */
+  readonly known: () => void;
+}
+
+function serveConnection({ connection, socket, keys, options, known }: Served): void {
+  let user = '';
+  let tries = 0;
+  // What went wrong shows in the socket's end; without a listener it would end the process.
+  connection.on('error', () => socket.destroy());
+  connection.on('authentication', (context) => {
+    tries += 1;
+    const key = authorizedKey(context, keys, options.user ?? 'capstan');
+    if (key === undefined) {
+      context.reject(['publickey']);
+      if (tries >= AUTHENTICATION_TRIES_MAX) socket.destroy();
+      return;
+    }
+    user = fingerprintOfBlob(key.getPublicSSH());
+    context.accept();
+  });
+  connection.on('ready', () => {
+    known();
+    connection.on('session', (accept) => {
+      serveSession(accept(), socket, (stream) => options.onReplication(stream, user));
+    });
+  });
+}
+
+/**
+ * The key of `keys` that a request names and, unless it only asks whether the key would do, has
+ * signed with.
+ */
+function authorizedKey(
+  context: AuthContext,
+  keys: readonly ParsedKey[],
+  user: string,
+): ParsedKey | undefined {
+  if (context.method !== 'publickey' || context.username !== user) return undefined;
+  const { data } = context.key;
+  // All keys are compared, in constant time each, so that the time taken tells nothing.
+  const matches = keys.filter((key) => {
+    const blob = key.getPublicSSH();
+    return blob.length === data.length && timingSafeEqual(blob, data);
+  });
+  const [key] = matches;
+  if (key === undefined || context.signature === undefined) return key;
+  if (context.blob === undefined) return undefined;
+  return key.verify(context.blob, context.signature, context.hashAlgo) ? key : undefined;
+}
+
+function serveSession(
+  session: Session,
+  socket: Socket,
+  onStream: (stream: DuplexStream) => void,
+): void {
+  let open = false;
+  session.on('subsystem', (accept, reject, { name }) => {
+    if (name !== REPLICATION_SUBSYSTEM || open) {
+      reject();
+      return;
+    }
+    open = true;
+    const channel: ServerChannel = accept();
+    const stream = new NodeDuplex({
+      peer: peerOf(socket),
+      readable: channel,
+      writable: channel,
+      drop: () => socket.destroy(),
+      carrier: socket,
+    });
+    socket.once('close', () => stream.lose('the SSH connection was closed'));
+    onStream(stream);
+  });
+}

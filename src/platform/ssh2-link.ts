@@ -1,0 +1,124 @@
+/** A replication link over ssh2, in this process. */
+import type { Socket } from 'node:net';
+import ssh2 from 'ssh2';
+import type { Client, ClientChannel } from 'ssh2';
+import { CapstanError } from '../base/errors.ts';
+import { SECOND_MS } from '../base/units.ts';
+import type { CopyTarget } from '../ports/catalog.ts';
+import type { DuplexStream } from '../ports/network.ts';
+import type { ReplicationLink } from '../ports/replication-link.ts';
+import { NodeDuplex } from './node-duplex.ts';
+import { REPLICATION_SUBSYSTEM, SSH_ALGORITHMS, fingerprintOfBlob } from './ssh-keys.ts';
+import { connectSocket, formatEndpoint } from './tcp-network.ts';
+
+/** A server that has not let us in by then is unreachable. */
+const READY_TIMEOUT_MS = 20 * SECOND_MS;
+/** A silent server is asked this often, and given up after so many unanswered. */
+const KEEP_ALIVE_INTERVAL_MS = 15 * SECOND_MS;
+const KEEP_ALIVE_COUNT_MAX = 3;
+
+export interface Ssh2LinkOptions {
+  /** OpenSSH private key, ed25519. */
+  readonly privateKey: string;
+}
+
+export class Ssh2Link implements ReplicationLink {
+  readonly #privateKey: string;
+
+  constructor({ privateKey }: Ssh2LinkOptions) {
+    this.#privateKey = privateKey;
+  }
+
+  async connect(target: CopyTarget): Promise<DuplexStream> {
+    const socket = await connectSocket(target);
+    const client = new ssh2.Client();
+    try {
+      await this.#login(client, socket, target);
+      return await openSubsystem(client, socket, target);
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    }
+  }
+
+  #login(client: Client, socket: Socket, target: CopyTarget): Promise<void> {
+    const peer = formatEndpoint(target);
+    return new Promise((resolve, reject) => {
+      let mismatch: CapstanError | undefined;
+      client.once('ready', resolve);
+      // Stays for the connection's life: later errors show in the socket's end.
+      client.on('error', (error) => {
+        reject(mismatch ?? loginError(error, peer, target.user));
+        socket.destroy();
+      });
+      client.once('close', () => {
+        const fields = { peer, reason: 'it closed the connection during the login' };
+        reject(mismatch ?? new CapstanError('CONNECTION_REFUSED', fields));
+      });
+      client.connect({
+        sock: socket,
+        username: target.user,
+        // Without a verifier ssh2 takes any key.
+        hostVerifier: (key: Buffer) => {
+          const found = fingerprintOfBlob(key);
+          if (found === target.hostKey) return true;
+          const fields = { peer, found, expected: target.hostKey };
+          mismatch = new CapstanError('HOST_KEY_MISMATCH', fields);
+          return false;
+        },
+        privateKey: this.#privateKey,
+        authHandler: ['publickey'],
+        algorithms: {
+          kex: [...SSH_ALGORITHMS.kex],
+          cipher: [...SSH_ALGORITHMS.cipher],
+          serverHostKey: [...SSH_ALGORITHMS.serverHostKey],
+          compress: [...SSH_ALGORITHMS.compress],
+        },
+        readyTimeout: READY_TIMEOUT_MS,
+        keepaliveInterval: KEEP_ALIVE_INTERVAL_MS,
+        keepaliveCountMax: KEEP_ALIVE_COUNT_MAX,
+      });
+    });
+  }
+}
+
+function loginError(error: Error & { level?: string }, peer: string, user: string): CapstanError {
+  const reason = error.message;
+  return error.level === 'client-authentication'
+    ? new CapstanError('AUTHENTICATION_FAILED', { peer, user, reason }, { cause: error })
+    : new CapstanError('CONNECTION_REFUSED', { peer, reason }, { cause: error });
+}
+
+function openSubsystem(client: Client, socket: Socket, target: CopyTarget): Promise<DuplexStream> {
+  const peer = formatEndpoint(target);
+  return new Promise((resolve, reject) => {
+    const refuse = (reason: string): void =>
+      reject(new CapstanError('CONNECTION_REFUSED', { peer, reason }));
+    socket.once('close', () => refuse('it closed the connection'));
+    client.subsys(REPLICATION_SUBSYSTEM, (error: Error | undefined, channel: ClientChannel) => {
+      if (error) refuse(error.message);
+      else resolve(channelStream(channel, client, socket, target.server));
+    });
+  });
+}
+
+function channelStream(
+  channel: ClientChannel,
+  client: Client,
+  socket: Socket,
+  server: string,
+): DuplexStream {
+  const stream = new NodeDuplex({
+    peer: server,
+    readable: channel,
+    writable: channel,
+    drop: () => socket.destroy(),
+    carrier: socket,
+  });
+  // What a system's account prints must not fill a buffer that nobody empties.
+  channel.stderr.resume();
+  socket.once('close', () => stream.lose('the SSH connection was closed'));
+  // The session was all that the connection was for.
+  channel.once('close', () => client.end());
+  return stream;
+}

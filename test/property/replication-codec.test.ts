@@ -1,0 +1,189 @@
+/**
+ * Goal: bytes from a peer become the messages that were sent, or PROTOCOL_VIOLATION, and nothing else.
+ * Method: arbitrary messages through encoder and decoder, split at arbitrary places, damaged by
+ * arbitrary edits; and arbitrary bytes.
+ */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { concatBytes } from '../../src/base/bytes.ts';
+import { isCapstanError } from '../../src/base/errors.ts';
+import { generation } from '../../src/base/units.ts';
+import { chunkEnds } from '../../src/replication/encoded-chunks.ts';
+import { FRAMES, FrameDecoder, PREAMBLE } from '../../src/replication/frame.ts';
+import type { FrameKind } from '../../src/replication/frame.ts';
+import {
+  decodeMessage,
+  encodeMessage,
+  needOf,
+  neededDigests,
+} from '../../src/replication/messages.ts';
+import type { Message } from '../../src/replication/messages.ts';
+
+const RUNS = { numRuns: 500, seed: 20_261 } as const;
+
+const uint32 = fc.integer({ min: 0, max: 0xffff_ffff });
+const uint53 = fc.maxSafeNat();
+const digest = fc.uint8Array({ minLength: 32, maxLength: 32 });
+const bytes = fc.uint8Array({ maxLength: 300 });
+const text = (maxLength: number): fc.Arbitrary<string> =>
+  fc.string({ unit: 'grapheme-ascii', maxLength });
+const generations = uint53.map(generation);
+
+const message: fc.Arbitrary<Message> = fc.oneof(
+  fc.record({
+    kind: fc.constant('hello' as const),
+    version: fc.integer({ min: 0, max: 0xffff }),
+    features: uint32,
+    serverName: text(15),
+  }),
+  fc.record({
+    kind: fc.constant('offer' as const),
+    tape: text(6),
+    pool: text(16),
+    labelType: fc.constantFrom('ansi' as const, 'backup' as const, 'unlabelled' as const),
+    capacityBytes: uint53,
+    generation: generations,
+    manifestBytes: uint32,
+    manifestDigest: digest,
+  }),
+  fc.record({ kind: fc.constant('manifest' as const), offset: uint32, page: bytes }),
+  fc.uint8Array({ maxLength: 100, max: 1 }).map(needOf),
+  fc.record({
+    kind: fc.constant('chunks' as const),
+    firstIndex: uint32,
+    count: uint32,
+    encoded: bytes,
+  }),
+  fc.record({ kind: fc.constant('progress' as const), chunksStored: uint32 }),
+  fc.record({
+    kind: fc.constant('commit' as const),
+    generation: generations,
+    chunkCount: uint32,
+    manifestDigest: digest,
+  }),
+  fc.record({
+    kind: fc.constant('ack' as const),
+    outcome: fc.constantFrom('present' as const, 'copied' as const, 'stale' as const),
+    generation: generations,
+    manifestDigest: digest,
+  }),
+  fc.record({ kind: fc.constant('refuse' as const), reason: text(200) }),
+  fc.constantFrom({ kind: 'ping' as const }, { kind: 'need-manifest' as const }),
+);
+const messages = fc.array(message, { maxLength: 8 });
+
+const stream = (sent: readonly Message[]): Uint8Array =>
+  concatBytes([PREAMBLE, ...sent.map(encodeMessage)]);
+
+/** What a receiver makes of `pieces`; undefined where the protocol was broken. */
+function receive(pieces: readonly Uint8Array[]): Message[] | undefined {
+  const decoder = new FrameDecoder('east');
+  try {
+    return pieces.flatMap((piece) =>
+      decoder.push(piece).map((frame) => decodeMessage('east', frame)),
+    );
+  } catch (error) {
+    if (isCapstanError(error, 'PROTOCOL_VIOLATION')) return undefined;
+    throw error;
+  }
+}
+
+/** `whole` cut at `places` (each a share of its length). */
+function cut(whole: Uint8Array, places: readonly number[]): Uint8Array[] {
+  const ends = places.map((place) => Math.floor(place * whole.length)).sort((a, b) => a - b);
+  return [...ends, whole.length].map((end, index) => whole.subarray(ends[index - 1] ?? 0, end));
+}
+
+const shares = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 20 });
+
+describe('messages through frames', () => {
+  it('arrive as they were sent, however the bytes are split', () => {
+    fc.assert(
+      fc.property(messages, shares, (sent, places) => {
+        expect(receive(cut(stream(sent), places))).toEqual(sent);
+      }),
+      RUNS,
+    );
+  });
+
+  it('with one byte changed arrive right or not at all, but for the content of chunks', () => {
+    const change = fc.record({ at: fc.nat(), bits: fc.integer({ min: 1, max: 255 }) });
+    fc.assert(
+      fc.property(messages, change, (sent, { at, bits }) => {
+        const damaged = stream(sent);
+        const place = at % damaged.length;
+        damaged[place] = (damaged[place] ?? 0) ^ bits;
+        const received = receive([damaged]) ?? [];
+        const plain = (each: Message): unknown =>
+          each.kind === 'chunks' ? { ...each, encoded: each.encoded.length } : each;
+        expect(received.map(plain)).toEqual(sent.slice(0, received.length).map(plain));
+      }),
+      RUNS,
+    );
+  });
+
+  it('never make the decoder throw anything but PROTOCOL_VIOLATION, whatever the bytes', () => {
+    const edits = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { maxLength: 6 });
+    const edited = fc.tuple(messages, edits).map(([sent, changes]) => {
+      const whole = stream(sent);
+      for (const [at, byte] of changes) whole[at % whole.length] = byte;
+      return whole;
+    });
+    const anything = fc.oneof(
+      bytes,
+      bytes.map((tail) => concatBytes([PREAMBLE, tail])),
+      edited,
+    );
+    fc.assert(
+      fc.property(anything, shares, (whole, places) => {
+        receive(cut(whole, places));
+      }),
+      RUNS,
+    );
+  });
+
+  it('of any payload are read or refused', () => {
+    const kinds = Object.keys(FRAMES) as FrameKind[];
+    fc.assert(
+      fc.property(fc.constantFrom(...kinds), bytes, (kind, payload) => {
+        const lengthAgain = (): number => {
+          try {
+            return encodeMessage(decodeMessage('east', { kind, payload })).length;
+          } catch (error) {
+            if (!isCapstanError(error, 'PROTOCOL_VIOLATION', 'LIMIT_EXCEEDED')) throw error;
+            return 12 + payload.length;
+          }
+        };
+        expect(lengthAgain()).toBe(12 + payload.length);
+      }),
+      RUNS,
+    );
+  });
+});
+
+describe('the chunks that are needed', () => {
+  it('are those that are lacking, in their order', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ max: 1, maxLength: 60 }), (lacking) => {
+        const digests = new Uint8Array(lacking.length * 32);
+        lacking.forEach((_, ordinal) => digests.fill(ordinal, ordinal * 32, ordinal * 32 + 32));
+        const needed = neededDigests(needOf(lacking), digests);
+        const ordinals = [...needed].filter((_, index) => index % 32 === 0);
+        expect(ordinals).toEqual([...lacking.keys()].filter((ordinal) => lacking[ordinal] === 1));
+      }),
+      RUNS,
+    );
+  });
+
+  it('have ends within what arrived, whatever that is', () => {
+    fc.assert(
+      fc.property(bytes, (encoded) => {
+        const ends = chunkEnds(encoded);
+        if (ends === undefined) return;
+        expect(ends.at(-1) ?? 0).toBe(encoded.length);
+        expect(ends).toEqual([...ends].sort((a, b) => a - b));
+      }),
+      RUNS,
+    );
+  });
+});
