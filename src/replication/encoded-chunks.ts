@@ -10,8 +10,6 @@ import { CHUNK_BYTES_MAX } from '../ports/engine.ts';
 const CHUNK_HEADER_BYTES = 9;
 /** A codec that gains nothing may add a little; a chunk that grew more is none of ours. */
 const STORED_BYTES_MAX = CHUNK_BYTES_MAX + CHUNK_BYTES_MAX / 64;
-/** Bytes that an encoded chunk takes at most. */
-export const ENCODED_CHUNK_BYTES_MAX = CHUNK_HEADER_BYTES + STORED_BYTES_MAX;
 
 const readUint32Le = (bytes: Uint8Array, offset: number): number =>
   new DataView(bytes.buffer, bytes.byteOffset).getUint32(offset, true);

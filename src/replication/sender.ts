@@ -173,7 +173,11 @@ class Copy {
     await connection.send({ kind: 'offer', ...what, ...size });
     const answer = await connection.expect('ack', 'refuse', 'need-manifest');
     if (answer.kind === 'refuse') throw this.#refused(answer.reason);
-    if (answer.kind === 'ack') return this.#result(this.#checkAck(answer));
+    if (answer.kind === 'ack') {
+      if (answer.outcome === 'copied')
+        throw violation(connection.peer, 'it copied what was not sent');
+      return this.#result(this.#checkAck(answer));
+    }
     await this.#sendManifest();
     const need = await connection.expect('need', 'refuse');
     if (need.kind === 'refuse') throw this.#refused(need.reason);

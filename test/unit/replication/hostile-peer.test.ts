@@ -1,0 +1,230 @@
+import { describe, expect, it } from 'vitest';
+import { concatBytes } from '../../../src/base/bytes.ts';
+import { generation } from '../../../src/base/units.ts';
+import { MANIFEST_BYTES_MAX } from '../../../src/ports/engine.ts';
+import type { DuplexStream } from '../../../src/ports/network.ts';
+import { Connection } from '../../../src/replication/connection.ts';
+import { PREAMBLE } from '../../../src/replication/frame.ts';
+import { encodeMessage, needOf } from '../../../src/replication/messages.ts';
+import type { Message, MessageOf, Offer } from '../../../src/replication/messages.ts';
+import { receiveCopies } from '../../../src/replication/receiver.ts';
+import { sendTape } from '../../../src/replication/sender.ts';
+import { EngineModel } from '../../../harness/model/engine-model.ts';
+import { ModelStore } from '../../../harness/model/model-store.ts';
+import { SimulatedClock } from '../../../harness/world/simulated-clock.ts';
+import { OFFER, STALL_TIMEOUT_MS, TargetServer, settle, writeTape } from './copies.ts';
+import { duplexPair } from './duplex-pair.ts';
+
+const source = new EngineModel(new ModelStore());
+await writeTape(source, 4, 20);
+const manifest = await source.exportManifest('LAB001');
+const { digest, digests } = await source.readManifest(manifest);
+const encoded = await source.readEncodedChunks(digests);
+
+const hello: MessageOf<'hello'> = { kind: 'hello', version: 1, features: 0, serverName: 'east' };
+const { image: _, ...named } = OFFER;
+const offer: Offer = {
+  kind: 'offer',
+  ...named,
+  manifestBytes: manifest.length,
+  manifestDigest: digest,
+};
+const page: MessageOf<'manifest'> = { kind: 'manifest', offset: 0, page: manifest };
+const chunks: MessageOf<'chunks'> = { kind: 'chunks', firstIndex: 0, count: 4, encoded };
+const commit: MessageOf<'commit'> = {
+  kind: 'commit',
+  generation: OFFER.generation,
+  chunkCount: 4,
+  manifestDigest: digest,
+};
+
+interface Reception {
+  readonly target: TargetServer;
+  readonly log: readonly string[];
+  readonly elapsedMs: number;
+}
+
+/** A receiver that is sent `bytes`, and then the end of the stream. */
+async function receive(bytes: Uint8Array, ending: 'end' | 'silence' = 'end'): Promise<Reception> {
+  const { near, far } = duplexPair();
+  const clock = new SimulatedClock();
+  const target = new TargetServer();
+  const log: string[] = [];
+  const receiving = receiveCopies({
+    stream: far,
+    receiver: target,
+    clock,
+    serverName: 'west',
+    stallTimeoutMs: STALL_TIMEOUT_MS,
+    log: (sentence) => log.push(sentence),
+  });
+  await near.write(bytes);
+  if (ending === 'end') await near.end();
+  await settle(clock, receiving);
+  return { target, log, elapsedMs: clock.elapsedMs };
+}
+
+const said = (...messages: Message[]): Uint8Array =>
+  concatBytes([PREAMBLE, ...messages.map(encodeMessage)]);
+
+describe('a receiver', () => {
+  it('takes a copy that follows the protocol', async () => {
+    const { target, log } = await receive(said(hello, offer, page, chunks, commit));
+    expect([log, target.committed, target.abandoned]).toEqual([[], 1, 0]);
+  });
+
+  it.each<[string, Message[], RegExp]>([
+    ['an offer before the greeting', [offer], /came in place of hello/],
+    ['a version below the first', [{ ...hello, version: 0 }], /version 0/],
+    ['a server name that is none', [{ ...hello, serverName: '../x' }], /server name/],
+    ['chunks before an offer', [hello, chunks], /in place of an offer/],
+    ['a receiver’s frame', [hello, { kind: 'progress', chunksStored: 1 }], /in place of an offer/],
+    ['an offer in an offer', [hello, offer, offer], /in place of manifest/],
+    [
+      'another manifest',
+      [hello, { ...offer, manifestDigest: new Uint8Array(32) }, page],
+      /offered/,
+    ],
+    ['a manifest page that is too long', [hello, { ...offer, manifestBytes: 9 }, page], /a page/],
+    ['a manifest page elsewhere', [hello, offer, { ...page, offset: 5 }], /a page/],
+    ['a commit before the chunks', [hello, offer, page, commit], /in place of chunks/],
+    ['chunks twice', [hello, offer, page, chunks, chunks], /in place of commit/],
+    ['chunks from elsewhere', [hello, offer, page, { ...chunks, firstIndex: 1 }], /chunks came/],
+    ['more chunks than it says', [hello, offer, page, { ...chunks, count: 3 }], /announces/],
+    ['no chunks', [hello, offer, page, { ...chunks, count: 0 }], /chunks came/],
+    ['another chunk', [hello, offer, page, wrongChunks()], /another digest/],
+    [
+      'a commit of another generation',
+      [hello, offer, page, chunks, { ...commit, generation: generation(4) }],
+      /another copy/,
+    ],
+  ])('ends the connection at %s, with one sentence and nothing left', async (_name, sent, what) => {
+    const { target, log } = await receive(said(...sent));
+    expect(log).toHaveLength(1);
+    expect(log[0]).toMatch(/^east broke the replication protocol: /);
+    expect(log[0]).toMatch(what);
+    expect(target.committed).toBe(0);
+    expect(target.abandoned).toBe(target.offers.length);
+    expect(await target.engine.listImages()).toEqual([]);
+  });
+
+  it('refuses names and sizes before the server hears of the offer', async () => {
+    for (const changes of [
+      { tape: '../../A' },
+      { pool: 'dr' },
+      { manifestBytes: MANIFEST_BYTES_MAX + 1 },
+    ]) {
+      const { target, log } = await receive(said(hello, { ...offer, ...changes }));
+      expect(target.offers).toEqual([]);
+      expect(log).toHaveLength(1);
+      expect(log[0]).toMatch(/is refused/);
+    }
+  });
+
+  it('passes over what was under way when it refused, and takes the next offer', async () => {
+    const refused = { ...offer, pool: 'no' };
+    const { target } = await receive(
+      said(hello, refused, page, chunks, commit, offer, page, chunks, commit),
+    );
+    expect([target.offers.length, target.committed]).toEqual([1, 1]);
+  });
+
+  it('that was sent half a copy and then nothing gives up in time', async () => {
+    const { target, log, elapsedMs } = await receive(said(hello, offer, page), 'silence');
+    expect(log).toEqual([
+      `The connection to east was lost: the peer was silent for ${STALL_TIMEOUT_MS} ms.`,
+    ]);
+    expect(elapsedMs).toBe(STALL_TIMEOUT_MS);
+    expect(target.abandoned).toBe(1);
+  });
+
+  it('that hears nothing but keep-alives gives up, too', async () => {
+    const { near, far } = duplexPair();
+    const clock = new SimulatedClock();
+    const log: string[] = [];
+    const peer = new Connection({ stream: near, clock, stallTimeoutMs: 10 * STALL_TIMEOUT_MS });
+    const receiving = receiveCopies({
+      stream: far,
+      receiver: new TargetServer(),
+      clock,
+      serverName: 'west',
+      stallTimeoutMs: STALL_TIMEOUT_MS,
+      log: (sentence) => log.push(sentence),
+    });
+    await peer.greet('east');
+    await settle(clock, receiving);
+    peer.destroy();
+    expect(log).toEqual([
+      'The connection to east was lost: the peer is alive, but makes no progress.',
+    ]);
+    expect(clock.elapsedMs).toBe(10 * STALL_TIMEOUT_MS);
+  });
+});
+
+/** Chunks of the right count and sizes, one with other content. */
+function wrongChunks(): MessageOf<'chunks'> {
+  const other = encoded.slice();
+  other[other.length - 1] = 0x55;
+  return { kind: 'chunks', firstIndex: 0, count: 4, encoded: other };
+}
+
+/** A sender whose receiver says `messages`, whatever it is sent. */
+async function sendTo(...messages: Message[]): Promise<unknown> {
+  const { near, far } = duplexPair();
+  const clock = new SimulatedClock();
+  const answering = answer(far, messages);
+  const sending = sendTape({
+    stream: near,
+    engine: source,
+    clock,
+    offer: OFFER,
+    sourceServer: 'east',
+    stallTimeoutMs: STALL_TIMEOUT_MS,
+  }).catch((error: unknown) => error);
+  const outcome = await settle(clock, sending);
+  far.destroy();
+  await answering;
+  return outcome;
+}
+
+async function answer(stream: DuplexStream, messages: readonly Message[]): Promise<void> {
+  await stream.write(said({ ...hello, serverName: 'west' }, ...messages));
+  try {
+    while ((await stream.read()) !== undefined);
+  } catch {
+    // The sender dropped the connection.
+  }
+}
+
+const needManifest: Message = { kind: 'need-manifest' };
+const need: Message = needOf(Uint8Array.of(1, 1, 1, 1));
+const ack: MessageOf<'ack'> = {
+  kind: 'ack',
+  outcome: 'copied',
+  generation: OFFER.generation,
+  manifestDigest: digest,
+};
+
+const present: MessageOf<'ack'> = { ...ack, outcome: 'present' };
+
+describe('a sender', () => {
+  it.each<[string, Message[]]>([
+    ['that it copied what was not sent', [ack]],
+    ['for another version', [{ ...present, generation: generation(9) }]],
+    ['for another manifest', [{ ...present, manifestDigest: new Uint8Array(32) }]],
+    ['that calls an older version newer', [{ ...ack, outcome: 'stale' }]],
+    ['before all chunks were sent', [needManifest, need, ack]],
+    ['of chunks never sent', [needManifest, need, { kind: 'progress', chunksStored: 9 }]],
+    ['that needs chunks of another tape', [needManifest, needOf(Uint8Array.of(1, 1))]],
+    ['out of turn', [need]],
+  ])('does not believe an answer %s', async (_name, messages) => {
+    expect(await sendTo(...messages)).toMatchObject({ code: 'PROTOCOL_VIOLATION' });
+  });
+
+  it('of a receiver that falls silent gives up in time', async () => {
+    expect(await sendTo(needManifest)).toMatchObject({
+      code: 'CONNECTION_LOST',
+      fields: { peer: 'west', reason: `the peer was silent for ${STALL_TIMEOUT_MS} ms` },
+    });
+  });
+});
