@@ -44,7 +44,6 @@ export function gypEnvironment() {
 
 /** Whether a source is newer than the last build. */
 export function nativeIsStale() {
-  if (!existsSync(join(ROOT, 'binding.gyp'))) return false;
   if (!existsSync(STAMP)) return true;
   const builtAtMs = statSync(STAMP).mtimeMs;
   const sources = ['native/engine', 'native/binding'].flatMap((folder) =>

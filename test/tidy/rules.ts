@@ -82,7 +82,15 @@ function isCatchCall(node: SyntaxNode): boolean {
   );
 }
 
-/** Nothing is swallowed: an empty `catch` block or `.catch(() => {})` needs a sentence inside. */
+function isCommentedAbove(node: SyntaxNode, { text, comments }: SourceFile): boolean {
+  const line = lineOf(text, node.end);
+  return comments.some((comment) => lineOf(text, comment.end) === line - 1);
+}
+
+/**
+ * Nothing is swallowed: an empty `catch` block needs a sentence inside, `.catch(() => {})` one inside
+ * or on the line above.
+ */
 export function silentCatches(file: SourceFile): string[] {
   const broken: string[] = [];
   for (const node of syntaxNodes(file.program)) {
@@ -92,7 +100,8 @@ export function silentCatches(file: SourceFile): string[] {
         : isCatchCall(node)
           ? (node['arguments'] as SyntaxNode[]).map((argument) => argument['body'])
           : [];
-    if (bodies.some((body) => isEmptyBlock(body, file))) {
+    const isExplained = node.type === 'CallExpression' && isCommentedAbove(node, file);
+    if (!isExplained && bodies.some((body) => isEmptyBlock(body, file))) {
       const line = lineOf(file.text, node.start);
       broken.push(`${file.path}:${line}: an empty catch says nothing of why nothing is done.`);
     }
