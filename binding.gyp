@@ -1,0 +1,41 @@
+{
+  "targets": [
+    {
+      "target_name": "capstan_engine",
+      "sources": [
+        "native/engine/blake3.cc",
+        "native/engine/chunker.cc",
+        "native/engine/codec.cc",
+        "native/engine/crc32c.cc",
+        "native/engine/image.cc",
+        "native/engine/image_format.cc",
+        "native/engine/pack_store.cc",
+        "native/engine/posix_disk.cc",
+        "native/engine/simulated_disk.cc",
+        "native/engine/store.cc",
+        "native/binding/disk_handle.cc",
+        "native/binding/image_handle.cc",
+        "native/binding/module.cc",
+        "native/binding/store_handle.cc",
+        "native/binding/values.cc"
+      ],
+      "include_dirs": ["<!@(node -p \"require('node-addon-api').include\")"],
+      "defines": ["NAPI_VERSION=9", "NAPI_CPP_EXCEPTIONS"],
+      "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17"],
+      # psabi: vectors go through no call; stringop-overflow and restrict: false alarms of GCC 12 over
+      # std::vector and std::string (its bugs 105329, 105651).
+      "cflags_cc": [
+        "-std=c++20",
+        "-O3",
+        "-Wall",
+        "-Wextra",
+        "-Wpedantic",
+        "-Werror",
+        "-Wno-psabi",
+        "-Wno-stringop-overflow",
+        "-Wno-restrict",
+        "-fvisibility=hidden"
+      ]
+    }
+  ]
+}

@@ -1,0 +1,23 @@
+// What the module exports: openStore, SimulatedDisk.
+#include "handles.h"
+
+namespace capstan {
+
+Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
+  auto constructors = std::make_unique<Constructors>();
+  constructors->store = Napi::Persistent(StoreHandle::Define(env));
+  constructors->image = Napi::Persistent(ImageHandle::Define(env));
+  constructors->disk = Napi::Persistent(DiskHandle::Define(env));
+  exports.Set("SimulatedDisk", constructors->disk.Value());
+  exports.Set("openStore", Napi::Function::New<OpenStore>(env, "openStore"));
+  // The environment owns it from here on.
+  env.SetInstanceData(constructors.release());
+  return exports;
+}
+
+}  // namespace capstan
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  return capstan::Initialize(env, exports);
+}
+NODE_API_MODULE(capstan_engine, Init)
