@@ -3,7 +3,11 @@ import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { CapstanError } from '../../../src/base/errors.ts';
 import { concatBytes } from '../../../src/base/bytes.ts';
 import { Ssh2Link } from '../../../src/platform/ssh2-link.ts';
-import { generateSshKeyPair, sshKeyFingerprint } from '../../../src/platform/ssh-keys.ts';
+import {
+  generateSshKeyPair,
+  parseSshKey,
+  sshKeyFingerprint,
+} from '../../../src/platform/ssh-keys.ts';
 import { startSshServer } from '../../../src/platform/ssh-server.ts';
 import type { SshServer } from '../../../src/platform/ssh-server.ts';
 import { connectSocket } from '../../../src/platform/tcp-network.ts';
@@ -129,6 +133,21 @@ describe('a link over ssh2', () => {
   });
 });
 
+/** Shows the client's key and signs with the stranger's. */
+class ImpostorAgent extends ssh2.BaseAgent<string> {
+  signatures = 0;
+
+  override getIdentities(callback: ssh2.IdentityCallback<string>): void {
+    callback(null, [client.publicKey]);
+  }
+
+  override sign(_key: string, data: Buffer, ...rest: unknown[]): void {
+    this.signatures += 1;
+    const callback = rest.at(-1) as ssh2.SignCallback;
+    callback(null, parseSshKey('The key', stranger.privateKey).sign(data));
+  }
+}
+
 /** An ssh2 client that may ask for anything; resolves once it is let in. */
 function rawClient(changes: ssh2.ConnectConfig): Promise<ssh2.Client> {
   const raw = new ssh2.Client();
@@ -174,6 +193,19 @@ describe('the SSH server', () => {
   ] as const)('lets nobody in with %s', async (_, changes) => {
     const config = { ...changes, authHandler: [...changes.authHandler] };
     await expect(rawClient(config)).rejects.toMatchObject({ level: 'client-authentication' });
+  });
+
+  it('lets nobody in who knows an authorised key, but signs with another', async () => {
+    const agent = new ImpostorAgent();
+    const impostor = new ssh2.Client();
+    const outcome = new Promise((resolve, reject) => {
+      impostor.once('ready', () => resolve('let in')).once('error', reject);
+      const { address: host, port } = server.endpoint;
+      impostor.connect({ host, port, username: 'capstan', agent, authHandler: ['agent'] });
+    });
+    await expect(outcome).rejects.toMatchObject({ level: 'client-authentication' });
+    expect(agent.signatures).toBe(1);
+    impostor.end();
   });
 
   it('agrees on no cipher but AES-GCM', async () => {
