@@ -34,8 +34,8 @@ export function generateSshKeyPair(comment: string): SshKeyPair {
   for (let tries = 0; tries < GENERATE_TRIES_MAX; tries += 1) {
     const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment });
     const privateKey = ssh2.utils.parseKey(pair.private);
-    const publicKey = parseSshKey('A new public key', pair.public);
-    if (privateKey instanceof Error) continue;
+    const publicKey = ssh2.utils.parseKey(pair.public);
+    if (privateKey instanceof Error || publicKey instanceof Error) continue;
     if (!privateKey.getPublicSSH().equals(publicKey.getPublicSSH())) continue;
     return { privateKey: pair.private, publicKey: pair.public };
   }
@@ -47,7 +47,10 @@ export function parseSshKey(what: string, text: string): ParsedKey {
   const key = ssh2.utils.parseKey(text);
   if (key instanceof Error) {
     // The parser's message is left out: it could quote the key.
-    throw new CapstanError('INVALID_ARGUMENT', { what, reason: 'it is no key in OpenSSH’s form' });
+    throw new CapstanError('INVALID_ARGUMENT', {
+      what,
+      reason: 'it is no key in the form of OpenSSH',
+    });
   }
   if (key.type === 'ssh-ed25519') return key;
   throw new CapstanError('INVALID_ARGUMENT', {
