@@ -223,9 +223,14 @@ Result<std::vector<ImageInfo>> Store::ListImages() {
   TRY_ASSIGN(const std::vector<std::string> names, ImageNames());
   std::vector<ImageInfo> images;
   for (const std::string& name : names) {
-    TRY_ASSIGN(const ParsedImage parsed, LoadImage(name));
-    ImageInfo info{name, parsed.state.generation, {}};
-    for (const PartitionState& state : parsed.state.partitions)
+    const auto parsed = LoadImage(name);
+    if (!parsed.ok()) {
+      // A damaged image keeps nobody from the others; Verify names it.
+      if (parsed.error().code == ErrorCode::kCorrupt) continue;
+      return parsed.error();
+    }
+    ImageInfo info{name, parsed.value().state.generation, {}};
+    for (const PartitionState& state : parsed.value().state.partitions)
       info.partitions.push_back(SummaryOf(state));
     images.push_back(std::move(info));
   }

@@ -319,8 +319,8 @@ class SqliteCatalog implements Catalog {
     return this.#database.rows(COPY_JOB, 'ORDER BY tape, ruleId');
   }
 
-  async putCopyJob(job: CopyJobRow, event?: Omit<EventRow, 'id'>): Promise<void> {
-    this.#database.transaction(() => {
+  async putCopyJob(job: CopyJobRow, event?: Omit<EventRow, 'id'>): Promise<EventRow | undefined> {
+    return this.#database.transaction(() => {
       this.#require('tape', job.tape);
       if (
         this.#database.one('SELECT 1 FROM copyRule WHERE id = :id', { id: job.ruleId }) ===
@@ -329,7 +329,7 @@ class SqliteCatalog implements Catalog {
         throw new CapstanError('NOT_FOUND', { kind: 'copy rule', name: job.ruleId });
       }
       this.#database.replace(COPY_JOB, job);
-      if (event !== undefined) this.#appendEvent(event);
+      return event && this.#appendEvent(event);
     });
   }
 

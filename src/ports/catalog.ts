@@ -210,8 +210,8 @@ export interface Catalog {
   listCopyRules(pool?: string): Promise<readonly CopyRuleRow[]>;
 
   listCopyJobs(): Promise<readonly CopyJobRow[]>;
-  /** Replaces the job of the same tape and rule, and writes `event`, if any, in the same transaction. */
-  putCopyJob(job: CopyJobRow, event?: Omit<EventRow, 'id'>): Promise<void>;
+  /** Replaces the job of the same tape and rule, and writes `event`, if any, in the same transaction; resolves with it. */
+  putCopyJob(job: CopyJobRow, event?: Omit<EventRow, 'id'>): Promise<EventRow | undefined>;
 
   appendEvent(event: Omit<EventRow, 'id'>): Promise<EventRow>;
   /** Oldest first: the first `limit` behind `afterId`, or the newest `limit` of all where it is missing. */

@@ -104,6 +104,7 @@ export interface Engine {
   createImage(name: string, options: { readonly partitionCount: number }): Promise<void>;
   /** One writer at a time (IN_USE); readers see the image as of its last sync before they opened it. */
   openImage(name: string, mode: 'read' | 'write'): Promise<TapeImage>;
+  /** By name. Damaged images are left out; `verify` names them. */
   listImages(): Promise<readonly ImageInfo[]>;
   removeImage(name: string): Promise<void>;
   /** Renames `from` to `to`, atomically taking the place of an image of that name; durable. */

@@ -76,6 +76,7 @@ export const SENSE = {
   NOT_READY_TO_READY_CHANGE: { key: KEY.UNIT_ATTENTION, asc: 0x28, ascq: 0x00 },
   POWER_ON: { key: KEY.UNIT_ATTENTION, asc: 0x29, ascq: 0x00 },
   WRITE_PROTECTED: { key: KEY.DATA_PROTECT, asc: 0x27, ascq: 0x00 },
+  MEDIA_LOAD_OR_EJECT_FAILED: { key: KEY.HARDWARE_ERROR, asc: 0x53, ascq: 0x00 },
   DATA_PHASE_ERROR: { key: KEY.ABORTED_COMMAND, asc: 0x4b, ascq: 0x00 },
 } as const satisfies Record<string, Sense>;
 

@@ -1,0 +1,226 @@
+/**
+ * A whole virtual tape server in this process: what `capstan serve` runs, and the laboratory twice.
+ *
+ * Opened in this order: catalog and vaults (whose locks refuse a second server), the services, the
+ * SSH receiver, the control socket. Stopped in the opposite one.
+ */
+import { isAbsolute, join } from 'node:path';
+import type { Socket } from 'node:net';
+import { CapstanError, isCapstanError } from '../base/errors.ts';
+import { SECOND_MS } from '../base/units.ts';
+import { openCatalog } from '../catalog/sqlite-catalog.ts';
+import { answers, listenControl } from '../platform/control-socket.ts';
+import type { ControlCall, ControlServer } from '../platform/control-socket.ts';
+import { openEngine } from '../platform/engine.ts';
+import { NodeDuplex } from '../platform/node-duplex.ts';
+import { OpenSshLink } from '../platform/openssh-link.ts';
+import { sshKeyFingerprint } from '../platform/ssh-keys.ts';
+import { startSshServer } from '../platform/ssh-server.ts';
+import type { SshServer } from '../platform/ssh-server.ts';
+import { Ssh2Link } from '../platform/ssh2-link.ts';
+import { systemClock } from '../platform/system-clock.ts';
+import { systemRandom } from '../platform/system-random.ts';
+import { tcpNetwork } from '../platform/tcp-network.ts';
+import type { DuplexStream, Endpoint } from '../ports/network.ts';
+import type { ReplicationLink } from '../ports/replication-link.ts';
+import { receiveCopies } from '../replication/receiver.ts';
+import type { HostSettings, ServerEvent, ServerSettings } from '../server/context.ts';
+import { TapeServer } from '../server/tape-server.ts';
+
+import { homePaths, readConfiguration, readHomeFile, readKeyLines } from './configuration.ts';
+import type { Configuration, HomePaths } from './configuration.ts';
+
+/** The method that turns a control connection into a replication stream. */
+export const RECEIVE_METHOD = 'replication.receive';
+/** The method that streams the server's events until the client goes. */
+export const FOLLOW_METHOD = 'events.follow';
+
+export interface StartOptions {
+  readonly home: string;
+  /** Every event of the server, for the log, progress bars and the laboratory. */
+  readonly onEvent?: (event: ServerEvent) => void;
+  /** What is no event: a lost replication connection, a fault of the program's own. */
+  readonly onNotice?: (sentence: string) => void;
+}
+
+export interface RunningServer {
+  readonly configuration: Configuration;
+  readonly paths: HomePaths;
+  readonly server: TapeServer;
+  /** Where copies are received; the port picked where 0 was configured. */
+  readonly endpoint: Endpoint | undefined;
+  readonly hostKeyFingerprint: string;
+  /** Ends sessions and copies, makes everything durable, removes the control socket. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** Rejects IN_USE where a server runs on this home, and as configuration, vaults and ports do. */
+export async function startServer(options: StartOptions): Promise<RunningServer> {
+  const paths = homePaths(options.home);
+  const configuration = await readConfiguration(paths);
+  if (await answers(paths.controlSocket)) throw alreadyRunning(paths);
+  const hostKey = await readHomeFile(paths.hostKey);
+  const server = await openServer(paths, configuration, await hostSettings(paths, configuration));
+  if (options.onEvent !== undefined) server.onEvent(options.onEvent);
+
+  let ssh: SshServer | undefined;
+  let control: ControlServer | undefined;
+  const receive = (stream: DuplexStream): void => {
+    void serveReplication(server, configuration, stream, options.onNotice);
+  };
+  const stopAll = async (): Promise<void> => {
+    await control?.close();
+    await ssh?.close();
+    await server.stop();
+  };
+  try {
+    if (configuration.listen !== undefined) {
+      ssh = await startSshServer({
+        hostKey,
+        authorizedKeys: await readKeyLines(inHome(paths, configuration.authorizedKeys)),
+        endpoint: configuration.listen,
+        onReplication: receive,
+      });
+    }
+    control = await listenControl({
+      path: paths.controlSocket,
+      call: (call) => answerCall(server, call),
+      upgrades: {
+        [RECEIVE_METHOD]: (socket) => receive(socketStream(socket)),
+      },
+      onFault: (error) => options.onNotice?.(`fault: ${faultText(error)}`),
+    });
+  } catch (error) {
+    await stopAll();
+    throw isCapstanError(error, 'IN_USE') ? alreadyRunning(paths) : error;
+  }
+  let stopping: Promise<void> | undefined;
+  return {
+    configuration,
+    paths,
+    server,
+    endpoint: ssh?.endpoint,
+    hostKeyFingerprint: sshKeyFingerprint(hostKey),
+    stop: () => (stopping ??= stopAll()),
+  };
+}
+
+/** The services over a home's catalog and vaults, without the doors to the outside. */
+export async function openServer(
+  paths: HomePaths,
+  configuration: Configuration,
+  hosts: readonly HostSettings[],
+): Promise<TapeServer> {
+  const { autocopy } = configuration;
+  const settings: ServerSettings = {
+    serverName: configuration.name,
+    systemId: configuration.systemId,
+    address: configuration.address,
+    hosts,
+    copyPolicy: {
+      attemptsMax: autocopy.attemptsMax,
+      retryIntervalMs: autocopy.retryIntervalSeconds * SECOND_MS,
+      stallTimeoutMs: autocopy.stallTimeoutSeconds * SECOND_MS,
+    },
+  };
+  const link = await chooseLink(paths);
+  const catalog = openCatalog(paths.catalog);
+  try {
+    return await TapeServer.start(
+      {
+        clock: systemClock,
+        random: systemRandom,
+        network: tcpNetwork,
+        link,
+        catalog,
+        openEngine: (vault, mode) => openEngine(inHome(paths, vault.path), { mode }),
+      },
+      settings,
+    );
+  } catch (error) {
+    await catalog.close();
+    throw error;
+  }
+}
+
+/** Serves one replication connection to its end; its faults become notices. */
+export async function serveReplication(
+  server: TapeServer,
+  configuration: Configuration,
+  stream: DuplexStream,
+  onNotice: ((sentence: string) => void) | undefined,
+): Promise<void> {
+  try {
+    await receiveCopies({
+      stream,
+      receiver: server.receiver,
+      clock: systemClock,
+      serverName: configuration.name,
+      stallTimeoutMs: configuration.autocopy.stallTimeoutSeconds * SECOND_MS,
+      log: (sentence) => onNotice?.(`${stream.peer}: ${sentence}`),
+    });
+  } catch (error) {
+    onNotice?.(`fault: ${faultText(error)}`);
+    stream.destroy();
+  }
+}
+
+function answerCall(server: TapeServer, call: ControlCall): Promise<unknown> {
+  if (call.method !== FOLLOW_METHOD) return server.operations.call(call.method, call.params);
+  return new Promise((resolve) => {
+    const cancel = server.onEvent((event) => call.notify(event));
+    call.signal.addEventListener('abort', () => {
+      cancel();
+      resolve({});
+    });
+  });
+}
+
+function socketStream(socket: Socket): DuplexStream {
+  return new NodeDuplex({
+    peer: 'the control socket',
+    readable: socket,
+    writable: socket,
+    drop: () => socket.destroy(),
+  });
+}
+
+async function chooseLink(paths: HomePaths): Promise<ReplicationLink> {
+  const ssh2 = new Ssh2Link({ privateKey: await readHomeFile(paths.clientKey) });
+  const openssh = new OpenSshLink({ identityFile: paths.clientKey });
+  return {
+    connect: (target) => (target.transport === 'openssh' ? openssh : ssh2).connect(target),
+  };
+}
+
+/** The tape hosts with their passwords out of the files. */
+async function hostSettings(
+  paths: HomePaths,
+  configuration: Configuration,
+): Promise<readonly HostSettings[]> {
+  return Promise.all(
+    configuration.ems.map(async (each) => ({
+      host: each.host,
+      endpoint: { address: each.address, port: each.port },
+      user: each.user,
+      password: (await readHomeFile(inHome(paths, each.passwordFile))).replace(/\r?\n$/, ''),
+      ...(each.vaults !== undefined && { vaults: each.vaults }),
+    })),
+  );
+}
+
+function inHome(paths: HomePaths, path: string): string {
+  return isAbsolute(path) ? path : join(paths.home, path);
+}
+
+function alreadyRunning(paths: HomePaths): CapstanError {
+  return new CapstanError('IN_USE', {
+    kind: 'home folder',
+    name: paths.home,
+    by: 'a server runs on it already; stop that one first',
+  });
+}
+
+function faultText(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,137 @@
+/** What the services of one server share: ports, settings, event log, and who listens. */
+import { isCapstanError } from '../base/errors.ts';
+import type { Generation } from '../base/units.ts';
+import { MINUTE_MS } from '../base/units.ts';
+import type { Catalog, EventRow, MountRow, VaultRow } from '../ports/catalog.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Engine } from '../ports/engine.ts';
+import type { Endpoint, Network } from '../ports/network.ts';
+import type { Random } from '../ports/random.ts';
+import type { ReplicationLink } from '../ports/replication-link.ts';
+import type { EventLog } from './event-log.ts';
+
+export interface ServerPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly network: Network;
+  readonly link: ReplicationLink;
+  readonly catalog: Catalog;
+  /** Opens a vault's store; with 'create' there is none yet. */
+  openEngine(vault: VaultRow, mode: 'create' | 'write'): Promise<Engine>;
+}
+
+/** A tape host that the server listens to. */
+export interface HostSettings {
+  /** `\LAB` */
+  readonly host: string;
+  readonly endpoint: Endpoint;
+  readonly user: string;
+  readonly password: string;
+  /** Vaults whose tapes this host may mount; all where it is missing. `ems_vaults_` */
+  readonly vaults?: readonly string[];
+}
+
+export interface CopyPolicy {
+  readonly attemptsMax: number;
+  /** From the start of an attempt to the start of the next. */
+  readonly retryIntervalMs: number;
+  /** A target silent for this long fails the attempt. */
+  readonly stallTimeoutMs: number;
+}
+
+/** @source VTS 8.2 Supplemental Installation Guide, p. 21: five minutes, twelve attempts. */
+export const COPY_POLICY: CopyPolicy = {
+  attemptsMax: 12,
+  retryIntervalMs: 5 * MINUTE_MS,
+  stallTimeoutMs: MINUTE_MS,
+};
+
+export interface ServerSettings {
+  readonly serverName: string;
+  /** Make and model in event-log lines, at most 7 characters. */
+  readonly systemId: string;
+  /** The address in event-log lines. */
+  readonly address: string;
+  readonly hosts: readonly HostSettings[];
+  /** Where it differs from {@link COPY_POLICY}. */
+  readonly copyPolicy?: Partial<CopyPolicy>;
+}
+
+/** A copy under way. */
+export interface CopyProgress {
+  readonly tape: string;
+  readonly target: string;
+  readonly bytesSent: number;
+  readonly chunksSent: number;
+  readonly chunksNeeded: number;
+}
+
+/** What happens in a server, as it happens. */
+export type ServerEvent =
+  | { readonly kind: 'event-logged'; readonly row: EventRow }
+  | { readonly kind: 'ems-line'; readonly host: string; readonly text: string }
+  | { readonly kind: 'mounted'; readonly mount: MountRow; readonly device: string }
+  | {
+      readonly kind: 'dismounted';
+      readonly mount: MountRow;
+      readonly generation: Generation;
+      readonly changed: boolean;
+    }
+  | {
+      readonly kind: 'copy-started';
+      readonly tape: string;
+      readonly target: string;
+      readonly generation: Generation;
+      readonly attempt: number;
+    }
+  | ({ readonly kind: 'copy-progress' } & CopyProgress)
+  | {
+      readonly kind: 'copy-finished';
+      readonly tape: string;
+      readonly target: string;
+      readonly generation: Generation;
+      readonly outcome: 'copied' | 'present' | 'stale';
+      readonly bytesSent: number;
+      readonly chunkCount: number;
+      readonly chunksSent: number;
+    }
+  | {
+      readonly kind: 'copy-attempt-failed';
+      readonly tape: string;
+      readonly target: string;
+      readonly attempt: number;
+      readonly attemptsMax: number;
+      readonly reason: string;
+    }
+  | { readonly kind: 'verify-progress'; readonly doneBytes: number; readonly totalBytes: number }
+  /** A fault of the program's own in work that nobody waits for. */
+  | { readonly kind: 'fault'; readonly what: string; readonly reason: string };
+
+export interface ServerContext {
+  readonly ports: ServerPorts;
+  readonly settings: ServerSettings;
+  readonly copyPolicy: CopyPolicy;
+  readonly eventLog: EventLog;
+  emit(event: ServerEvent): void;
+  /** Runs what nobody waits for; its failure becomes a 'fault' event that says `what` it was. */
+  background(what: string, work: () => Promise<void>): void;
+}
+
+/** An error in a sentence, for a log. */
+export function reasonOf(error: unknown): string {
+  if (isCapstanError(error)) return error.message;
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}
+
+/** Work items one after another, in the order in which they came. */
+export class Sequence {
+  #last: Promise<unknown> = Promise.resolve();
+
+  run<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => {
+      // Who asked for it is told; the next one runs all the same.
+    });
+    return result;
+  }
+}

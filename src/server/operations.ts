@@ -1,0 +1,412 @@
+/**
+ * What an operator can have a server do: one table of operations by name, each with the schema of its
+ * parameters. The running server's control socket and the command line without a server both call it.
+ */
+import { z } from 'zod';
+import { CapstanError } from '../base/errors.ts';
+import { checkName } from '../base/names.ts';
+import type { NameKind } from '../base/names.ts';
+import { GIB, generation, logicalObjectNumber } from '../base/units.ts';
+import type { CopyRuleRow, DriveRow, TapeRow } from '../ports/catalog.ts';
+import type { Damage, VerifyReport } from '../ports/engine.ts';
+import { initialLabel } from '../tape/labels.ts';
+import { packObjects } from '../tape/tape-object.ts';
+import type { AutoCopy } from './autocopy.ts';
+import type { ServerContext } from './context.ts';
+import type { Mounts } from './mounts.ts';
+import type { Vaults } from './vaults.ts';
+import { removeIfThere } from './vaults.ts';
+
+/** What a tape holds unless told otherwise: as much as an LTO-3 cartridge. */
+export const TAPE_CAPACITY_BYTES_DEFAULT = 400 * GIB;
+const TAPE_CAPACITY_BYTES_MAX = 1024 * 1024 * GIB;
+const PATH_CHARS_MAX = 4096;
+const EVENT_LIMIT_MAX = 10_000;
+/** How many drives the serial numbers are counted for. */
+const SERIAL_DIGITS = 8;
+
+export interface OperationContext {
+  readonly context: ServerContext;
+  readonly vaults: Vaults;
+  readonly mounts: Mounts;
+  readonly autocopy: AutoCopy;
+  readonly busyTapes: ReadonlySet<string>;
+}
+
+// A name is a string here: checkName says by name and pattern what is wrong with it.
+const name = z.string().max(1000);
+const byName = z.strictObject({ name });
+const byId = z.strictObject({ id: z.int().min(1) });
+const nothing = z.strictObject({});
+
+const target = z.strictObject({
+  server: name,
+  address: z
+    .string()
+    .max(255)
+    .regex(/^[A-Za-z0-9:[][A-Za-z0-9.:%[\]-]*$/, 'it is no address'),
+  port: z.int().min(1).max(65_535),
+  user: z
+    .string()
+    .max(32)
+    .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, 'it is no user name'),
+  hostKey: z
+    .string()
+    .max(100)
+    .regex(/^SHA256:\S+$/, "it is no fingerprint like 'SHA256:…'"),
+  transport: z.enum(['ssh2', 'openssh']),
+});
+
+interface Operation<Schema extends z.ZodType = z.ZodType> {
+  readonly parameters: Schema;
+  readonly run: (services: OperationContext, parameters: z.infer<Schema>) => Promise<unknown>;
+}
+
+function operation<Schema extends z.ZodType>(
+  parameters: Schema,
+  run: Operation<Schema>['run'],
+): Operation {
+  return { parameters, run: (services, values) => run(services, values as z.infer<Schema>) };
+}
+
+function found<Row>(kind: string, name: string | number, row: Row | undefined): Row {
+  if (row === undefined) throw new CapstanError('NOT_FOUND', { kind, name });
+  return row;
+}
+
+async function byNameOf<Row extends { readonly name: string }>(
+  kind: NameKind,
+  wanted: string,
+  rows: Promise<readonly Row[]>,
+): Promise<Row> {
+  checkName(kind, wanted);
+  return found(
+    kind,
+    wanted,
+    (await rows).find((row) => row.name === wanted),
+  );
+}
+
+export const OPERATIONS: Readonly<Record<string, Operation>> = {
+  'vault.create': operation(
+    z.strictObject({ name, path: z.string().min(1).max(PATH_CHARS_MAX) }),
+    ({ vaults }, { name, path }) => vaults.create(name, path),
+  ),
+  'vault.list': operation(nothing, ({ context }) => context.ports.catalog.listVaults()),
+  'vault.show': operation(byName, async ({ context, vaults }, { name }) => {
+    const row = await byNameOf('vault', name, context.ports.catalog.listVaults());
+    return { ...row, ...(await vaults.engine(name).statistics()) };
+  }),
+
+  'pool.create': operation(
+    z.strictObject({ name, vault: name }),
+    async ({ context }, { name, vault }) => {
+      const { catalog, clock } = context.ports;
+      checkName('pool', name);
+      const row = { name, vault: checkName('vault', vault), createdAtMs: clock.nowMs() };
+      await catalog.createPool(row);
+      return row;
+    },
+  ),
+  'pool.list': operation(nothing, ({ context }) => context.ports.catalog.listPools()),
+  'pool.show': operation(byName, async ({ context }, { name }) => {
+    const { catalog } = context.ports;
+    const row = await byNameOf('pool', name, catalog.listPools());
+    const tapes = await catalog.listTapes(name);
+    return {
+      ...row,
+      tapeCount: tapes.length,
+      payloadBytes: tapes.reduce((sum, tape) => sum + tape.payloadBytes, 0),
+    };
+  }),
+
+  'tape.create': operation(
+    z.strictObject({
+      name,
+      pool: name,
+      labelType: z.enum(['ansi', 'backup', 'unlabelled']).default('ansi'),
+      capacityBytes: z
+        .int()
+        .min(1)
+        .max(TAPE_CAPACITY_BYTES_MAX)
+        .default(TAPE_CAPACITY_BYTES_DEFAULT),
+    }),
+    createTape,
+  ),
+  'tape.list': operation(
+    z.strictObject({ pool: name.optional() }),
+    async ({ context }, { pool }) => {
+      if (pool !== undefined) await byNameOf('pool', pool, context.ports.catalog.listPools());
+      return context.ports.catalog.listTapes(pool);
+    },
+  ),
+  'tape.show': operation(byName, async ({ context }, { name }) => {
+    const { catalog } = context.ports;
+    const row = await tapeOf(context, name);
+    const jobs = await catalog.listCopyJobs();
+    return {
+      ...row,
+      generations: await catalog.listGenerations(name),
+      copies: jobs.filter((job) => job.tape === name),
+    };
+  }),
+  'tape.delete': operation(byName, deleteTape),
+  'tape.verify': operation(z.strictObject({ name: name.optional() }), verify),
+
+  'drive.create': operation(
+    z.strictObject({
+      name,
+      host: name,
+      device: name,
+      serialNumber: z
+        .string()
+        .regex(/^[A-Z0-9]{1,20}$/, 'it is 1 to 20 capitals and digits')
+        .optional(),
+    }),
+    createDrive,
+  ),
+  'drive.list': operation(nothing, async ({ context, mounts }) =>
+    (await context.ports.catalog.listDrives()).map((row) => withState(mounts, row)),
+  ),
+  'drive.show': operation(byName, async ({ context, mounts }, { name }) =>
+    withState(mounts, await byNameOf('drive', name, context.ports.catalog.listDrives())),
+  ),
+  'drive.delete': operation(byName, async ({ context, mounts }, { name }) => {
+    await context.ports.catalog.deleteDrive(checkName('drive', name));
+    mounts.removeDrive(name);
+    return { name };
+  }),
+
+  'mount.list': operation(nothing, async ({ context }) => ({
+    mounts: await context.ports.catalog.listMounts({ open: true }),
+    requests: await context.ports.catalog.listMountRequests(),
+  })),
+
+  'autocopy.create': operation(
+    z.strictObject({ pool: name, target, targetPool: name }),
+    async ({ context }, rule) => {
+      checkName('pool', rule.targetPool);
+      checkName('server', rule.target.server);
+      await byNameOf('pool', rule.pool, context.ports.catalog.listPools());
+      if (rule.target.server === context.settings.serverName) {
+        throw new CapstanError('INVALID_ARGUMENT', {
+          what: `The target ${rule.target.server}`,
+          reason: 'a server does not copy tapes to itself',
+        });
+      }
+      return context.ports.catalog.createCopyRule(rule);
+    },
+  ),
+  'autocopy.list': operation(nothing, ({ context }) => context.ports.catalog.listCopyRules()),
+  'autocopy.show': operation(byId, ({ context }, { id }) => ruleOf(context, id)),
+  'autocopy.delete': operation(byId, async ({ context }, { id }) => {
+    await ruleOf(context, id);
+    await context.ports.catalog.deleteCopyRule(id);
+    return { id };
+  }),
+  'autocopy.status': operation(nothing, ({ context }) => context.ports.catalog.listCopyJobs()),
+
+  'events.list': operation(
+    z.strictObject({
+      afterId: z.int().min(0).optional(),
+      limit: z.int().min(1).max(EVENT_LIMIT_MAX).default(50),
+    }),
+    ({ context }, { afterId, limit }) =>
+      context.ports.catalog.listEvents({ limit, ...(afterId !== undefined && { afterId }) }),
+  ),
+
+  'server.status': operation(nothing, async ({ context, autocopy }) => {
+    const { catalog } = context.ports;
+    const jobs = await catalog.listCopyJobs();
+    return {
+      name: context.settings.serverName,
+      systemId: context.settings.systemId,
+      hosts: context.settings.hosts.map((each) => each.host),
+      vaultCount: (await catalog.listVaults()).length,
+      tapeCount: (await catalog.listTapes()).length,
+      openMountCount: (await catalog.listMounts({ open: true })).length,
+      waitingRequestCount: (await catalog.listMountRequests()).length,
+      dueCopyCount: jobs.filter((job) => job.state === 'due').length,
+      failedCopyCount: jobs.filter((job) => job.state === 'failed').length,
+      copiesUnderWay: autocopy.progress(),
+    };
+  }),
+};
+
+export class Operations {
+  readonly #services: OperationContext;
+
+  constructor(services: OperationContext) {
+    this.#services = services;
+  }
+
+  /** Rejects INVALID_ARGUMENT for an unknown name or wrong parameters, else as the operation does. */
+  async call(name: string, parameters: unknown): Promise<unknown> {
+    const entry = Object.hasOwn(OPERATIONS, name) ? OPERATIONS[name] : undefined;
+    if (entry === undefined) {
+      const what = `The operation ${JSON.stringify(name.slice(0, 40))}`;
+      throw new CapstanError('INVALID_ARGUMENT', { what, reason: 'there is none of that name' });
+    }
+    const parsed = entry.parameters.safeParse(parameters ?? {});
+    if (!parsed.success) {
+      const issue = parsed.error.issues[0];
+      const place = issue?.path.join('.') ?? '';
+      throw new CapstanError('INVALID_ARGUMENT', {
+        what: place === '' ? `What ${name} was given` : `${place} of ${name}`,
+        reason: issue?.message ?? 'it is malformed',
+      });
+    }
+    return entry.run(this.#services, parsed.data);
+  }
+}
+
+async function tapeOf(context: ServerContext, name: string): Promise<TapeRow> {
+  checkName('tape', name);
+  return found('tape', name, await context.ports.catalog.findTape(name));
+}
+
+async function ruleOf(context: ServerContext, id: number): Promise<CopyRuleRow> {
+  const rules = await context.ports.catalog.listCopyRules();
+  return found(
+    'AutoCopy rule',
+    id,
+    rules.find((rule) => rule.id === id),
+  );
+}
+
+function withState(mounts: Mounts, row: DriveRow): DriveRow & { readonly tape?: string } {
+  const { volume } = mounts.drive(row.name).state;
+  return { ...row, ...(volume !== undefined && { tape: volume }) };
+}
+
+/** Image first, row second: a crash between leaves an image that the next create takes the place of. */
+async function createTape(
+  { context, vaults }: OperationContext,
+  parameters: {
+    readonly name: string;
+    readonly pool: string;
+    readonly labelType: TapeRow['labelType'];
+    readonly capacityBytes: number;
+  },
+): Promise<TapeRow> {
+  const { catalog, clock } = context.ports;
+  const tape = checkName('tape', parameters.name);
+  const pool = await byNameOf('pool', parameters.pool, catalog.listPools());
+  const existing = await catalog.findTape(tape);
+  if (existing !== undefined) {
+    const where = ` in pool ${existing.pool}`;
+    throw new CapstanError('ALREADY_EXISTS', { kind: 'tape', name: tape, where });
+  }
+  const engine = vaults.engine(pool.vault);
+  await removeIfThere(engine, tape);
+  await engine.createImage(tape, { partitionCount: 1 });
+  let payloadBytes = 0;
+  if (parameters.labelType !== 'unlabelled') {
+    const type = parameters.labelType === 'backup' ? 'BACKUP' : 'ANSI';
+    const label = packObjects(initialLabel({ volume: tape, owner: '', type }));
+    payloadBytes = label.data.length;
+    const image = await engine.openImage(tape, 'write');
+    try {
+      await image.append({ partition: 0, at: logicalObjectNumber(0), ...label });
+      await image.sync({ generation: generation(0) });
+    } finally {
+      await image.close();
+    }
+  }
+  const row: TapeRow = {
+    name: tape,
+    pool: pool.name,
+    vault: pool.vault,
+    labelType: parameters.labelType,
+    capacityBytes: parameters.capacityBytes,
+    generation: generation(0),
+    payloadBytes,
+    createdAtMs: clock.nowMs(),
+    writtenAtMs: undefined,
+    mountedAtMs: undefined,
+    dismountedAtMs: undefined,
+    copiedFrom: undefined,
+  };
+  await catalog.createTape(row);
+  await context.eventLog.log('CARTRIDGE_CREATED', { tape, pool: pool.name });
+  return row;
+}
+
+/** Row first, image second: a crash between leaves an image that start-up reports. */
+async function deleteTape(
+  { context, vaults, busyTapes }: OperationContext,
+  { name }: { readonly name: string },
+): Promise<unknown> {
+  const tape = await tapeOf(context, name);
+  if (busyTapes.has(name)) {
+    throw new CapstanError('IN_USE', { kind: 'tape', name, by: 'it is mounted' });
+  }
+  await context.ports.catalog.deleteTape(name);
+  await removeIfThere(vaults.engine(tape.vault), name);
+  await context.eventLog.log('CARTRIDGE_DELETED', { tape: name, pool: tape.pool });
+  return { name, pool: tape.pool };
+}
+
+async function createDrive(
+  { context, mounts }: OperationContext,
+  parameters: {
+    readonly name: string;
+    readonly host: string;
+    readonly device: string;
+    readonly serialNumber?: string | undefined;
+  },
+): Promise<DriveRow> {
+  const { catalog } = context.ports;
+  const drives = await catalog.listDrives();
+  const row = {
+    name: checkName('drive', parameters.name),
+    host: checkName('host', parameters.host),
+    device: checkName('device', parameters.device),
+    serialNumber: parameters.serialNumber ?? freeSerialNumber(drives),
+  };
+  await catalog.createDrive(row);
+  mounts.addDrive(row);
+  return row;
+}
+
+/** The lowest that no drive has. */
+function freeSerialNumber(drives: readonly DriveRow[]): string {
+  const taken = new Set(drives.map((drive) => drive.serialNumber));
+  for (let number = 1; ; number += 1) {
+    const serialNumber = `VTD${String(number).padStart(SERIAL_DIGITS, '0')}`;
+    if (!taken.has(serialNumber)) return serialNumber;
+  }
+}
+
+async function verify(
+  { context, vaults }: OperationContext,
+  { name }: { readonly name?: string | undefined },
+): Promise<VerifyReport> {
+  const onProgress = (doneBytes: number, totalBytes: number): void =>
+    context.emit({ kind: 'verify-progress', doneBytes, totalBytes });
+  if (name !== undefined) {
+    const tape = await tapeOf(context, name);
+    return vaults.engine(tape.vault).verify({ images: [name], onProgress });
+  }
+  const sum = { imageCount: 0, chunkCount: 0, bytesRead: 0 };
+  const damages: Damage[] = [];
+  for (const [vault, engine] of vaults.all) {
+    const report = await engine.verify({ onProgress });
+    sum.imageCount += report.imageCount;
+    sum.chunkCount += report.chunkCount;
+    sum.bytesRead += report.bytesRead;
+    for (const damage of report.damages) {
+      damages.push({ ...damage, place: `${vault}: ${damage.place}` });
+    }
+  }
+  // What the catalog has and the vaults have not.
+  for (const tape of await context.ports.catalog.listTapes()) {
+    const images = await vaults.engine(tape.vault).listImages();
+    if (images.some((image) => image.name === tape.name)) continue;
+    if (damages.some((damage) => damage.place.startsWith(`${tape.vault}: images/${tape.name} `))) {
+      continue;
+    }
+    damages.push({ place: `${tape.vault}: images/${tape.name}`, what: 'the image is missing' });
+  }
+  return { ...sum, damages };
+}

@@ -1,0 +1,147 @@
+/**
+ * A virtual tape server: its services over the ports, wired together.
+ *
+ * Start-up opens the vaults, lets catalog and images agree, ends what a crash left open, and then
+ * listens to hosts and works off the AutoCopy queue. The same code runs in `capstan serve`, in the
+ * laboratory and in the simulated world.
+ */
+import type { CopyReceiver } from '../ports/copy-receiver.ts';
+import type { Cancel } from '../ports/clock.ts';
+import type { ScsiTransport } from '../ports/scsi-transport.ts';
+import { AutoCopy } from './autocopy.ts';
+import { COPY_POLICY, reasonOf } from './context.ts';
+import type {
+  CopyProgress,
+  ServerContext,
+  ServerEvent,
+  ServerPorts,
+  ServerSettings,
+} from './context.ts';
+import { TapeReceiver } from './copy-receiver.ts';
+import { EmsService } from './ems-service.ts';
+import type { EmsHostStatus } from './ems-service.ts';
+import { EventLog } from './event-log.ts';
+import { Mounts } from './mounts.ts';
+import { Operations } from './operations.ts';
+import { Vaults } from './vaults.ts';
+
+export type {
+  CopyProgress,
+  HostSettings,
+  ServerEvent,
+  ServerPorts,
+  ServerSettings,
+} from './context.ts';
+
+type Listener = (event: ServerEvent) => void;
+
+export class TapeServer {
+  readonly operations: Operations;
+  readonly receiver: CopyReceiver;
+  readonly #context: ServerContext;
+  readonly #vaults: Vaults;
+  readonly #mounts: Mounts;
+  readonly #autocopy: AutoCopy;
+  readonly #ems: EmsService;
+  readonly #listeners: Set<Listener>;
+
+  private constructor(context: ServerContext, vaults: Vaults, listeners: Set<Listener>) {
+    const busyTapes = new Set<string>();
+    this.#context = context;
+    this.#vaults = vaults;
+    this.#listeners = listeners;
+    this.#autocopy = new AutoCopy({ context, vaults, busyTapes });
+    const autocopy = this.#autocopy;
+    this.#mounts = new Mounts({ context, vaults, autocopy, busyTapes });
+    const mounts = this.#mounts;
+    this.receiver = new TapeReceiver({ context, vaults, busyTapes });
+    this.operations = new Operations({ context, vaults, mounts, autocopy, busyTapes });
+    this.#ems = new EmsService({
+      clock: context.ports.clock,
+      network: context.ports.network,
+      hosts: context.settings.hosts,
+      eventLog: context.eventLog,
+      onEvent: (host, event) =>
+        context.background(`handle an event of ${host}`, () => mounts.handle(host, event)),
+      onLine: (host, line) => context.emit({ kind: 'ems-line', host, text: line.text }),
+    });
+  }
+
+  /** Rejects as opening a vault or the catalog does; then nothing is left running. */
+  static async start(ports: ServerPorts, settings: ServerSettings): Promise<TapeServer> {
+    const listeners = new Set<Listener>();
+    const context = makeContext(ports, settings, listeners);
+    const vaults = await Vaults.open(context);
+    try {
+      await vaults.reconcile();
+      const server = new TapeServer(context, vaults, listeners);
+      await server.#mounts.start();
+      await context.eventLog.log('SERVER_STARTED', { server: settings.serverName });
+      server.#ems.start();
+      server.#autocopy.wake();
+      return server;
+    } catch (error) {
+      await vaults.close();
+      throw error;
+    }
+  }
+
+  /** A drive as its host's SCSI bus has it. NOT_FOUND where there is none of that name. */
+  driveTransport(driveName: string): ScsiTransport {
+    return this.#mounts.drive(driveName);
+  }
+
+  /** The copies under way. */
+  progress(): readonly CopyProgress[] {
+    return this.#autocopy.progress();
+  }
+
+  emsStatus(): readonly EmsHostStatus[] {
+    return this.#ems.status();
+  }
+
+  onEvent(listener: Listener): Cancel {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Ends sessions, copies and mounts, makes everything durable and closes it. */
+  async stop(): Promise<void> {
+    await this.#ems.stop();
+    await this.#autocopy.stop();
+    await this.#mounts.stop();
+    const { settings, eventLog, ports } = this.#context;
+    await eventLog.log('SERVER_STOPPED', { server: settings.serverName });
+    await this.#vaults.close();
+    await ports.catalog.close();
+  }
+}
+
+function makeContext(
+  ports: ServerPorts,
+  settings: ServerSettings,
+  listeners: ReadonlySet<Listener>,
+): ServerContext {
+  const emit = (event: ServerEvent): void => {
+    for (const listener of listeners) listener(event);
+  };
+  const fault = (what: string, error: unknown): void =>
+    emit({ kind: 'fault', what, reason: reasonOf(error) });
+  const eventLog = new EventLog({
+    catalog: ports.catalog,
+    clock: ports.clock,
+    settings,
+    onLogged: (row) => emit({ kind: 'event-logged', row }),
+    onLost: (event, error) => fault(`log "${event.text}"`, error),
+  });
+  return {
+    ports,
+    settings,
+    copyPolicy: { ...COPY_POLICY, ...settings.copyPolicy },
+    eventLog,
+    emit,
+    background: (what, work) => {
+      work().catch((error: unknown) => fault(what, error));
+    },
+  };
+}

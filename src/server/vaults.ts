@@ -1,0 +1,163 @@
+/** The vaults of a server: their open stores, and what their images are against the catalog's rows. */
+import { CapstanError, isCapstanError } from '../base/errors.ts';
+import { checkName } from '../base/names.ts';
+import type { Generation } from '../base/units.ts';
+import type { TapeRow, VaultRow } from '../ports/catalog.ts';
+import type { Engine, ImageInfo } from '../ports/engine.ts';
+import type { ServerContext } from './context.ts';
+
+/** Behind a tape's name: its copy while it is received, not to be mounted. */
+export const INCOMING_SUFFIX = '.INCOMING';
+
+export class Vaults {
+  readonly #context: ServerContext;
+  readonly #engines = new Map<string, Engine>();
+
+  private constructor(context: ServerContext) {
+    this.#context = context;
+  }
+
+  /** Opens every vault of the catalog; where one cannot be opened, none stays open. */
+  static async open(context: ServerContext): Promise<Vaults> {
+    const vaults = new Vaults(context);
+    try {
+      for (const row of await context.ports.catalog.listVaults()) {
+        vaults.#engines.set(row.name, await context.ports.openEngine(row, 'write'));
+      }
+    } catch (error) {
+      await vaults.close();
+      throw error;
+    }
+    return vaults;
+  }
+
+  /** Makes a vault's store, then its row: a crash between leaves a folder that is used again. */
+  async create(name: string, path: string): Promise<VaultRow> {
+    checkName('vault', name);
+    const { catalog, clock } = this.#context.ports;
+    if (this.#engines.has(name)) {
+      throw new CapstanError('ALREADY_EXISTS', { kind: 'vault', name, where: '' });
+    }
+    const row = { name, path, createdAtMs: clock.nowMs() };
+    const engine = await this.#context.ports.openEngine(row, 'create');
+    try {
+      await catalog.createVault(row);
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
+    this.#engines.set(name, engine);
+    return row;
+  }
+
+  /** Name and engine of the vault that a pool goes to where nobody says: the first. */
+  get first(): string | undefined {
+    return this.#engines.keys().next().value;
+  }
+
+  get all(): readonly (readonly [string, Engine])[] {
+    return [...this.#engines];
+  }
+
+  engine(vault: string): Engine {
+    const engine = this.#engines.get(vault);
+    if (engine === undefined) throw new CapstanError('NOT_FOUND', { kind: 'vault', name: vault });
+    return engine;
+  }
+
+  async close(): Promise<void> {
+    for (const engine of this.#engines.values()) await engine.close();
+    this.#engines.clear();
+  }
+
+  /**
+   * Start-up: the engine commits first, the catalog second, so after a crash an image may be ahead of
+   * its row: the row follows. Copies that were being received are given up.
+   */
+  async reconcile(): Promise<void> {
+    for (const [vault, engine] of this.all) {
+      const images = new Map<string, ImageInfo>();
+      for (const image of await engine.listImages()) {
+        if (image.name.endsWith(INCOMING_SUFFIX)) await engine.removeImage(image.name);
+        else images.set(image.name, image);
+      }
+      const rows = (await this.#context.ports.catalog.listTapes()).filter(
+        (row) => row.vault === vault,
+      );
+      for (const row of rows) {
+        await this.#reconcileTape(engine, row, images.get(row.name));
+        images.delete(row.name);
+      }
+      for (const name of images.keys()) {
+        await this.#context.eventLog.log('STORE_DAMAGED', {
+          vault,
+          place: `images/${name}`,
+          what: 'the image belongs to no cartridge of the catalog; it is kept',
+        });
+      }
+    }
+  }
+
+  async #reconcileTape(engine: Engine, row: TapeRow, image: ImageInfo | undefined): Promise<void> {
+    const { eventLog } = this.#context;
+    const place = `images/${row.name}`;
+    if (image === undefined || image.generation < row.generation) {
+      const what =
+        image === undefined
+          ? 'the image is missing or damaged'
+          : `the image has generation ${image.generation}, the catalog ${row.generation}`;
+      await eventLog.log('STORE_DAMAGED', { vault: row.vault, place, what });
+      return;
+    }
+    if (image.generation === row.generation) return;
+    await this.recordContent(engine, row, image.generation, 'found');
+    await eventLog.log('CONTENT_FOUND', {
+      tape: row.name,
+      found: image.generation,
+      recorded: row.generation,
+    });
+  }
+
+  /** Records the content of a tape's image as it now is. */
+  async recordContent(
+    engine: Engine,
+    row: TapeRow,
+    generation: Generation,
+    origin: string,
+  ): Promise<void> {
+    const atMs = this.#context.ports.clock.nowMs();
+    const content = await contentOf(engine, row.name);
+    await this.#context.ports.catalog.recordContent(
+      { ...row, generation, payloadBytes: content.payloadBytes, writtenAtMs: atMs },
+      { tape: row.name, generation, atMs, origin, ...content },
+    );
+  }
+}
+
+export interface ImageContent {
+  readonly payloadBytes: number;
+  /** Hexadecimal. */
+  readonly manifestDigest: string;
+}
+
+/** What an image holds as of its last sync. */
+export async function contentOf(engine: Engine, image: string): Promise<ImageContent> {
+  const { digest, partitions } = await engine.readManifest(await engine.exportManifest(image));
+  return {
+    payloadBytes: partitions.reduce((sum, partition) => sum + partition.payloadBytes, 0),
+    manifestDigest: hexadecimal(digest),
+  };
+}
+
+export function hexadecimal(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** Removes an image that may not be there. */
+export async function removeIfThere(engine: Engine, image: string): Promise<void> {
+  try {
+    await engine.removeImage(image);
+  } catch (error) {
+    if (!isCapstanError(error, 'NOT_FOUND')) throw error;
+  }
+}

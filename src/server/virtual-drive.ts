@@ -1,0 +1,144 @@
+/**
+ * A virtual tape drive: the pure device server over a tape image that can wait.
+ *
+ * One command at a time. UNLOAD answers GOOD only once the dismount has been recorded; where that fails
+ * the host gets HARDWARE ERROR, MEDIA LOAD OR EJECT FAILED, the tape stays, and the next command of the
+ * host tries again.
+ */
+import { assert, assertNever } from '../base/assert.ts';
+import { CapstanError, isCapstanError } from '../base/errors.ts';
+import { generation } from '../base/units.ts';
+import type { Generation } from '../base/units.ts';
+import { CAPSTAN_VTD } from '../drive/models/capstan-vtd.ts';
+import { TapeDrive } from '../drive/tape-drive.ts';
+import type { CartridgeToLoad, DriveState } from '../drive/tape-drive.ts';
+import type { DriveRow } from '../ports/catalog.ts';
+import type { TapeImage } from '../ports/engine.ts';
+import type { ScsiCommand, ScsiResult, ScsiTransport } from '../ports/scsi-transport.ts';
+import { SENSE, buildSense } from '../scsi/sense.ts';
+import { STATUS } from '../scsi/status.ts';
+import type { ImageCall, ImageReplies, Step } from '../tape/image-call.ts';
+import { Sequence } from './context.ts';
+
+/** What a drive's tape is when it is taken out. */
+export interface MountOutcome {
+  readonly generation: Generation;
+  /** Whether the mount changed the content. */
+  readonly changed: boolean;
+}
+
+interface MountedImage {
+  readonly image: TapeImage;
+  readonly startGeneration: Generation;
+  changed: boolean;
+}
+
+export class VirtualDrive implements ScsiTransport {
+  readonly row: DriveRow;
+  readonly #drive: TapeDrive;
+  readonly #commands = new Sequence();
+  readonly #onUnload: (drive: VirtualDrive) => Promise<void>;
+  #mounted: MountedImage | undefined;
+
+  /** `onUnload` records the dismount; the image is synced, and closed by {@link release} afterwards. */
+  constructor(row: DriveRow, onUnload: (drive: VirtualDrive) => Promise<void>) {
+    this.row = row;
+    this.#drive = new TapeDrive({ model: CAPSTAN_VTD, serialNumber: row.serialNumber });
+    this.#onUnload = onUnload;
+  }
+
+  get state(): DriveState {
+    return this.#drive.state;
+  }
+
+  /** What the mount is at, as far as the image has been synced. */
+  get outcome(): MountOutcome {
+    assert(this.#mounted !== undefined, 'a drive without a tape has no outcome');
+    const { startGeneration, changed } = this.#mounted;
+    return { generation: changed ? generation(startGeneration + 1) : startGeneration, changed };
+  }
+
+  /** Loads a tape: `image` is open, for writing unless the cartridge is protected. */
+  mount(image: TapeImage, startGeneration: Generation, cartridge: CartridgeToLoad): void {
+    assert(this.#mounted === undefined, 'a drive holds one tape');
+    this.#mounted = { image, startGeneration, changed: false };
+    this.#drive.load(cartridge);
+  }
+
+  execute(command: ScsiCommand): Promise<ScsiResult> {
+    return this.#commands.run(async () => {
+      const result = await this.#run(this.#drive.execute(command));
+      if (!this.#drive.unloadRequested) return result;
+      try {
+        await this.#onUnload(this);
+        return result;
+      } catch (error) {
+        if (!isCapstanError(error)) throw error;
+        return {
+          status: STATUS.CHECK_CONDITION,
+          sense: buildSense(SENSE.MEDIA_LOAD_OR_EJECT_FAILED),
+          dataIn: new Uint8Array(0),
+          residual: 0,
+        };
+      }
+    });
+  }
+
+  /**
+   * Makes what the host had acknowledged durable, where the server and not the host ends the mount;
+   * an error says what was lost.
+   */
+  synchronize(): Promise<CapstanError | undefined> {
+    return this.#commands.run(async () => (await this.#run(this.#drive.synchronize()))?.cause);
+  }
+
+  /** Takes the tape out and closes its image. */
+  async release(): Promise<void> {
+    assert(this.#mounted !== undefined, 'a drive that is released has a tape');
+    const { image } = this.#mounted;
+    this.#mounted = undefined;
+    this.#drive.removeMedium();
+    await image.close();
+  }
+
+  async #run<Result>(step: Step<Result>): Promise<Result> {
+    let next = step.next({} as ImageReplies[keyof ImageReplies]);
+    while (next.done !== true) {
+      let reply: ImageReplies[keyof ImageReplies];
+      try {
+        reply = await this.#ask(next.value);
+      } catch (error) {
+        if (!isCapstanError(error)) throw error;
+        next = step.throw(error);
+        continue;
+      }
+      next = step.next(reply);
+    }
+    return next.value;
+  }
+
+  async #ask(call: ImageCall): Promise<ImageReplies[keyof ImageReplies]> {
+    const mounted = this.#mounted;
+    assert(mounted !== undefined, 'a drive asks for its image only with a tape in it');
+    const { image } = mounted;
+    switch (call.op) {
+      case 'append':
+        mounted.changed = true;
+        return image.append(call);
+      case 'truncate':
+        mounted.changed = true;
+        return image.truncate(call);
+      case 'read':
+        return image.read(call);
+      case 'space':
+        return image.space(call);
+      case 'locate':
+        return image.locate(call);
+      case 'sync':
+        await image.sync({ generation: this.outcome.generation });
+        return {};
+      default:
+        return assertNever(call);
+    }
+  }
+}
