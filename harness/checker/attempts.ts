@@ -4,7 +4,8 @@
  *
  * Judged by what the world saw: the host's mounts and dismounts, the calls of the replication link,
  * the entries of the event log. A mount of the tape or a crash of the source breaks the rhythm and may
- * cost or repeat an attempt; each such disturbance since the dismount is one attempt of slack.
+ * cost or repeat an attempt; each such disturbance since the dismount is one attempt of slack. A dismount
+ * without ring owes nothing of its own, but what it kept waiting begins anew.
  */
 import { hold } from './violation.ts';
 
@@ -15,10 +16,13 @@ const FIRST_ATTEMPT_DELAY_MS_MAX = 2_000;
 
 /** Something that happened to a tape or its source, in the order in which it happened. */
 export interface CopyIncident {
-  readonly atMs: number;
-  readonly what:
+  atMs: number;
+  what:
     | 'ring-dismount'
-    /** A mount, with or without ring, or the end of one that is no ring dismount. */
+    /** An unload with ring that nobody answered: the server was killed before or after it did it. */
+    | 'unanswered-ring-dismount'
+    /** The end of a mount without ring: a copy that it kept waiting is due anew. */
+    | 'dismount'
     | 'mount'
     | 'crash'
     | 'attempt'
@@ -28,6 +32,8 @@ export interface CopyIncident {
 interface Owed {
   readonly sinceMs: number;
   attemptCount: number;
+  /** Made for the dismount before, where it is not known whether this one took place. */
+  readonly earlierAttemptCount: number;
   disturbanceCount: number;
   /** Of the last attempt, where nothing came between. */
   lastAttemptMs: number | undefined;
@@ -41,13 +47,21 @@ export function checkAttempts(tape: string, incidents: readonly CopyIncident[]):
     const at = `at ${atMs / 1000} s`;
     switch (what) {
       case 'ring-dismount':
+      case 'unanswered-ring-dismount':
         owed = {
           sinceMs: atMs,
           attemptCount: 0,
+          earlierAttemptCount: what === 'ring-dismount' ? 0 : (owed?.attemptCount ?? 0),
           disturbanceCount: 0,
           lastAttemptMs: undefined,
           failed: false,
         };
+        break;
+      case 'dismount':
+        if (owed === undefined || owed.failed) break;
+        owed.attemptCount = 0;
+        owed.disturbanceCount = 1;
+        owed.lastAttemptMs = undefined;
         break;
       case 'mount':
       case 'crash':
@@ -93,6 +107,6 @@ function checkFailure(tape: string, owed: Owed, atMs: number): void {
   const what = `a failure of ${tape} is logged at ${atMs / 1000} s`;
   hold(!owed.failed, () => `${what} for the second time`);
   owed.failed = true;
-  const missing = ATTEMPTS_MAX - owed.attemptCount;
+  const missing = ATTEMPTS_MAX - owed.attemptCount - owed.earlierAttemptCount;
   hold(missing <= 0, () => `${what} after ${owed.attemptCount} attempts`);
 }

@@ -31,13 +31,18 @@ export async function readObjects(engine: Engine, name: string): Promise<readonl
   }
 }
 
-/** Hexadecimal digest of the image's manifest. */
-export async function manifestDigest(engine: Engine, name: string): Promise<string> {
-  const { digest } = await engine.readManifest(await engine.exportManifest(name));
+/** Hexadecimal digest of a manifest. */
+async function digestOf(engine: Engine, manifest: Uint8Array): Promise<string> {
+  const { digest } = await engine.readManifest(manifest);
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-export async function findImage(engine: Engine, name: string): Promise<ImageInfo | undefined> {
+/** Hexadecimal digest of the image's manifest. */
+export async function manifestDigest(engine: Engine, name: string): Promise<string> {
+  return digestOf(engine, await engine.exportManifest(name));
+}
+
+async function findImage(engine: Engine, name: string): Promise<ImageInfo | undefined> {
   return (await engine.listImages()).find((image) => image.name === name);
 }
 
@@ -45,9 +50,11 @@ export async function findImage(engine: Engine, name: string): Promise<ImageInfo
 export async function readVersion(engine: Engine, name: string): Promise<TapeVersion> {
   const info = await findImage(engine, name);
   assert(info !== undefined, `the engine has the image ${name}`);
+  const manifest = await engine.exportManifest(name);
   return {
     generation: info.generation,
-    manifestDigest: await manifestDigest(engine, name),
+    manifestDigest: await digestOf(engine, manifest),
+    manifest,
     objects: await readObjects(engine, name),
   };
 }

@@ -14,6 +14,7 @@ export interface TapeVersion {
   readonly generation: number;
   /** Hexadecimal digest of the image's manifest. */
   readonly manifestDigest: string;
+  readonly manifest: Uint8Array;
   readonly objects: readonly TapeObject[];
 }
 

@@ -20,8 +20,20 @@ export interface SimulatedVault {
   crash(kind: CrashKind): void;
 }
 
+/**
+ * Which of the changes that were not synced a power cut leaves: a prefix of them, any pages of the
+ * writes and a prefix of the names' changes, or any sectors and any names (native/engine/simulated_disk.h).
+ */
+export type Leftovers = 'ordered' | 'ext4' | 'any';
+
+/** Makes a new, empty disk. */
+export type NewVault = (options: {
+  readonly seed: number;
+  readonly leftovers: Leftovers;
+}) => SimulatedVault;
+
 /** Over the engine model: quick, and without the native module. */
-export class ModelVault implements SimulatedVault {
+class ModelVault implements SimulatedVault {
   readonly #store = new ModelStore();
 
   open(): Promise<Engine> {
@@ -41,3 +53,6 @@ export class ModelVault implements SimulatedVault {
     if (kind === 'power-cut') this.#store.cutPower();
   }
 }
+
+/** The model knows no leftovers: what was not synced is gone. */
+export const newModelVault: NewVault = () => new ModelVault();

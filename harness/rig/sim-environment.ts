@@ -1,0 +1,56 @@
+/** What `capstan sim` needs of the real world: files, the commit that is run, a seed nobody chose. */
+import { execFileSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const SEEDS_FOLDER = join(ROOT, 'fixtures', 'seeds');
+const SEED_MAX = 2 ** 31 - 1;
+
+/** The commit of the checkout, with `+` where files differ from it; `unknown` outside of one. */
+export function gitCommit(): string {
+  try {
+    const git = (...parameters: string[]): string =>
+      execFileSync('git', parameters, { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' }).trim();
+    return (
+      git('rev-parse', '--short=12', 'HEAD') + (git('status', '--porcelain') === '' ? '' : '+')
+    );
+  } catch {
+    // An installed package has no repository; its version says what it is.
+    return 'unknown';
+  }
+}
+
+export function freshSeed(): number {
+  return randomInt(SEED_MAX);
+}
+
+export interface SeedFile {
+  /** Its path, absolute. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** The kept failures of fixtures/seeds, by name. */
+export function keptSeeds(): readonly SeedFile[] {
+  if (!existsSync(SEEDS_FOLDER)) return [];
+  return readdirSync(SEEDS_FOLDER)
+    .filter((name) => name.endsWith('.json'))
+    .toSorted()
+    .map((name) => readSeedFile(join(SEEDS_FOLDER, name)));
+}
+
+/** Rejects as the file system does where there is no such file. */
+export function readSeedFile(path: string): SeedFile {
+  return { path, text: readFileSync(path, 'utf8') };
+}
+
+export function isFile(path: string): boolean {
+  return existsSync(path);
+}
+
+/** Milliseconds since some point, of the real clock: for rates. */
+export function realMs(): number {
+  return performance.now();
+}

@@ -1,0 +1,43 @@
+/**
+ * Which classes of faults a run may have: the first value that is drawn of each case ("swarm testing").
+ *
+ * Runs that have some faults and lack others reach states that a run with all of them never does: a
+ * queue fills up only where nothing crashes, a long copy ends only where nothing is cut.
+ */
+import fc from 'fast-check';
+import type { Leftovers } from '../world/simulated-vault.ts';
+
+export interface FaultProfile {
+  /** Chance inside the world: what a power cut leaves, which bytes a backup has. */
+  readonly worldSeed: number;
+  /** The wire between the servers goes down, is cut, stalls. */
+  readonly network: boolean;
+  /** Bytes change beneath the authentication code of SSH. */
+  readonly corruption: boolean;
+  /** Server processes are killed between commands. */
+  readonly crashes: boolean;
+  /** Server processes are killed inside disk and catalog operations. */
+  readonly crashesInside: boolean;
+  /** What is killed loses what it did not sync. */
+  readonly powerCuts: boolean;
+  readonly leftovers: Leftovers;
+  /** A sync now and then takes minutes. */
+  readonly slowDisk: boolean;
+  /** Copies of earlier versions come late, from a second sender. */
+  readonly lateCopies: boolean;
+  /** SSH's keep-alive is on; else a silent connection is the protocol's own business. */
+  readonly keepAlive: boolean;
+}
+
+export const faultProfile: fc.Arbitrary<FaultProfile> = fc.record({
+  worldSeed: fc.nat(),
+  network: fc.boolean(),
+  corruption: fc.boolean(),
+  crashes: fc.boolean(),
+  crashesInside: fc.boolean(),
+  powerCuts: fc.boolean(),
+  leftovers: fc.constantFrom<Leftovers[]>('ordered', 'ext4', 'any'),
+  slowDisk: fc.boolean(),
+  lateCopies: fc.boolean(),
+  keepAlive: fc.boolean(),
+});

@@ -1,0 +1,292 @@
+/**
+ * A simulated machine with a tape server on it: the production server over simulated ports, whose
+ * process may be killed at any moment and started again on the same disk and catalog.
+ *
+ * The catalog is SQLite in memory: every method is one transaction that is done at once, so it
+ * survives any crash, and the crash points lie before and after it.
+ */
+import { assert } from '../../src/base/assert.ts';
+import { CapstanError } from '../../src/base/errors.ts';
+import { openCatalog } from '../../src/catalog/sqlite-catalog.ts';
+import type { Catalog } from '../../src/ports/catalog.ts';
+import { sleep } from '../../src/ports/clock.ts';
+import type { Engine, TapeImage } from '../../src/ports/engine.ts';
+import type { ReplicationLink } from '../../src/ports/replication-link.ts';
+import type { ScsiCommand, ScsiResult, ScsiTransport } from '../../src/ports/scsi-transport.ts';
+import { receiveCopies } from '../../src/replication/receiver.ts';
+import { TapeServer } from '../../src/server/tape-server.ts';
+import type { ServerSettings } from '../../src/server/context.ts';
+import { Life } from './life.ts';
+import { decorate } from './ports.ts';
+import type { CrashKind, SimulatedVault } from './simulated-vault.ts';
+import type { SimulatedStream } from './simulated-stream.ts';
+import type { World } from './world.ts';
+
+/** How long a silent replication connection lasts before SSH's keep-alive ends it. */
+const SSH_KEEP_ALIVE_MS = 15_000;
+const SSH_PROBE_INTERVAL_MS = 5_000;
+const STALL_TIMEOUT_MS = 60_000;
+
+/** Where a process is to be killed: in the disk or catalog operation after `count` more ones. */
+export interface CrashPoint {
+  readonly in: 'disk' | 'catalog';
+  readonly count: number;
+  readonly kind: CrashKind;
+}
+
+/** Faults planted on purpose (harness/mutants): decorators of a server's ports. */
+export interface Sabotage {
+  readonly engine?: (engine: Engine) => Engine;
+  /** `startedAtMs`: when the process began that opens the catalog. */
+  readonly catalog?: (catalog: Catalog, startedAtMs: number) => Catalog;
+  readonly copyPolicy?: ServerSettings['copyPolicy'];
+}
+
+export interface SimulatedServerOptions {
+  readonly settings: ServerSettings;
+  readonly vault: SimulatedVault;
+  /** Where its replication receiver listens. */
+  readonly replicationPorts: readonly number[];
+  /** Whether SSH's keep-alive ends a silent connection, or the protocol's own time-out must. */
+  readonly keepAlive: boolean;
+  readonly sabotage?: Sabotage;
+  /** The replication link was asked to connect to this port of a target. */
+  readonly onAttempt?: (port: number) => void;
+  readonly onKilled?: () => void;
+}
+
+export class SimulatedServer {
+  readonly name: string;
+  /** The committed state, whatever process runs. */
+  readonly catalog: Catalog = openCatalog(':memory:');
+  /** Faults of the program's own, which there must be none of. */
+  readonly faults: string[] = [];
+  readonly #world: World;
+  readonly #options: SimulatedServerOptions;
+  #life: Life | undefined;
+  #server: TapeServer | undefined;
+  /** The engine that the process has open, without its guards. */
+  #engine: Engine | undefined;
+  #slowMs = 0;
+  #catalogCallsLeft: number | undefined;
+  #crashKind: CrashKind = 'kill';
+  #crashCount = 0;
+
+  constructor(world: World, options: SimulatedServerOptions) {
+    this.#world = world;
+    this.#options = options;
+    this.name = options.settings.serverName;
+  }
+
+  get address(): string {
+    return this.#options.settings.address;
+  }
+
+  get running(): boolean {
+    return this.#server !== undefined;
+  }
+
+  /** How often the process has been killed. */
+  get crashCount(): number {
+    return this.#crashCount;
+  }
+
+  get server(): TapeServer {
+    assert(this.#server !== undefined, `the server ${this.name} runs`);
+    return this.#server;
+  }
+
+  /** For the checker, which looks without being seen: no crash point, no sabotage. */
+  get engine(): Engine | undefined {
+    return this.#engine;
+  }
+
+  /** Starts the process; resolves when it serves, or has been killed while it started. */
+  async start(): Promise<void> {
+    assert(this.#life === undefined, `the server ${this.name} is started once at a time`);
+    const life = new Life();
+    this.#life = life;
+    this.#world.trace.record(`${this.name}: start`);
+    const killed = new Promise<void>((resolve) => {
+      life.onEnd(resolve);
+    });
+    await Promise.race([killed, this.#serve(life)]);
+  }
+
+  async #serve(life: Life): Promise<void> {
+    const { settings, replicationPorts, sabotage } = this.#options;
+    const clock = life.clock(this.#world.clock);
+    const network = this.#world.network.port(this.address, life);
+    const startedAtMs = clock.nowMs();
+    const catalog = sabotage?.catalog?.(this.catalog, startedAtMs) ?? this.catalog;
+    const server = await life.call(() =>
+      TapeServer.start(
+        {
+          clock,
+          network,
+          random: this.#world.random,
+          link: this.#link(life),
+          catalog: this.#guardCatalog(life, catalog),
+          openEngine: () => life.call(() => this.#openEngine(life)),
+        },
+        { ...settings, ...(sabotage?.copyPolicy && { copyPolicy: sabotage.copyPolicy }) },
+      ),
+    );
+    server.onEvent((event) => {
+      if (event.kind === 'fault') this.faults.push(`${event.what}: ${event.reason}`);
+      if (event.kind !== 'copy-progress') {
+        this.#world.trace.record(`${this.name}: ${JSON.stringify(event)}`);
+      }
+    });
+    for (const port of replicationPorts) {
+      await network.listen({ address: this.address, port }, (stream) => {
+        void receiveCopies({
+          stream,
+          clock,
+          receiver: server.receiver,
+          serverName: this.name,
+          stallTimeoutMs: STALL_TIMEOUT_MS,
+          log: (sentence) => this.#world.trace.record(`${this.name}: ${sentence}`),
+        });
+      });
+    }
+    this.#server = server;
+  }
+
+  async #openEngine(life: Life): Promise<Engine> {
+    const engine = await this.#options.vault.open();
+    this.#engine = engine;
+    const sabotaged = this.#options.sabotage?.engine?.(engine) ?? engine;
+    const guard = (call: () => Promise<unknown>): Promise<unknown> =>
+      life.call(async () => {
+        try {
+          return await call();
+        } catch (error) {
+          if (this.#options.vault.isCrash(error)) this.#kill(life);
+          throw error;
+        }
+      });
+    return decorate(sabotaged, async (method, call) => {
+      if (method === 'sync') await this.#beSlow(life);
+      const value = await guard(call);
+      if (method !== 'openImage') return value;
+      return decorate(value as TapeImage, (_, imageCall) => guard(imageCall));
+    });
+  }
+
+  /** The next sync of the engine takes so long. */
+  slowDown(delayMs: number): void {
+    this.#slowMs = delayMs;
+  }
+
+  async #beSlow(life: Life): Promise<void> {
+    const delayMs = this.#slowMs;
+    if (delayMs === 0) return;
+    this.#slowMs = 0;
+    this.#world.trace.record(`${this.name}: a sync takes ${delayMs} ms`);
+    await sleep(life.clock(this.#world.clock), delayMs);
+  }
+
+  #guardCatalog(life: Life, catalog: Catalog): Catalog {
+    return decorate(catalog, (method, call) =>
+      life.call(async () => {
+        // The process ends, the database stays.
+        if (method === 'close') return undefined;
+        this.#countCatalogCall(life);
+        if (life.ended) return undefined;
+        const value = await call();
+        this.#countCatalogCall(life);
+        return value;
+      }),
+    );
+  }
+
+  #countCatalogCall(life: Life): void {
+    if (this.#catalogCallsLeft === undefined) return;
+    this.#catalogCallsLeft -= 1;
+    if (this.#catalogCallsLeft < 0) this.#kill(life);
+  }
+
+  #link(life: Life): ReplicationLink {
+    const network = this.#world.network.port(this.address, life);
+    return {
+      connect: (target) =>
+        life.call(async () => {
+          const { port, address } = target;
+          this.#options.onAttempt?.(port);
+          this.#world.trace.record(`${this.name}: connects to ${target.server} port ${port}`);
+          const stream = await network.connect({ address, port });
+          if (this.#options.keepAlive) this.#keepAlive(life, stream, address);
+          return stream;
+        }),
+    };
+  }
+
+  /** SSH's keep-alive: a connection on which nothing comes back for long is ended. */
+  #keepAlive(life: Life, stream: SimulatedStream, peer: string): void {
+    const wire = this.#world.network.wire(this.address, peer);
+    let silentMs = 0;
+    const probe = (): void => {
+      if (stream.closed || life.ended) return;
+      silentMs = wire.stalled ? silentMs + SSH_PROBE_INTERVAL_MS : 0;
+      if (silentMs >= SSH_KEEP_ALIVE_MS) stream.destroy();
+      else this.#world.clock.after(SSH_PROBE_INTERVAL_MS, probe);
+    };
+    probe();
+  }
+
+  /** A drive as the host's SCSI bus sees it, across restarts: gone while the process is not there. */
+  transport(driveName: string): ScsiTransport {
+    return {
+      execute: (command: ScsiCommand): Promise<ScsiResult> => {
+        const life = this.#life;
+        const server = this.#server;
+        const gone = new CapstanError('CONNECTION_LOST', {
+          peer: `drive ${driveName} of ${this.name}`,
+          reason: 'the drive does not answer',
+        });
+        if (life === undefined || server === undefined) return Promise.reject(gone);
+        return new Promise((resolve, reject) => {
+          const cancel = life.onEnd(() => reject(gone));
+          life
+            .call(() => server.driveTransport(driveName).execute(command))
+            .then(resolve, reject)
+            .finally(cancel);
+        });
+      },
+    };
+  }
+
+  /** Plans a crash inside an operation; it comes when, and if, the operation comes. */
+  planCrash(point: CrashPoint): void {
+    this.#crashKind = point.kind;
+    if (point.in === 'disk') this.#options.vault.crashAfter(point.count);
+    else this.#catalogCallsLeft = point.count;
+  }
+
+  /** Takes back what {@link planCrash} planned. */
+  cancelCrash(): void {
+    this.#options.vault.crashAfter(undefined);
+    this.#catalogCallsLeft = undefined;
+  }
+
+  /** Kills the process, if one runs. */
+  crash(kind: CrashKind): void {
+    if (this.#life === undefined) return;
+    this.#crashKind = kind;
+    this.#kill(this.#life);
+  }
+
+  #kill(life: Life): void {
+    if (this.#life !== life) return;
+    this.#world.trace.record(`${this.name}: killed (${this.#crashKind})`);
+    this.#crashCount += 1;
+    this.cancelCrash();
+    this.#life = undefined;
+    this.#server = undefined;
+    this.#engine = undefined;
+    this.#options.vault.crash(this.#crashKind);
+    life.end();
+    this.#options.onKilled?.();
+  }
+}

@@ -1,0 +1,13 @@
+/** Thousands of simulated cases from a fresh seed: `npm run campaign -- sim [--runs N] [--seed S]`. */
+import { join } from 'node:path';
+import { $ } from 'zx';
+
+const RUNS_DEFAULT = '20000';
+const options = process.argv.slice(2);
+const runs = options.includes('--runs') ? [] : ['--runs', RUNS_DEFAULT];
+const program = join(import.meta.dirname, '..', '..', 'bin', 'capstan.ts');
+const { exitCode } = await $({
+  nothrow: true,
+  stdio: 'inherit',
+})`${process.execPath} ${program} sim ${runs} ${options}`;
+process.exitCode = exitCode ?? 1;
