@@ -1,0 +1,195 @@
+/**
+ * A server's home folder and its configuration file.
+ *
+ *   capstan.json      this configuration
+ *   catalog.sqlite    vaults, pools, tapes, queues, event log
+ *   control.sock      where the command line reaches the running server
+ *   keys/             host_key, client_key (private, 0600), client_key.pub, authorized_keys
+ *   vaults/VAULT00/   the first vault's store
+ *
+ * Limits: the file has at most CONFIGURATION_BYTES_MAX bytes; relative paths in it are taken from the
+ * home folder. docs/reference/cli.md lists every key.
+ */
+import { open } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { CapstanError } from '../base/errors.ts';
+import { NAME_PATTERNS } from '../base/names.ts';
+import { MIB } from '../base/units.ts';
+
+/** Largest configuration file that is read, bytes. */
+export const CONFIGURATION_BYTES_MAX = MIB;
+/** Most tape hosts of a server. */
+export const HOST_COUNT_MAX = 64;
+/** Where a new server's SSH receiver listens unless `init --listen` says otherwise. */
+export const DEFAULT_SSH_PORT = 4022;
+
+const endpoint = z.strictObject({
+  address: z.string().min(1).max(255),
+  port: z.int().min(0).max(65_535),
+});
+
+const emsHost = z.strictObject({
+  /** The NonStop node: `\LAB`. */
+  host: z.string().regex(NAME_PATTERNS.host),
+  address: z.string().min(1).max(255),
+  port: z.int().min(1).max(65_535),
+  user: z.string().min(1).max(64),
+  /** File that holds the password, and nothing else; readable by its owner only. */
+  passwordFile: z.string().min(1).max(4096),
+  /** Vaults whose tapes this host may mount; all where it is missing. */
+  vaults: z.array(z.string().regex(NAME_PATTERNS.vault)).optional(),
+});
+
+const configurationSchema = z.strictObject({
+  name: z.string().regex(NAME_PATTERNS.server),
+  /** Make and model in event-log lines. */
+  systemId: z
+    .string()
+    .regex(/^[\x21-\x7b\x7d\x7e]{1,7}$/)
+    .default('CAPSTAN'),
+  /** The address that stands in event-log lines. */
+  address: z.string().min(1).max(15).default('127.0.0.1'),
+  /** Where copies are received; nothing is received where it is missing. */
+  listen: endpoint.optional(),
+  ems: z.array(emsHost).max(HOST_COUNT_MAX).default([]),
+  /** OpenSSH public keys of the servers that may copy to this one, a line each. */
+  authorizedKeys: z.string().min(1).max(4096).default('keys/authorized_keys'),
+  autocopy: z
+    .strictObject({
+      attemptsMax: z.int().min(1).max(1000).default(12),
+      retryIntervalSeconds: z.number().min(0.1).max(86_400).default(300),
+      stallTimeoutSeconds: z.number().min(1).max(3600).default(60),
+    })
+    .prefault({}),
+});
+
+/** capstan.json as it is meant, defaults filled in. */
+export type Configuration = z.infer<typeof configurationSchema>;
+/** capstan.json as it may be written. */
+export type ConfigurationFile = z.input<typeof configurationSchema>;
+
+/** Where a home's things are; absolute. */
+export interface HomePaths {
+  readonly home: string;
+  readonly configuration: string;
+  readonly catalog: string;
+  readonly controlSocket: string;
+  readonly keys: string;
+  readonly hostKey: string;
+  readonly clientKey: string;
+  readonly clientPublicKey: string;
+  readonly authorizedKeys: string;
+  readonly vaults: string;
+}
+
+export function homePaths(home: string): HomePaths {
+  const absolute = resolve(home);
+  const keys = join(absolute, 'keys');
+  return {
+    home: absolute,
+    configuration: join(absolute, 'capstan.json'),
+    catalog: join(absolute, 'catalog.sqlite'),
+    controlSocket: join(absolute, 'control.sock'),
+    keys,
+    hostKey: join(keys, 'host_key'),
+    clientKey: join(keys, 'client_key'),
+    clientPublicKey: join(keys, 'client_key.pub'),
+    authorizedKeys: join(keys, 'authorized_keys'),
+    vaults: join(absolute, 'vaults'),
+  };
+}
+
+/** `--home`, else CAPSTAN_HOME, else $XDG_DATA_HOME/capstan, else ~/.local/share/capstan. */
+export function homeFolder(
+  option: string | undefined,
+  environment: Readonly<Record<string, string | undefined>>,
+): string {
+  const given = option ?? environment['CAPSTAN_HOME'];
+  if (given !== undefined && given !== '') return given;
+  const data = environment['XDG_DATA_HOME'];
+  return join(
+    data !== undefined && data !== '' ? data : join(homedir(), '.local/share'),
+    'capstan',
+  );
+}
+
+/** A configuration out of what capstan.json holds. INVALID_ARGUMENT names the first key at fault. */
+export function parseConfiguration(path: string, value: unknown): Configuration {
+  const parsed = configurationSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const key = issue?.path.join('.') ?? '';
+  throw new CapstanError('INVALID_ARGUMENT', {
+    what: `The configuration ${path}`,
+    reason: `${key === '' ? '' : `"${key}": `}${issue?.message ?? 'it is malformed'}`,
+  });
+}
+
+/** Rejects NOT_FOUND where the folder is no home, INVALID_ARGUMENT, LIMIT_EXCEEDED, DISK_IO. */
+export async function readConfiguration(paths: HomePaths): Promise<Configuration> {
+  const path = paths.configuration;
+  const text = await readLimited(path, CONFIGURATION_BYTES_MAX);
+  if (text === undefined) {
+    throw new CapstanError('NOT_FOUND', {
+      kind: 'server',
+      name: `${path} (\`capstan init\` makes one there; --home and CAPSTAN_HOME name another)`,
+    });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    const reason = `it is no JSON: ${cause.message}`;
+    throw new CapstanError(
+      'INVALID_ARGUMENT',
+      { what: `The configuration ${path}`, reason },
+      { cause },
+    );
+  }
+  return parseConfiguration(path, value);
+}
+
+/** The text of a file of at most `bytesMax` bytes; undefined where there is none. */
+export async function readLimited(path: string, bytesMax: number): Promise<string | undefined> {
+  try {
+    await using file = await open(path, 'r');
+    const { size } = await file.stat();
+    if (size > bytesMax) {
+      throw new CapstanError('LIMIT_EXCEEDED', {
+        what: `The size of ${path}`,
+        value: `${size} bytes`,
+        limit: `${bytesMax} bytes`,
+      });
+    }
+    return await file.readFile('utf8');
+  } catch (error) {
+    return diskFault(path, error);
+  }
+}
+
+/** Undefined for a file that is not there; DISK_IO for what else the system says. */
+function diskFault(path: string, error: unknown): undefined {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (error instanceof CapstanError || code === '') throw error;
+  if (code === 'ENOENT') return undefined;
+  throw new CapstanError('DISK_IO', { place: path, what: code }, { cause: error });
+}
+
+/** The text of a file that belongs to a home; NOT_FOUND names it. */
+export async function readHomeFile(path: string): Promise<string> {
+  const text = await readLimited(path, CONFIGURATION_BYTES_MAX);
+  if (text !== undefined) return text;
+  throw new CapstanError('NOT_FOUND', { kind: 'file', name: path });
+}
+
+/** Lines that are neither empty nor comments. */
+export async function readKeyLines(path: string): Promise<readonly string[]> {
+  const text = (await readLimited(path, CONFIGURATION_BYTES_MAX)) ?? '';
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+}

@@ -1,0 +1,55 @@
+/** What options mean that several commands have. */
+import type { Command } from 'commander';
+import { InvalidArgumentError } from 'commander';
+import type { Endpoint } from '../ports/network.ts';
+import { homeFolder } from './configuration.ts';
+import type { CliContext } from './context.ts';
+import { parseSize } from './text.ts';
+
+/** Bytes of `2G`; a usage error for what is no size. */
+export function sizeOption(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes !== undefined && bytes > 0) return bytes;
+  throw new InvalidArgumentError('A size is a number with a unit, as 200M, 2G or 64KiB.');
+}
+
+/** A whole number from `min` to `max`. */
+export function numberOption(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+  };
+}
+
+/** `0.0.0.0:4022`, `[::]:4022`, or a port alone. */
+export function endpointOption(text: string): Endpoint {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]:|([A-Za-z0-9.-]+):)?(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match !== null && port <= 65_535) {
+    return { address: match[1] ?? match[2] ?? '0.0.0.0', port };
+  }
+  throw new InvalidArgumentError('An endpoint is ADDRESS:PORT, as 0.0.0.0:4022.');
+}
+
+/** Adds `--home` and `--json`. */
+export function withHome(command: Command): Command {
+  return command
+    .option('--home <folder>', "the server's home folder (else CAPSTAN_HOME, else the default)")
+    .option('--json', 'print JSON for programs');
+}
+
+export interface HomeOptions {
+  readonly home?: string;
+  readonly json?: boolean;
+}
+
+/** The home folder that a command is about. */
+export function homeOf(options: HomeOptions, context: CliContext): string {
+  return homeFolder(options.home, context.environment);
+}
+
+/** A value as `--json` prints it. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value, undefined, 2);
+}

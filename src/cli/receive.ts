@@ -1,0 +1,31 @@
+/** `capstan receive`: the replication protocol on standard input and output. */
+import { pipeline } from 'node:stream/promises';
+import { stdioStream } from '../platform/stdio-stream.ts';
+import { connectIfRunning } from './call.ts';
+import { homePaths, readConfiguration } from './configuration.ts';
+import { RECEIVE_METHOD, openServer, serveReplication } from './serve.ts';
+
+/**
+ * Bridges to the server that runs on `home`, or serves the connection itself where none runs. Resolves
+ * when the connection has ended, for whatever reason of the peer's.
+ */
+export async function receiveOnStdio(
+  home: string,
+  onNotice: (sentence: string) => void,
+): Promise<void> {
+  const paths = homePaths(home);
+  const configuration = await readConfiguration(paths);
+  const client = await connectIfRunning(paths.controlSocket);
+  if (client === undefined) {
+    const server = await openServer(paths, configuration, []);
+    await serveReplication(server, configuration, stdioStream(), onNotice);
+    await server.stop();
+    return;
+  }
+  const socket = await client.upgrade(RECEIVE_METHOD);
+  const directions = [pipeline(process.stdin, socket), pipeline(socket, process.stdout)];
+  const results = await Promise.allSettled(directions);
+  client.close();
+  const lost = results.find((result) => result.status === 'rejected');
+  if (lost !== undefined) onNotice(`the replication connection was lost: ${String(lost.reason)}`);
+}

@@ -1,0 +1,156 @@
+/** Results of operations as text: a table a list, lines of `name: value` for one thing. */
+import { formatCount, formatSize, formatTable } from './text.ts';
+import type { Column } from './text.ts';
+
+type Row = Readonly<Record<string, unknown>>;
+
+const text =
+  (key: string) =>
+  (row: Row): string =>
+    cell(row[key]);
+const size =
+  (key: string) =>
+  (row: Row): string =>
+    typeof row[key] === 'number' ? formatSize(row[key]) : '-';
+const time =
+  (key: string) =>
+  (row: Row): string =>
+    timeText(row[key]);
+const column = (title: string, value: (row: Row) => string, align?: 'right'): Column<Row> => ({
+  title,
+  value,
+  ...(align !== undefined && { align }),
+});
+const target = (row: Row): Row => (row['target'] ?? {}) as Row;
+
+/** The columns of each kind of row. */
+const TABLES = {
+  vault: [
+    column('VAULT', text('name')),
+    column('CREATED', time('createdAtMs')),
+    column('PATH', text('path')),
+  ],
+  pool: [
+    column('POOL', text('name')),
+    column('VAULT', text('vault')),
+    column('CREATED', time('createdAtMs')),
+  ],
+  tape: [
+    column('TAPE', text('name')),
+    column('POOL', text('pool')),
+    column('LABEL', text('labelType')),
+    column('GENERATION', text('generation'), 'right'),
+    column('SIZE', size('payloadBytes'), 'right'),
+    column('CAPACITY', size('capacityBytes'), 'right'),
+    column('WRITTEN', time('writtenAtMs')),
+    column('COPIED FROM', text('copiedFrom')),
+  ],
+  drive: [
+    column('DRIVE', text('name')),
+    column('HOST', text('host')),
+    column('DEVICE', text('device')),
+    column('SERIAL', text('serialNumber')),
+    column('TAPE', text('tape')),
+  ],
+  mount: [
+    column('TAPE', text('tape')),
+    column('HOST', text('host')),
+    column('REQUEST', text('requestNumber'), 'right'),
+    column('DRIVE', (row) => cell(row['drive'] ?? row['device'])),
+    column('RING', (row) => (row['ring'] === true ? 'ring' : 'no ring')),
+    column('SINCE', (row) => timeText(row['mountedAtMs'] ?? row['receivedAtMs'])),
+    column('STATE', (row) => cell(row['state'] ?? row['reason'])),
+  ],
+  rule: [
+    column('ID', text('id'), 'right'),
+    column('POOL', text('pool')),
+    column('SERVER', (row) => cell(target(row)['server'])),
+    column('TARGET POOL', text('targetPool')),
+    column('ADDRESS', (row) => `${cell(target(row)['address'])}:${cell(target(row)['port'])}`),
+    column('TRANSPORT', (row) => cell(target(row)['transport'])),
+  ],
+  job: [
+    column('TAPE', text('tape')),
+    column('RULE', text('ruleId'), 'right'),
+    column('STATE', text('state')),
+    column('GENERATION', text('generation'), 'right'),
+    column('COPIED', text('copiedGeneration'), 'right'),
+    column('ATTEMPTS', text('attempts'), 'right'),
+    column('SENT', size('bytesSent'), 'right'),
+    column('NEXT', (row) => (row['state'] === 'due' ? timeText(row['nextAttemptAtMs']) : '-')),
+    column('LAST ERROR', text('lastError')),
+  ],
+} as const satisfies Record<string, readonly Column<Row>[]>;
+
+/** How a result is shown. `fields`: one thing; `verify`: a report of damages. */
+export type RowKind = keyof typeof TABLES | 'fields' | 'verify';
+
+export function render(kind: RowKind, result: unknown): string {
+  if (kind === 'fields') return renderFields(result);
+  if (kind === 'verify') return renderVerify(result);
+  const rows = rowsOf(result);
+  return rows.length === 0 ? 'none' : formatTable<Row>(TABLES[kind], rows);
+}
+
+/** A list, or an object whose lists belong together (open mounts and requests). */
+function rowsOf(result: unknown): readonly Row[] {
+  if (Array.isArray(result)) return result as Row[];
+  return Object.values((result ?? {}) as Row).flatMap((value) =>
+    Array.isArray(value) ? (value as Row[]) : [],
+  );
+}
+
+function renderVerify(result: unknown): string {
+  const report = (result ?? {}) as Row;
+  const damages = (report['damages'] ?? []) as readonly Row[];
+  const summary = `${formatCount(Number(report['imageCount'] ?? 0))} tape images, ${formatCount(
+    Number(report['chunkCount'] ?? 0),
+  )} chunks, ${formatSize(Number(report['bytesRead'] ?? 0))} read`;
+  if (damages.length === 0) return `${summary}: no damage.`;
+  const lines = damages.map((damage) => `  ${cell(damage['place'])}: ${cell(damage['what'])}`);
+  return [`${summary}: ${damages.length} damaged.`, ...lines].join('\n');
+}
+
+function renderFields(result: unknown, indent = ''): string {
+  if (result === null || typeof result !== 'object') return `${indent}done`;
+  const lines: string[] = [];
+  for (const [name, value] of Object.entries(result)) {
+    const label = `${indent}${name.replace(/Bytes$|AtMs$/, '')}`;
+    if (Array.isArray(value)) {
+      lines.push(value.length === 0 ? `${label}: none` : `${label}:`);
+      for (const item of value as readonly unknown[]) lines.push(`${indent}  ${inlineText(item)}`);
+    } else if (value !== null && typeof value === 'object') {
+      lines.push(`${label}:`, renderFields(value, `${indent}  `));
+    } else {
+      lines.push(`${label}: ${fieldText(name, value)}`);
+    }
+  }
+  return lines.length === 0 ? `${indent}done` : lines.join('\n');
+}
+
+function inlineText(item: unknown): string {
+  if (item === null || typeof item !== 'object') return cell(item);
+  return Object.entries(item)
+    .map(([name, value]) => `${name.replace(/Bytes$|AtMs$/, '')} ${fieldText(name, value)}`)
+    .join(', ');
+}
+
+function fieldText(name: string, value: unknown): string {
+  if (typeof value === 'number' && name.endsWith('Bytes')) return formatSize(value);
+  if (name.endsWith('AtMs')) return timeText(value);
+  return value !== null && typeof value === 'object' ? JSON.stringify(value) : cell(value);
+}
+
+function cell(value: unknown): string {
+  if (value === undefined || value === null || value === '') return '-';
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+/** The machine's own time zone: this is for people. */
+function timeText(value: unknown): string {
+  if (typeof value !== 'number') return '-';
+  const at = new Date(value);
+  const pad = (part: number): string => String(part).padStart(2, '0');
+  const day = `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`;
+  return `${day} ${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}`;
+}
