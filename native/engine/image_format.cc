@@ -180,7 +180,7 @@ Result<ParsedImage> ParseImageFile(View bytes, const std::string& name) {
   if (partition_count == 0 || partition_count > kPartitionCountMax)
     return damaged(0, "has " + std::to_string(partition_count) + " partitions");
 
-  ParsedImage image{{}, kImageHeaderBytes, 0, false};
+  ParsedImage image{{}, kImageHeaderBytes, 0, false, false};
   image.state.partitions.resize(partition_count);
   while (image.end < bytes.size()) {
     const View rest = bytes.subspan(image.end);
@@ -192,8 +192,10 @@ Result<ParsedImage> ParseImageFile(View bytes, const std::string& name) {
         header->sequence != image.next_sequence) {
       if (AnyFrameBehind(bytes, image.end)) return damaged(image.end, "a frame is damaged");
       image.torn = true;
+      image.closed = false;
       return image;
     }
+    image.closed = header->closed;
     if (!header->closed) {
       Reader frame(payload);
       image.state.generation = frame.U64();

@@ -52,6 +52,8 @@ struct ParsedImage {
   uint64_t end;
   uint32_t next_sequence;
   bool torn;
+  // It was closed in order, and nothing was written behind that.
+  bool closed;
 };
 // `name` is for the places of errors.
 Result<ParsedImage> ParseImageFile(View bytes, const std::string& name);

@@ -126,26 +126,32 @@ Result<std::vector<std::string>> Store::ImageNames() const {
 
 Status Store::LoadImages(Watermark& synced) {
   TRY_ASSIGN(const std::vector<std::string> files, disk_->List(path_ + "/images"));
-  bool removed = false;
   for (const std::string& name : files) {
-    if (writable_ && !name.empty() && name[0] == kTemporaryMark) {
-      TRY(disk_->Remove(ImagePath(name)));
-      removed = true;
-    }
+    if (writable_ && !name.empty() && name[0] == kTemporaryMark) TRY(disk_->Remove(ImagePath(name)));
   }
-  if (removed) TRY(disk_->SyncDirectory(path_ + "/images"));
   TRY_ASSIGN(const std::vector<std::string> names, ImageNames());
   for (const std::string& name : names) {
     const auto parsed = LoadImage(name);
     if (parsed.ok()) {
+      // A process that was killed may have left frames that are in memory only. They are seen from now
+      // on, and referred to, so a power cut must not take them back.
+      if (writable_ && !parsed.value().closed) {
+        TRY_ASSIGN(const auto file, disk_->Open(ImagePath(name), OpenMode::kWrite));
+        TRY(file->Sync());
+      }
       if (synced < parsed.value().state.synced) synced = parsed.value().state.synced;
     } else if (parsed.error().code == ErrorCode::kCorrupt) {
-      damages_.push_back({parsed.error().place, parsed.error().what});
+      // A staged image (`<tape>.<suffix>`) is torn where a crash came before its sync: nobody relies on it.
+      if (writable_ && name.find('.') != std::string::npos)
+        TRY(disk_->Remove(ImagePath(name)));
+      else
+        damages_.push_back({parsed.error().place, parsed.error().what});
     } else {
       return parsed.error();
     }
   }
-  return Ok();
+  // Names, too, may be in memory only.
+  return writable_ ? disk_->SyncDirectory(path_ + "/images") : Ok();
 }
 
 Result<ParsedImage> Store::LoadImage(const std::string& name) const {
