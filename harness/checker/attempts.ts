@@ -13,6 +13,8 @@ export const ATTEMPTS_MAX = 12;
 export const RETRY_INTERVAL_MS = 300_000;
 /** How soon after the dismount was seen the first attempt must come. */
 const FIRST_ATTEMPT_DELAY_MS_MAX = 2_000;
+/** As long may an attempt that a mount has ended hang in the network: the next one waits for its end. */
+const ATTEMPT_HANGS_MS_MAX = 120_000;
 
 /** Something that happened to a tape or its source, in the order in which it happened. */
 export interface CopyIncident {
@@ -43,6 +45,7 @@ interface Owed {
 /** Throws InvariantViolation where the incidents of `tape` break the promise. */
 export function checkAttempts(tape: string, incidents: readonly CopyIncident[]): void {
   let owed: Owed | undefined;
+  let attemptBeforeMs = -Infinity;
   for (const { what, atMs } of incidents) {
     const at = `at ${atMs / 1000} s`;
     switch (what) {
@@ -71,7 +74,8 @@ export function checkAttempts(tape: string, incidents: readonly CopyIncident[]):
         break;
       case 'attempt':
         hold(owed !== undefined, () => `no copy of ${tape} is owed, and one is attempted ${at}`);
-        checkAttempt(tape, owed, atMs);
+        checkAttempt(tape, owed, atMs, attemptBeforeMs);
+        attemptBeforeMs = atMs;
         break;
       case 'failure':
         hold(owed !== undefined, () => `a failure of ${tape} that was not owed is logged ${at}`);
@@ -81,7 +85,7 @@ export function checkAttempts(tape: string, incidents: readonly CopyIncident[]):
   }
 }
 
-function checkAttempt(tape: string, owed: Owed, atMs: number): void {
+function checkAttempt(tape: string, owed: Owed, atMs: number, attemptBeforeMs: number): void {
   const { lastAttemptMs, disturbanceCount } = owed;
   owed.attemptCount += 1;
   owed.lastAttemptMs = atMs;
@@ -96,8 +100,9 @@ function checkAttempt(tape: string, owed: Owed, atMs: number): void {
     hold(gapMs === RETRY_INTERVAL_MS, () => `${what} comes ${gapMs} ms after the one before`);
   } else if (owed.attemptCount === 1 && disturbanceCount === 0) {
     const delayMs = atMs - owed.sinceMs;
+    const hanging = owed.sinceMs - attemptBeforeMs <= ATTEMPT_HANGS_MS_MAX;
     hold(
-      delayMs <= FIRST_ATTEMPT_DELAY_MS_MAX,
+      delayMs <= (hanging ? ATTEMPT_HANGS_MS_MAX : FIRST_ATTEMPT_DELAY_MS_MAX),
       () => `${what} comes ${delayMs} ms after the dismount`,
     );
   }

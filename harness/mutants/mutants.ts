@@ -3,7 +3,7 @@
  * server's ports, or settings, that only the harness can set; the production code has none of them.
  */
 import { generation } from '../../src/base/units.ts';
-import type { Catalog } from '../../src/ports/catalog.ts';
+import type { Catalog, TapeRow } from '../../src/ports/catalog.ts';
 import type { Engine } from '../../src/ports/engine.ts';
 import { decorate } from '../world/ports.ts';
 import type { Sabotage } from '../world/simulated-server.ts';
@@ -47,6 +47,15 @@ function withoutOldJobs(catalog: Catalog, startedAtMs: number): Catalog {
   });
 }
 
+/** The receiver takes every copy that it has for older than what it is offered. */
+function withoutGenerations(catalog: Catalog): Catalog {
+  return decorate(catalog, async (method, call) => {
+    const value = await call();
+    if (method !== 'findTape' || value === undefined) return value;
+    return { ...(value as TapeRow), generation: generation(0) };
+  });
+}
+
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'eleven-attempts',
@@ -67,5 +76,10 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'queue-lost',
     what: 'a crash of the source loses the queue of copies',
     sabotage: { east: { catalog: withoutOldJobs } },
+  },
+  {
+    name: 'older-overwrites',
+    what: 'the target takes an older copy in place of a newer one',
+    sabotage: { west: { catalog: withoutGenerations } },
   },
 ];

@@ -5,6 +5,7 @@ import {
   advance,
   ambush,
   append,
+  backupJob,
   crash,
   crashInside,
   dismount,
@@ -21,7 +22,7 @@ import type { Scenario } from './scenario.ts';
 import { TAPE_COUNT } from './scenario.ts';
 
 /** Most commands of a case. */
-export const COMMANDS_MAX = 40;
+export const COMMANDS_MAX = 80;
 
 const tapeIndex = fc.nat({ max: TAPE_COUNT - 1 });
 const serverName = fc.constantFrom('east' as const, 'west' as const);
@@ -40,12 +41,16 @@ const durationMs = fc.constantFrom(
 );
 const crashPoint = fc.record({
   in: fc.constantFrom('disk' as const, 'catalog' as const),
-  count: fc.nat({ max: 24 }),
+  count: fc.nat({ max: 20 }),
   kind: fc.constantFrom('kill' as const, 'power-cut' as const),
 });
 
 /** More weight by standing more than once. */
 const COMMANDS: readonly fc.Arbitrary<ScenarioCommand>[] = [
+  fc.tuple(tapeIndex, shape).map(([tape, data]) => backupJob(tape, data)),
+  fc.tuple(tapeIndex, shape).map(([tape, data]) => backupJob(tape, data)),
+  fc.tuple(tapeIndex, shape).map(([tape, data]) => backupJob(tape, data)),
+  fc.tuple(tapeIndex, shape).map(([tape, data]) => backupJob(tape, data)),
   fc.tuple(tapeIndex, fc.boolean()).map(([tape, ring]) => mount(tape, ring)),
   tapeIndex.map((tape) => mount(tape, true)),
   fc.tuple(tapeIndex, shape).map(([tape, data]) => write(tape, data)),
@@ -60,6 +65,8 @@ const COMMANDS: readonly fc.Arbitrary<ScenarioCommand>[] = [
   fc.nat({ max: 40_000 }).map((bytes) => ambush('corrupt', bytes)),
   fc.nat({ max: 40_000 }).map((bytes) => ambush('cut', bytes)),
   fc.tuple(serverName, fc.boolean()).map(([name, powerCut]) => crash(name, powerCut)),
+  fc.tuple(serverName, fc.boolean()).map(([name, powerCut]) => crash(name, powerCut)),
+  fc.tuple(serverName, crashPoint).map(([name, point]) => crashInside(name, point)),
   fc.tuple(serverName, crashPoint).map(([name, point]) => crashInside(name, point)),
   fc
     .tuple(serverName, fc.constantFrom(SECOND_MS, 90 * SECOND_MS, 6 * MINUTE_MS))

@@ -62,25 +62,44 @@ function* blocksOf({ blockCount, blockBytes, seed }: BackupShape): Generator<Uin
 const isRingMounted = ({ tapes }: Readonly<Scenario>, tapeIndex: number): boolean =>
   tapes[tapeIndex]?.mounted?.ring === true;
 
+const shapeText = ({ blockCount, blockBytes, seed }: BackupShape): string =>
+  `${blockCount} x ${blockBytes}, seed ${seed}`;
+
+function writeTape(scenario: Scenario, tapeIndex: number, shape: BackupShape): Promise<void> {
+  return scenario.job(scenario.tape(tapeIndex), (mounted) =>
+    backup(mounted, {
+      file: 'SIMULATED.DATA',
+      blocks: blocksOf(shape),
+      atMs: scenario.world.clock.nowMs(),
+    }),
+  );
+}
+
+/** A whole job: mount with ring, write, dismount. */
+export const backupJob = (tapeIndex: number, shape: BackupShape): ScenarioCommand =>
+  command(
+    `backup(${tapeIndex}, ${shapeText(shape)})`,
+    ({ east, tapes }) => east.running && tapes[tapeIndex]?.mounted === undefined,
+    async (scenario) => {
+      const tape = scenario.tape(tapeIndex);
+      await scenario.mount(tape, true);
+      if (tape.mounted !== undefined) await writeTape(scenario, tapeIndex, shape);
+      if (tape.mounted !== undefined) await scenario.dismount(tape);
+    },
+  );
+
 /** The host writes the tape from its beginning: labels, data, labels. */
 export const write = (tapeIndex: number, shape: BackupShape): ScenarioCommand =>
   command(
-    `write(${tapeIndex}, ${shape.blockCount} x ${shape.blockBytes}, seed ${shape.seed})`,
+    `write(${tapeIndex}, ${shapeText(shape)})`,
     (scenario) => isRingMounted(scenario, tapeIndex),
-    (scenario) =>
-      scenario.job(scenario.tape(tapeIndex), (mounted) =>
-        backup(mounted, {
-          file: 'SIMULATED.DATA',
-          blocks: blocksOf(shape),
-          atMs: scenario.world.clock.nowMs(),
-        }),
-      ),
+    (scenario) => writeTape(scenario, tapeIndex, shape),
   );
 
 /** The host appends blocks, and with `sync` a tape mark that makes them durable. */
 export const append = (tapeIndex: number, shape: BackupShape, sync: boolean): ScenarioCommand =>
   command(
-    `append(${tapeIndex}, ${shape.blockCount} x ${shape.blockBytes}, seed ${shape.seed}${sync ? ', sync' : ''})`,
+    `append(${tapeIndex}, ${shapeText(shape)}${sync ? ', sync' : ''})`,
     (scenario) => isRingMounted(scenario, tapeIndex),
     (scenario) =>
       scenario.job(scenario.tape(tapeIndex), async ({ operations }) => {

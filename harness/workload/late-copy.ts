@@ -28,9 +28,10 @@ export async function sendLateCopy(
   source: SimulatedServer,
   late: LateCopy,
 ): Promise<void> {
-  if (source.engine === undefined) return;
+  const opened = source.engine;
+  if (opened === undefined) return;
   // Without crash points: it stands for another process, which reads the same store.
-  const engine = decorate(source.engine, async (method, call) =>
+  const engine = decorate(opened, async (method, call) =>
     method === 'exportManifest' ? late.version.manifest : call(),
   );
   const { tape, targetPool: pool, capacityBytes, version } = late;
@@ -54,8 +55,10 @@ export async function sendLateCopy(
     });
     ({ outcome } = result);
   } catch (error) {
-    if (!isCapstanError(error)) throw error;
-    outcome = error.message;
+    // The source was killed meanwhile, and its disk answers no more.
+    const died = source.engine !== opened;
+    if (!died && !isCapstanError(error)) throw error;
+    outcome = died ? 'its source died' : String(error);
   }
   world.trace.record(`late copy of ${tape}, generation ${version.generation}: ${outcome}`);
 }

@@ -5,6 +5,7 @@ import {
   advance,
   ambush,
   append,
+  backupJob,
   crash,
   crashInside,
   dismount,
@@ -36,6 +37,10 @@ const FORMS: readonly (readonly [string, (groups: Groups) => ScenarioCommand])[]
   [
     String.raw`mount\((?<tape>\d), (?<ring>ring|no ring)\)`,
     ({ tape, ring }) => mount(number(tape), ring === 'ring'),
+  ],
+  [
+    String.raw`backup\((?<tape>\d), ${SHAPE}\)`,
+    (each) => backupJob(number(each['tape']), shapeOf(each)),
   ],
   [
     String.raw`write\((?<tape>\d), ${SHAPE}\)`,

@@ -4,6 +4,7 @@ import { parseCommand } from '../../../../harness/workload/parse-command.ts';
 const TEXTS = [
   'mount(0, ring)',
   'mount(1, no ring)',
+  'backup(1, 3 x 4000, seed 2)',
   'write(1, 8 x 4999, seed 3)',
   'append(0, 0 x 1, seed 0)',
   'append(0, 2 x 77, seed 1, sync)',
