@@ -1,6 +1,7 @@
 /** One case: a fault profile and a list of commands, run in a world of their own from start to finale. */
 import fc from 'fast-check';
 import type { Mutant } from '../mutants/mutants.ts';
+import { describeObjects } from '../model/tape-model.ts';
 import type { FaultProfile } from '../workload/fault-profile.ts';
 import { finale } from '../workload/finale.ts';
 import { Scenario } from '../workload/scenario.ts';
@@ -24,6 +25,8 @@ export interface CaseResult {
   /** The commands that ran: those that made no sense in their place were skipped. */
   readonly executed: readonly string[];
   readonly virtualMs: number;
+  /** Each tape's newest generation and content on the source, and its copy's generation. */
+  readonly tapes: readonly string[];
 }
 
 /** Runs a case; never rejects for what it finds. */
@@ -50,5 +53,10 @@ export async function runCase(
     traceLines: [...trace.lines],
     executed: [...scenario.executed],
     virtualMs: clock.elapsedMs,
+    tapes: scenario.tapes.map(
+      ({ model, replica }) =>
+        `${model.name} ${model.latest?.generation}: ${describeObjects(model.content)}; ` +
+        `copy ${replica?.generation}`,
+    ),
   };
 }
