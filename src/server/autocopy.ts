@@ -9,7 +9,7 @@
  *
  * @source VTS 8.2 Supplemental Installation Guide, p. 21; 6.02 Installation Guide, p. 50.
  */
-import { CapstanError } from '../base/errors.ts';
+import { CapstanError, isCapstanError } from '../base/errors.ts';
 import type { CopyJobRow, CopyRuleRow, TapeRow } from '../ports/catalog.ts';
 import type { Cancel } from '../ports/clock.ts';
 import type { DuplexStream } from '../ports/network.ts';
@@ -32,18 +32,47 @@ export interface AutoCopyOptions {
 /** One attempt under way. */
 class Attempt {
   readonly tape: string;
-  cancelled = false;
-  stream: DuplexStream | undefined;
+  readonly ruleId: number;
   progress: CopyProgress;
+  readonly #cancelling: Promise<undefined>;
+  #endWaiting: () => void = () => undefined;
+  #cancelled = false;
+  #stream: DuplexStream | undefined;
 
-  constructor(tape: string, target: string) {
+  constructor(tape: string, rule: CopyRuleRow) {
     this.tape = tape;
+    this.ruleId = rule.id;
+    const target = rule.target.server;
     this.progress = { tape, target, bytesSent: 0, chunksSent: 0, chunksNeeded: 0 };
+    this.#cancelling = new Promise((resolve) => {
+      this.#endWaiting = () => resolve(undefined);
+    });
+  }
+
+  get cancelled(): boolean {
+    return this.#cancelled;
   }
 
   cancel(): void {
-    this.cancelled = true;
-    this.stream?.destroy();
+    this.#cancelled = true;
+    this.#endWaiting();
+    this.#stream?.destroy();
+  }
+
+  /** The stream, unless the attempt is cancelled first: then it is dropped when it comes. */
+  async connected(connecting: Promise<DuplexStream>): Promise<DuplexStream | undefined> {
+    const stream = await Promise.race([connecting, this.#cancelling]);
+    if (!this.#cancelled) {
+      this.#stream = stream;
+      return stream;
+    }
+    connecting.then(
+      (late) => late.destroy(),
+      () => {
+        // Nobody waits for it any more.
+      },
+    );
+    return undefined;
   }
 }
 
@@ -55,6 +84,7 @@ export class AutoCopy {
   readonly #attempts = new Map<string, Attempt>();
   readonly #running = new Set<Promise<void>>();
   #timer: Cancel = () => undefined;
+  #timerAtMs = Infinity;
   #scanning = false;
   #scanAgain = false;
   #stopped = false;
@@ -90,25 +120,31 @@ export class AutoCopy {
   }
 
   /** Ends the copies of a tape that is being mounted. */
-  endCopies(tape: string): void {
-    for (const attempt of this.#attempts.values()) {
-      if (attempt.tape !== tape || attempt.cancelled) continue;
-      attempt.cancel();
-      this.#context.eventLog.report('COPY_PREEMPTED', { tape, target: attempt.progress.target });
+  preempt(tape: string): void {
+    for (const { target } of this.endCopies((attempt) => attempt.tape === tape)) {
+      this.#context.eventLog.report('COPY_PREEMPTED', { tape, target });
     }
+  }
+
+  /** Ends the copies that nobody owes any more, or just now; how far they were. */
+  endCopies(
+    which: (copy: { readonly tape: string; readonly ruleId: number }) => boolean,
+  ): readonly CopyProgress[] {
+    const ended = [...this.#attempts.values()].filter((each) => !each.cancelled && which(each));
+    for (const attempt of ended) attempt.cancel();
+    return ended.map((attempt) => attempt.progress);
   }
 
   /** Ends all copies; they are due again at the next start. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer();
-    for (const attempt of this.#attempts.values()) attempt.cancel();
+    this.endCopies(() => true);
     await Promise.all(this.#running);
   }
 
   async #scan(): Promise<void> {
     const { catalog, clock } = this.#context.ports;
-    this.#timer();
     let rules: ReadonlyMap<number, CopyRuleRow>;
     let jobs: readonly CopyJobRow[];
     try {
@@ -121,39 +157,46 @@ export class AutoCopy {
     }
     if (this.#stopped) return;
     const now = clock.nowMs();
-    let nextMs = Infinity;
     for (const job of [...jobs].sort((a, b) => a.nextAttemptAtMs - b.nextAttemptAtMs)) {
       const rule = rules.get(job.ruleId);
       if (rule === undefined) continue;
       if (job.nextAttemptAtMs > now) {
-        nextMs = Math.min(nextMs, job.nextAttemptAtMs - now);
+        this.#wakeIn(job.nextAttemptAtMs - now);
         continue;
       }
       // A tape in use, a full house: the dismount, or the end of a copy, wakes us.
       const key = `${job.tape} ${rule.target.server}`;
       if (this.#busyTapes.has(job.tape) || this.#attempts.has(key)) continue;
-      if (this.#attempts.size >= COPIES_MAX) break;
-      this.#begin(key, job, rule);
+      if (this.#attempts.size >= COPIES_MAX) continue;
+      this.#begin(key, job.tape, rule);
     }
-    if (nextMs < Infinity) this.#wakeIn(nextMs);
   }
 
+  /** A wake-up that is planned for earlier stays. */
   #wakeIn(delayMs: number): void {
-    if (this.#stopped) return;
+    const { clock } = this.#context.ports;
+    const atMs = clock.monotonicMs() + delayMs;
+    if (this.#stopped || atMs >= this.#timerAtMs) return;
     this.#timer();
-    this.#timer = this.#context.ports.clock.after(delayMs, () => this.wake());
+    this.#timerAtMs = atMs;
+    this.#timer = clock.after(delayMs, () => {
+      this.#timerAtMs = Infinity;
+      this.wake();
+    });
   }
 
-  #begin(key: string, job: CopyJobRow, rule: CopyRuleRow): void {
-    const attempt = new Attempt(job.tape, rule.target.server);
+  #begin(key: string, tape: string, rule: CopyRuleRow): void {
+    const attempt = new Attempt(tape, rule);
     this.#attempts.set(key, attempt);
-    const running = this.#attempt(attempt, job, rule).then(
+    const running = this.#attempt(attempt, rule).then(
       () => true,
       (error: unknown) => {
+        // The tape was deleted, or the rule: nothing is owed any more.
+        if (isCapstanError(error, 'NOT_FOUND')) return true;
         // Its outcome could not be recorded: the job is as it was, and is tried again.
         this.#context.emit({
           kind: 'fault',
-          what: `record the copy of ${job.tape}`,
+          what: `record the copy of ${tape}`,
           reason: reasonOf(error),
         });
         return false;
@@ -168,11 +211,16 @@ export class AutoCopy {
     this.#running.add(ended);
   }
 
-  async #attempt(attempt: Attempt, job: CopyJobRow, rule: CopyRuleRow): Promise<void> {
-    const startedAtMs = this.#context.ports.clock.nowMs();
-    const tape = await this.#context.ports.catalog.findTape(job.tape);
-    // Deleted meanwhile, and its jobs with it.
+  async #attempt(attempt: Attempt, rule: CopyRuleRow): Promise<void> {
+    const { catalog, clock } = this.#context.ports;
+    const started = { atMs: clock.nowMs(), monotonicMs: clock.monotonicMs() };
+    // Read once more: only now nobody but this attempt changes the job, unless he ends it first.
+    const job = (await catalog.listCopyJobs()).find(
+      (each) => each.tape === attempt.tape && each.ruleId === rule.id,
+    );
+    const tape = await catalog.findTape(attempt.tape);
     if (tape === undefined || attempt.cancelled) return;
+    if (job?.state !== 'due' || job.nextAttemptAtMs > started.atMs) return;
     const target = rule.target.server;
     const { generation } = tape;
     this.#context.emit({
@@ -186,7 +234,7 @@ export class AutoCopy {
     try {
       result = await this.#send(attempt, tape, rule);
     } catch (error) {
-      if (!attempt.cancelled) await this.#recordFailure(job, rule, startedAtMs, reasonOf(error));
+      if (!attempt.cancelled) await this.#recordFailure(job, rule, started, reasonOf(error));
       return;
     }
     if (attempt.cancelled) return;
@@ -195,10 +243,8 @@ export class AutoCopy {
 
   async #send(attempt: Attempt, tape: TapeRow, rule: CopyRuleRow): Promise<SendResult> {
     const { ports, settings, copyPolicy } = this.#context;
-    const stream = await ports.link.connect(rule.target);
-    attempt.stream = stream;
-    if (attempt.cancelled) {
-      stream.destroy();
+    const stream = await attempt.connected(ports.link.connect(rule.target));
+    if (stream === undefined) {
       throw new CapstanError('COPY_CANCELLED', { tape: tape.name, reason: 'the tape is mounted' });
     }
     return sendTape({
@@ -258,7 +304,7 @@ export class AutoCopy {
   async #recordFailure(
     job: CopyJobRow,
     rule: CopyRuleRow,
-    startedAtMs: number,
+    started: { readonly atMs: number; readonly monotonicMs: number },
     reason: string,
   ): Promise<void> {
     const { ports, eventLog, copyPolicy } = this.#context;
@@ -267,14 +313,14 @@ export class AutoCopy {
     const target = rule.target.server;
     const attempts = job.attempts + 1;
     const failed = attempts >= attemptsMax;
-    const elapsedMs = Math.max(0, ports.clock.nowMs() - startedAtMs);
+    const elapsedMs = ports.clock.monotonicMs() - started.monotonicMs;
     const intervals = Math.max(1, Math.ceil(elapsedMs / retryIntervalMs));
     const row = await ports.catalog.putCopyJob(
       {
         ...job,
         state: failed ? 'failed' : 'due',
         attempts,
-        nextAttemptAtMs: startedAtMs + intervals * retryIntervalMs,
+        nextAttemptAtMs: started.atMs + intervals * retryIntervalMs,
         lastError: reason,
       },
       failed

@@ -112,6 +112,12 @@ export interface ServerContext {
   readonly settings: ServerSettings;
   readonly copyPolicy: CopyPolicy;
   readonly eventLog: EventLog;
+  /**
+   * What changes which tape there is and where it lies runs in here: mounts, dismounts, a copy that
+   * becomes a tape, creation, deletion. Who runs in it waits for no drive's command, and for no other
+   * decision.
+   */
+  readonly decisions: Sequence;
   emit(event: ServerEvent): void;
   /** Runs what nobody waits for; its failure becomes a 'fault' event that says `what` it was. */
   background(what: string, work: () => Promise<void>): void;

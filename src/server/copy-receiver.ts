@@ -2,10 +2,11 @@
  * The receiving side of a copy: what may come in, and how it becomes a tape.
  *
  * A copy is staged beside the tape under a name that cannot be mounted, synced, renamed over the tape,
- * recorded, and only then acknowledged. An older generation never replaces a newer one. Chunks that
- * arrived stay in the vault when a copy breaks off: the next attempt need not send them.
+ * recorded, and only then acknowledged. An older generation never replaces a newer one; what was so at
+ * the offer is looked at again before the rename, because a host may have had the tape meanwhile.
+ * Chunks that arrived stay in the vault when a copy breaks off: the next attempt need not send them.
  */
-import { CapstanError } from '../base/errors.ts';
+import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
 import type { PoolRow, TapeRow } from '../ports/catalog.ts';
 import type { CopyReceiver, IncomingCopy, OfferAnswer, TapeOffer } from '../ports/copy-receiver.ts';
@@ -21,19 +22,22 @@ export interface CopyReceiverOptions {
   readonly busyTapes: ReadonlySet<string>;
 }
 
-/** A refusal: the reason, a clause that the sender's event log quotes. */
-class Refusal {
-  readonly reason: string;
-  constructor(reason: string) {
-    this.reason = reason;
-  }
+/** Where an acceptable copy goes; `row` is the tape that it replaces. */
+interface Place {
+  readonly kind: 'place';
+  readonly pool: PoolRow;
+  readonly row: TapeRow | undefined;
 }
+
+const refuse = (reason: string): OfferAnswer & { kind: 'refuse' } => ({ kind: 'refuse', reason });
 
 export class TapeReceiver implements CopyReceiver {
   readonly #context: ServerContext;
   readonly #vaults: Vaults;
   readonly #busyTapes: ReadonlySet<string>;
   readonly #receiving = new Set<string>();
+  readonly #commits = new Set<Promise<unknown>>();
+  #stopped = false;
 
   constructor(options: CopyReceiverOptions) {
     this.#context = options.context;
@@ -44,45 +48,49 @@ export class TapeReceiver implements CopyReceiver {
   async offer(offer: TapeOffer): Promise<OfferAnswer> {
     checkName('tape', offer.tape);
     checkName('pool', offer.pool);
-    const { tape, sourceServer } = offer;
-    if (this.#receiving.has(tape)) {
-      return { kind: 'refuse', reason: 'another copy of it is being received' };
-    }
+    const { tape } = offer;
+    if (this.#stopped) return refuse('the server stops');
+    if (this.#receiving.has(tape)) return refuse('another copy of it is being received');
     this.#receiving.add(tape);
     let accepted = false;
     try {
-      const answer = await this.#consider(offer);
-      if (answer instanceof Refusal) {
-        const { reason } = answer;
-        await this.#context.eventLog.log('COPY_REFUSED', { tape, source: sourceServer, reason });
-        return { kind: 'refuse', reason };
-      }
-      accepted = answer.kind === 'accept';
+      const answer = await this.#context.decisions.run(() => this.#consider(offer));
+      accepted = answer.kind === 'place';
+      if (answer.kind === 'place') return { kind: 'accept', copy: this.#incoming(offer, answer) };
+      if (answer.kind === 'refuse') await this.#logRefusal(offer, answer.reason);
       return answer;
     } finally {
       if (!accepted) this.#receiving.delete(tape);
     }
   }
 
-  async #consider(offer: TapeOffer): Promise<OfferAnswer | Refusal> {
-    const { catalog } = this.#context.ports;
-    const row = await catalog.findTape(offer.tape);
+  /** No copy becomes a tape after this. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.allSettled(this.#commits);
+  }
+
+  async #logRefusal(offer: TapeOffer, reason: string): Promise<void> {
+    const { tape, sourceServer: source } = offer;
+    await this.#context.eventLog.log('COPY_REFUSED', { tape, source, reason });
+  }
+
+  async #consider(offer: TapeOffer): Promise<Exclude<OfferAnswer, { kind: 'accept' }> | Place> {
+    const row = await this.#context.ports.catalog.findTape(offer.tape);
     if (row !== undefined && row.pool !== offer.pool) {
-      return new Refusal('the virtual tape already exists in another pool on the target');
+      return refuse('the virtual tape already exists in another pool on the target');
     }
-    if (this.#busyTapes.has(offer.tape)) return new Refusal('the virtual tape is mounted');
+    if (this.#busyTapes.has(offer.tape)) return refuse('the virtual tape is mounted');
     if (row !== undefined && row.generation > offer.generation) {
       return { kind: 'stale', generation: row.generation };
     }
     if (row !== undefined && row.generation === offer.generation) {
-      const engine = this.#vaults.engine(row.vault);
-      const { manifestDigest } = await contentOf(engine, row.name);
+      const { manifestDigest } = await contentOf(this.#vaults.engine(row.vault), row.name);
       if (manifestDigest === hexadecimal(offer.manifestDigest)) return { kind: 'present' };
-      return new Refusal('the virtual tape has another content at the same generation');
+      return refuse('the virtual tape has another content at the same generation');
     }
     const pool = await this.#poolOf(offer.pool);
-    if (pool === undefined) return new Refusal('the target has no vault');
-    return { kind: 'accept', copy: this.#incoming(offer, pool, row) };
+    return pool === undefined ? refuse('the target has no vault') : { kind: 'place', pool, row };
   }
 
   /** The pool, created in the first vault where it is missing. @source VTS 6.02, p. 50 */
@@ -97,46 +105,61 @@ export class TapeReceiver implements CopyReceiver {
     return pool;
   }
 
-  #incoming(offer: TapeOffer, pool: PoolRow, row: TapeRow | undefined): IncomingCopy {
+  #incoming(offer: TapeOffer, { pool }: Place): IncomingCopy {
     const engine = this.#vaults.engine(pool.vault);
     const staged = `${offer.tape}${INCOMING_SUFFIX}`;
     return {
       engine,
-      commit: async (manifest) => {
+      commit: (manifest) => {
+        const committing = this.#commit(engine, staged, offer, manifest);
+        this.#commits.add(committing);
+        return committing.finally(() => {
+          this.#commits.delete(committing);
+          this.#receiving.delete(offer.tape);
+        });
+      },
+      abandon: async () => {
         try {
-          await engine.stageImage(staged, manifest, { generation: offer.generation });
-          await engine.sync();
-          await this.#publish(engine, staged, offer, pool, row);
-        } catch (error) {
           await removeIfThere(engine, staged);
-          throw error;
         } finally {
           this.#receiving.delete(offer.tape);
         }
       },
-      abandon: async () => {
-        this.#receiving.delete(offer.tape);
-        await removeIfThere(engine, staged);
-      },
     };
   }
 
-  async #publish(
+  async #commit(
     engine: Engine,
     staged: string,
     offer: TapeOffer,
-    pool: PoolRow,
-    row: TapeRow | undefined,
+    manifest: Uint8Array,
   ): Promise<void> {
-    const { tape, generation, sourceServer } = offer;
-    const { catalog, clock } = this.#context.ports;
-    if (this.#busyTapes.has(tape)) {
-      throw new CapstanError('COPY_REFUSED', {
-        peer: this.#context.settings.serverName,
-        tape,
-        reason: 'the virtual tape is mounted',
+    const { tape, generation } = offer;
+    try {
+      await engine.stageImage(staged, manifest, { generation });
+      await engine.sync();
+      await this.#context.decisions.run(async () => {
+        const answer = this.#stopped ? refuse('the server stops') : await this.#consider(offer);
+        if (answer.kind === 'place') return this.#publish(engine, staged, offer, answer);
+        const reason =
+          answer.kind === 'refuse' ? answer.reason : 'the virtual tape was changed on the target';
+        await this.#logRefusal(offer, reason);
+        const peer = this.#context.settings.serverName;
+        throw new CapstanError('COPY_REFUSED', { peer, tape, reason });
       });
+    } catch (error) {
+      await removeIfThere(engine, staged).catch((further: unknown) => {
+        // The first error counts. What is left behind goes at the next start.
+        if (!isCapstanError(further)) throw further;
+      });
+      throw error;
     }
+  }
+
+  async #publish(engine: Engine, staged: string, offer: TapeOffer, place: Place): Promise<void> {
+    const { tape, generation, sourceServer } = offer;
+    const { pool, row } = place;
+    const { catalog, clock } = this.#context.ports;
     const content = await contentOf(engine, staged);
     await engine.publishImage(staged, tape);
     const atMs = clock.nowMs();

@@ -4,15 +4,17 @@
  * A request names a volume; it is mounted on the device named, else on the first free drive connected
  * to that host. A volume that this server does not hold is not its business: nothing is kept of it, and
  * the host's request stays open. What cannot be mounted now is queued with a reason and looked at again
- * on each dismount. Decisions are taken one after another.
+ * on each dismount, and before a request that comes later.
  *
  * Order against crashes: a mount is recorded before the drive has the tape, a dismount before the
  * tape leaves it; so a mount that is open at start-up is one that a crash ended.
  *
  * @source VTS 6.04.02 Operations Guide, p. 121; 6.02 Installation Guide, p. 50.
  */
+import { assert } from '../base/assert.ts';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { NAME_PATTERNS } from '../base/names.ts';
+import { generation as toGeneration } from '../base/units.ts';
 import type { ZsvrEvent } from '../ems/zsvr-events.ts';
 import type {
   DismountRecord,
@@ -23,7 +25,7 @@ import type {
 } from '../ports/catalog.ts';
 import type { TapeImage } from '../ports/engine.ts';
 import type { AutoCopy } from './autocopy.ts';
-import { Sequence, reasonOf } from './context.ts';
+import { reasonOf } from './context.ts';
 import type { ServerContext } from './context.ts';
 import type { Vaults } from './vaults.ts';
 import { contentOf } from './vaults.ts';
@@ -44,7 +46,7 @@ export class Mounts {
   readonly #busyTapes: Set<string>;
   readonly #drives = new Map<string, VirtualDrive>();
   readonly #mounted = new Map<VirtualDrive, { readonly mount: MountRow; readonly tape: TapeRow }>();
-  readonly #decisions = new Sequence();
+  #stopping = false;
 
   constructor(options: MountsOptions) {
     this.#context = options.context;
@@ -60,11 +62,18 @@ export class Mounts {
     for (const mount of await catalog.listMounts({ open: true })) {
       await this.#recordInterruption(mount, undefined);
     }
-    await this.#decisions.run(() => this.#lookAgain());
+    await this.#context.decisions.run(() => this.#lookAgain());
   }
 
   addDrive(row: DriveRow): void {
     this.#drives.set(row.name, new VirtualDrive(row, (drive) => this.#dismount(drive)));
+  }
+
+  /** Tries every request that waits, once what is being decided is done. */
+  lookAgain(): void {
+    this.#context.background('look at the mount queue', () =>
+      this.#context.decisions.run(() => this.#lookAgain()),
+    );
   }
 
   removeDrive(name: string): void {
@@ -77,9 +86,14 @@ export class Mounts {
     return drive;
   }
 
+  /** The volume in a drive, if any. */
+  volumeIn(name: string): string | undefined {
+    return this.#drives.get(name)?.state.volume;
+  }
+
   /** A tape event of a host. */
   async handle(host: string, event: ZsvrEvent): Promise<void> {
-    await this.#decisions.run(async () => {
+    await this.#context.decisions.run(async () => {
       switch (event.kind) {
         case 'mount-request':
           await this.#request(host, event);
@@ -107,17 +121,14 @@ export class Mounts {
     const tape = await catalog.findTape(volume);
     if (tape === undefined || !this.#mayMount(host, tape)) return;
     const open = await catalog.listMounts({ open: true });
+    const isThis = (row: MountRow | MountRequestRow): boolean =>
+      row.host === host && row.requestNumber === requestNumber && row.tape === volume;
     // The host's collector told it twice.
-    if (open.some((mount) => mount.host === host && mount.requestNumber === requestNumber)) return;
-    const request = {
-      host,
-      requestNumber,
-      tape: volume,
-      device,
-      ring,
-      receivedAtMs: clock.nowMs(),
-      reason: '',
-    };
+    if (open.some(isThis) || (await catalog.listMountRequests()).some(isThis)) return;
+    // Who came first is served first.
+    await this.#lookAgain();
+    const row = { host, requestNumber, tape: volume, device, ring, receivedAtMs: clock.nowMs() };
+    const request = { ...row, reason: '' };
     const reason = await this.#tryMount(request);
     if (reason === undefined) return;
     await catalog.putMountRequest({ ...request, reason });
@@ -149,7 +160,8 @@ export class Mounts {
   async #tryMount(request: MountRequestRow): Promise<string | undefined> {
     const { catalog } = this.#context.ports;
     const tape = await catalog.findTape(request.tape);
-    if (tape === undefined) return 'the cartridge is gone';
+    assert(tape !== undefined, 'a request is deleted with its tape');
+    if (this.#stopping) return 'the server stops';
     const open = await catalog.listMounts({ open: true });
     const inUse = open.find((mount) => mount.tape === request.tape);
     if (inUse !== undefined) return `tape in use on ${inUse.drive}`;
@@ -167,7 +179,7 @@ export class Mounts {
     this.#busyTapes.add(tape.name);
     try {
       // A mount wins over a copy.
-      this.#autocopy.endCopies(tape.name);
+      this.#autocopy.preempt(tape.name);
       await this.#mount(request, tape, free);
       return undefined;
     } catch (error) {
@@ -175,8 +187,9 @@ export class Mounts {
       this.#autocopy.wake();
       if (!isCapstanError(error)) throw error;
       const fields = { tape: tape.name, drive: free.name, reason: error.message };
-      await this.#context.eventLog.log('MOUNT_FAILED', fields);
-      return 'the mount failed; the event log has the reason';
+      const reason = `the mount failed: ${error.message}`;
+      if (reason !== request.reason) this.#context.eventLog.report('MOUNT_FAILED', fields);
+      return reason;
     }
   }
 
@@ -203,7 +216,8 @@ export class Mounts {
     }
     const drive = this.drive(row.name);
     this.#mounted.set(drive, { mount, tape });
-    drive.mount(image, info.generation, {
+    // Where the image was lost and an older one found, no generation is used twice.
+    drive.mount(image, toGeneration(Math.max(info.generation, tape.generation)), {
       partitionCount: info.partitions.length,
       capacityBytes: tape.capacityBytes,
       writeProtected: !ring,
@@ -222,7 +236,7 @@ export class Mounts {
 
   /** The host has unloaded: what is synced is recorded, and its copies are queued with it. */
   async #dismount(drive: VirtualDrive): Promise<void> {
-    await this.#decisions.run(async () => {
+    await this.#context.decisions.run(async () => {
       const mounted = this.#mounted.get(drive);
       if (mounted === undefined) return;
       const { mount, tape } = mounted;
@@ -237,11 +251,7 @@ export class Mounts {
           queueRuleIds: await this.#rulesToQueue(mount, tape),
         });
       } catch (error) {
-        this.#context.eventLog.report('DISMOUNT_FAILED', {
-          tape: tape.name,
-          drive: mount.drive,
-          reason: reasonOf(error),
-        });
+        this.#reportDismountFailure(drive, error);
         throw error;
       }
       await this.#release(drive, tape);
@@ -252,9 +262,7 @@ export class Mounts {
         generation: outcome.generation,
       });
       this.#autocopy.wake();
-      this.#context.background('look at the mount queue again', () =>
-        this.#decisions.run(() => this.#lookAgain()),
-      );
+      this.lookAgain();
     });
   }
 
@@ -289,10 +297,7 @@ export class Mounts {
   /** Tries every request that waits, in the order of their arrival. */
   async #lookAgain(): Promise<void> {
     const { catalog } = this.#context.ports;
-    const waiting = [...(await catalog.listMountRequests())].sort(
-      (a, b) => a.receivedAtMs - b.receivedAtMs,
-    );
-    for (const request of waiting) {
+    for (const request of await catalog.listMountRequests()) {
       const reason = await this.#tryMount(request);
       if (reason !== undefined && reason !== request.reason) {
         await catalog.putMountRequest({ ...request, reason });
@@ -315,19 +320,29 @@ export class Mounts {
 
   /** The server stops: tapes still mounted are synced as far as the host wrote them, and taken out. */
   async stop(): Promise<void> {
-    await this.#decisions.run(async () => {
-      for (const [drive, { mount, tape }] of [...this.#mounted]) {
-        const failure = await drive.synchronize();
-        if (failure !== undefined) {
-          this.#context.eventLog.report('DISMOUNT_FAILED', {
-            tape: tape.name,
-            drive: mount.drive,
-            reason: failure.message,
-          });
+    this.#stopping = true;
+    // Outside of a decision: a drive may be in an UNLOAD, which waits for one.
+    for (const drive of this.#drives.values()) {
+      const failure = await drive.shutDown();
+      if (failure !== undefined) this.#reportDismountFailure(drive, failure);
+    }
+    await this.#context.decisions.run(async () => {
+      for (const [drive, { mount, tape }] of this.#mounted) {
+        try {
+          await this.#recordInterruption(mount, await this.#contentAfter(drive, tape));
+        } catch (error) {
+          // The mount stays open in the catalog; the next start ends it.
+          if (!isCapstanError(error)) throw error;
+          this.#reportDismountFailure(drive, error);
         }
-        await this.#recordInterruption(mount, await this.#contentAfter(drive, tape));
         await this.#release(drive, tape);
       }
     });
+  }
+
+  #reportDismountFailure(drive: VirtualDrive, error: unknown): void {
+    const tape = drive.state.volume ?? '';
+    const fields = { tape, drive: drive.row.name, reason: reasonOf(error) };
+    this.#context.eventLog.report('DISMOUNT_FAILED', fields);
   }
 }

@@ -6,41 +6,35 @@ import { z } from 'zod';
 import { CapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
 import type { NameKind } from '../base/names.ts';
-import { GIB, generation, logicalObjectNumber } from '../base/units.ts';
-import type { CopyRuleRow, DriveRow, TapeRow } from '../ports/catalog.ts';
-import type { Damage, VerifyReport } from '../ports/engine.ts';
-import { initialLabel } from '../tape/labels.ts';
-import { packObjects } from '../tape/tape-object.ts';
-import type { AutoCopy } from './autocopy.ts';
+import { GIB } from '../base/units.ts';
+import type { CopyRuleRow, DriveRow } from '../ports/catalog.ts';
 import type { ServerContext } from './context.ts';
 import type { Mounts } from './mounts.ts';
-import type { Vaults } from './vaults.ts';
-import { removeIfThere } from './vaults.ts';
+import { createTape, deleteTape, tapeOf, verifyTapes } from './tapes.ts';
+import type { TapeServices } from './tapes.ts';
 
 /** What a tape holds unless told otherwise: as much as an LTO-3 cartridge. */
-export const TAPE_CAPACITY_BYTES_DEFAULT = 400 * GIB;
+const TAPE_CAPACITY_BYTES_DEFAULT = 400 * GIB;
 const TAPE_CAPACITY_BYTES_MAX = 1024 * 1024 * GIB;
 const PATH_CHARS_MAX = 4096;
+const NAME_CHARS_MAX = 1000;
+const REASON_CHARS_MAX = 200;
 const EVENT_LIMIT_MAX = 10_000;
 /** How many drives the serial numbers are counted for. */
 const SERIAL_DIGITS = 8;
 
-export interface OperationContext {
-  readonly context: ServerContext;
-  readonly vaults: Vaults;
+export interface OperationContext extends TapeServices {
   readonly mounts: Mounts;
-  readonly autocopy: AutoCopy;
-  readonly busyTapes: ReadonlySet<string>;
 }
 
 // A name is a string here: checkName says by name and pattern what is wrong with it.
-const name = z.string().max(1000);
-const byName = z.strictObject({ name });
+const text = z.string().max(NAME_CHARS_MAX);
+const byName = z.strictObject({ name: text });
 const byId = z.strictObject({ id: z.int().min(1) });
 const nothing = z.strictObject({});
 
 const target = z.strictObject({
-  server: name,
+  server: text,
   address: z
     .string()
     .max(255)
@@ -89,7 +83,7 @@ async function byNameOf<Row extends { readonly name: string }>(
 
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'vault.create': operation(
-    z.strictObject({ name, path: z.string().min(1).max(PATH_CHARS_MAX) }),
+    z.strictObject({ name: text, path: z.string().min(1).max(PATH_CHARS_MAX) }),
     ({ vaults }, { name, path }) => vaults.create(name, path),
   ),
   'vault.list': operation(nothing, ({ context }) => context.ports.catalog.listVaults()),
@@ -99,7 +93,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   }),
 
   'pool.create': operation(
-    z.strictObject({ name, vault: name }),
+    z.strictObject({ name: text, vault: text }),
     async ({ context }, { name, vault }) => {
       const { catalog, clock } = context.ports;
       checkName('pool', name);
@@ -122,8 +116,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
 
   'tape.create': operation(
     z.strictObject({
-      name,
-      pool: name,
+      name: text,
+      pool: text,
       labelType: z.enum(['ansi', 'backup', 'unlabelled']).default('ansi'),
       capacityBytes: z
         .int()
@@ -134,7 +128,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     createTape,
   ),
   'tape.list': operation(
-    z.strictObject({ pool: name.optional() }),
+    z.strictObject({ pool: text.optional() }),
     async ({ context }, { pool }) => {
       if (pool !== undefined) await byNameOf('pool', pool, context.ports.catalog.listPools());
       return context.ports.catalog.listTapes(pool);
@@ -151,13 +145,13 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     };
   }),
   'tape.delete': operation(byName, deleteTape),
-  'tape.verify': operation(z.strictObject({ name: name.optional() }), verify),
+  'tape.verify': operation(z.strictObject({ name: text.optional() }), verifyTapes),
 
   'drive.create': operation(
     z.strictObject({
-      name,
-      host: name,
-      device: name,
+      name: text,
+      host: text,
+      device: text,
       serialNumber: z
         .string()
         .regex(/^[A-Z0-9]{1,20}$/, 'it is 1 to 20 capitals and digits')
@@ -171,19 +165,22 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'drive.show': operation(byName, async ({ context, mounts }, { name }) =>
     withState(mounts, await byNameOf('drive', name, context.ports.catalog.listDrives())),
   ),
-  'drive.delete': operation(byName, async ({ context, mounts }, { name }) => {
-    await context.ports.catalog.deleteDrive(checkName('drive', name));
-    mounts.removeDrive(name);
-    return { name };
-  }),
+  'drive.delete': operation(byName, ({ context, mounts }, { name }) =>
+    context.decisions.run(async () => {
+      await context.ports.catalog.deleteDrive(checkName('drive', name));
+      mounts.removeDrive(name);
+      return { name };
+    }),
+  ),
 
   'mount.list': operation(nothing, async ({ context }) => ({
     mounts: await context.ports.catalog.listMounts({ open: true }),
     requests: await context.ports.catalog.listMountRequests(),
   })),
 
+  // The pool's tapes are copied from their next dismount on; those that it has already, not before.
   'autocopy.create': operation(
-    z.strictObject({ pool: name, target, targetPool: name }),
+    z.strictObject({ pool: text, target, targetPool: text }),
     async ({ context }, rule) => {
       checkName('pool', rule.targetPool);
       checkName('server', rule.target.server);
@@ -199,9 +196,10 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ),
   'autocopy.list': operation(nothing, ({ context }) => context.ports.catalog.listCopyRules()),
   'autocopy.show': operation(byId, ({ context }, { id }) => ruleOf(context, id)),
-  'autocopy.delete': operation(byId, async ({ context }, { id }) => {
+  'autocopy.delete': operation(byId, async ({ context, autocopy }, { id }) => {
     await ruleOf(context, id);
     await context.ports.catalog.deleteCopyRule(id);
+    autocopy.endCopies((copy) => copy.ruleId === id);
     return { id };
   }),
   'autocopy.status': operation(nothing, ({ context }) => context.ports.catalog.listCopyJobs()),
@@ -253,16 +251,16 @@ export class Operations {
       const place = issue?.path.join('.') ?? '';
       throw new CapstanError('INVALID_ARGUMENT', {
         what: place === '' ? `What ${name} was given` : `${place} of ${name}`,
-        reason: issue?.message ?? 'it is malformed',
+        reason: sentencePart(issue?.message ?? 'it is malformed'),
       });
     }
     return entry.run(this.#services, parsed.data);
   }
 }
 
-async function tapeOf(context: ServerContext, name: string): Promise<TapeRow> {
-  checkName('tape', name);
-  return found('tape', name, await context.ports.catalog.findTape(name));
+/** One line without an end, of a length that a terminal bears. */
+function sentencePart(message: string): string {
+  return message.replaceAll(/\s+/g, ' ').replace(/\.$/, '').slice(0, REASON_CHARS_MAX);
 }
 
 async function ruleOf(context: ServerContext, id: number): Promise<CopyRuleRow> {
@@ -275,76 +273,8 @@ async function ruleOf(context: ServerContext, id: number): Promise<CopyRuleRow> 
 }
 
 function withState(mounts: Mounts, row: DriveRow): DriveRow & { readonly tape?: string } {
-  const { volume } = mounts.drive(row.name).state;
+  const volume = mounts.volumeIn(row.name);
   return { ...row, ...(volume !== undefined && { tape: volume }) };
-}
-
-/** Image first, row second: a crash between leaves an image that the next create takes the place of. */
-async function createTape(
-  { context, vaults }: OperationContext,
-  parameters: {
-    readonly name: string;
-    readonly pool: string;
-    readonly labelType: TapeRow['labelType'];
-    readonly capacityBytes: number;
-  },
-): Promise<TapeRow> {
-  const { catalog, clock } = context.ports;
-  const tape = checkName('tape', parameters.name);
-  const pool = await byNameOf('pool', parameters.pool, catalog.listPools());
-  const existing = await catalog.findTape(tape);
-  if (existing !== undefined) {
-    const where = ` in pool ${existing.pool}`;
-    throw new CapstanError('ALREADY_EXISTS', { kind: 'tape', name: tape, where });
-  }
-  const engine = vaults.engine(pool.vault);
-  await removeIfThere(engine, tape);
-  await engine.createImage(tape, { partitionCount: 1 });
-  let payloadBytes = 0;
-  if (parameters.labelType !== 'unlabelled') {
-    const type = parameters.labelType === 'backup' ? 'BACKUP' : 'ANSI';
-    const label = packObjects(initialLabel({ volume: tape, owner: '', type }));
-    payloadBytes = label.data.length;
-    const image = await engine.openImage(tape, 'write');
-    try {
-      await image.append({ partition: 0, at: logicalObjectNumber(0), ...label });
-      await image.sync({ generation: generation(0) });
-    } finally {
-      await image.close();
-    }
-  }
-  const row: TapeRow = {
-    name: tape,
-    pool: pool.name,
-    vault: pool.vault,
-    labelType: parameters.labelType,
-    capacityBytes: parameters.capacityBytes,
-    generation: generation(0),
-    payloadBytes,
-    createdAtMs: clock.nowMs(),
-    writtenAtMs: undefined,
-    mountedAtMs: undefined,
-    dismountedAtMs: undefined,
-    copiedFrom: undefined,
-  };
-  await catalog.createTape(row);
-  await context.eventLog.log('CARTRIDGE_CREATED', { tape, pool: pool.name });
-  return row;
-}
-
-/** Row first, image second: a crash between leaves an image that start-up reports. */
-async function deleteTape(
-  { context, vaults, busyTapes }: OperationContext,
-  { name }: { readonly name: string },
-): Promise<unknown> {
-  const tape = await tapeOf(context, name);
-  if (busyTapes.has(name)) {
-    throw new CapstanError('IN_USE', { kind: 'tape', name, by: 'it is mounted' });
-  }
-  await context.ports.catalog.deleteTape(name);
-  await removeIfThere(vaults.engine(tape.vault), name);
-  await context.eventLog.log('CARTRIDGE_DELETED', { tape: name, pool: tape.pool });
-  return { name, pool: tape.pool };
 }
 
 async function createDrive(
@@ -357,16 +287,19 @@ async function createDrive(
   },
 ): Promise<DriveRow> {
   const { catalog } = context.ports;
-  const drives = await catalog.listDrives();
-  const row = {
-    name: checkName('drive', parameters.name),
-    host: checkName('host', parameters.host),
-    device: checkName('device', parameters.device),
-    serialNumber: parameters.serialNumber ?? freeSerialNumber(drives),
-  };
-  await catalog.createDrive(row);
-  mounts.addDrive(row);
-  return row;
+  const name = checkName('drive', parameters.name);
+  const host = checkName('host', parameters.host);
+  const device = checkName('device', parameters.device);
+  return context.decisions.run(async () => {
+    const drives = await catalog.listDrives();
+    const serialNumber = parameters.serialNumber ?? freeSerialNumber(drives);
+    const row = { name, host, device, serialNumber };
+    await catalog.createDrive(row);
+    mounts.addDrive(row);
+    // A request may have waited for it.
+    mounts.lookAgain();
+    return row;
+  });
 }
 
 /** The lowest that no drive has. */
@@ -376,37 +309,4 @@ function freeSerialNumber(drives: readonly DriveRow[]): string {
     const serialNumber = `VTD${String(number).padStart(SERIAL_DIGITS, '0')}`;
     if (!taken.has(serialNumber)) return serialNumber;
   }
-}
-
-async function verify(
-  { context, vaults }: OperationContext,
-  { name }: { readonly name?: string | undefined },
-): Promise<VerifyReport> {
-  const onProgress = (doneBytes: number, totalBytes: number): void =>
-    context.emit({ kind: 'verify-progress', doneBytes, totalBytes });
-  if (name !== undefined) {
-    const tape = await tapeOf(context, name);
-    return vaults.engine(tape.vault).verify({ images: [name], onProgress });
-  }
-  const sum = { imageCount: 0, chunkCount: 0, bytesRead: 0 };
-  const damages: Damage[] = [];
-  for (const [vault, engine] of vaults.all) {
-    const report = await engine.verify({ onProgress });
-    sum.imageCount += report.imageCount;
-    sum.chunkCount += report.chunkCount;
-    sum.bytesRead += report.bytesRead;
-    for (const damage of report.damages) {
-      damages.push({ ...damage, place: `${vault}: ${damage.place}` });
-    }
-  }
-  // What the catalog has and the vaults have not.
-  for (const tape of await context.ports.catalog.listTapes()) {
-    const images = await vaults.engine(tape.vault).listImages();
-    if (images.some((image) => image.name === tape.name)) continue;
-    if (damages.some((damage) => damage.place.startsWith(`${tape.vault}: images/${tape.name} `))) {
-      continue;
-    }
-    damages.push({ place: `${tape.vault}: images/${tape.name}`, what: 'the image is missing' });
-  }
-  return { ...sum, damages };
 }

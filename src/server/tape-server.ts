@@ -9,7 +9,7 @@ import type { CopyReceiver } from '../ports/copy-receiver.ts';
 import type { Cancel } from '../ports/clock.ts';
 import type { ScsiTransport } from '../ports/scsi-transport.ts';
 import { AutoCopy } from './autocopy.ts';
-import { COPY_POLICY, reasonOf } from './context.ts';
+import { COPY_POLICY, Sequence, reasonOf } from './context.ts';
 import type {
   CopyProgress,
   ServerContext,
@@ -38,6 +38,7 @@ type Listener = (event: ServerEvent) => void;
 export class TapeServer {
   readonly operations: Operations;
   readonly receiver: CopyReceiver;
+  readonly #receiver: TapeReceiver;
   readonly #context: ServerContext;
   readonly #vaults: Vaults;
   readonly #mounts: Mounts;
@@ -54,7 +55,8 @@ export class TapeServer {
     const autocopy = this.#autocopy;
     this.#mounts = new Mounts({ context, vaults, autocopy, busyTapes });
     const mounts = this.#mounts;
-    this.receiver = new TapeReceiver({ context, vaults, busyTapes });
+    this.#receiver = new TapeReceiver({ context, vaults, busyTapes });
+    this.receiver = this.#receiver;
     this.operations = new Operations({ context, vaults, mounts, autocopy, busyTapes });
     this.#ems = new EmsService({
       clock: context.ports.clock,
@@ -107,13 +109,17 @@ export class TapeServer {
 
   /** Ends sessions, copies and mounts, makes everything durable and closes it. */
   async stop(): Promise<void> {
-    await this.#ems.stop();
-    await this.#autocopy.stop();
-    await this.#mounts.stop();
     const { settings, eventLog, ports } = this.#context;
-    await eventLog.log('SERVER_STOPPED', { server: settings.serverName });
-    await this.#vaults.close();
-    await ports.catalog.close();
+    try {
+      await this.#ems.stop();
+      await this.#autocopy.stop();
+      await this.#receiver.stop();
+      await this.#mounts.stop();
+      await eventLog.log('SERVER_STOPPED', { server: settings.serverName });
+    } finally {
+      await this.#vaults.close();
+      await ports.catalog.close();
+    }
   }
 }
 
@@ -139,6 +145,7 @@ function makeContext(
     settings,
     copyPolicy: { ...COPY_POLICY, ...settings.copyPolicy },
     eventLog,
+    decisions: new Sequence(),
     emit,
     background: (what, work) => {
       work().catch((error: unknown) => fault(what, error));

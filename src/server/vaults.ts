@@ -50,9 +50,9 @@ export class Vaults {
     return row;
   }
 
-  /** Name and engine of the vault that a pool goes to where nobody says: the first. */
+  /** The vault that a pool goes to where nobody says: the first by name. */
   get first(): string | undefined {
-    return this.#engines.keys().next().value;
+    return [...this.#engines.keys()].toSorted()[0];
   }
 
   get all(): readonly (readonly [string, Engine])[] {

@@ -39,6 +39,7 @@ export class VirtualDrive implements ScsiTransport {
   readonly #commands = new Sequence();
   readonly #onUnload: (drive: VirtualDrive) => Promise<void>;
   #mounted: MountedImage | undefined;
+  #gone = false;
 
   /** `onUnload` records the dismount; the image is synced, and closed by {@link release} afterwards. */
   constructor(row: DriveRow, onUnload: (drive: VirtualDrive) => Promise<void>) {
@@ -67,6 +68,10 @@ export class VirtualDrive implements ScsiTransport {
 
   execute(command: ScsiCommand): Promise<ScsiResult> {
     return this.#commands.run(async () => {
+      if (this.#gone) {
+        const peer = `drive ${this.row.name}`;
+        throw new CapstanError('CONNECTION_LOST', { peer, reason: 'its server stops' });
+      }
       const result = await this.#run(this.#drive.execute(command));
       if (!this.#drive.unloadRequested) return result;
       try {
@@ -85,10 +90,11 @@ export class VirtualDrive implements ScsiTransport {
   }
 
   /**
-   * Makes what the host had acknowledged durable, where the server and not the host ends the mount;
-   * an error says what was lost.
+   * The server and not the host ends the mount: takes no more commands, and makes durable what was
+   * acknowledged; an error says what was lost.
    */
-  synchronize(): Promise<CapstanError | undefined> {
+  shutDown(): Promise<CapstanError | undefined> {
+    this.#gone = true;
     return this.#commands.run(async () => (await this.#run(this.#drive.synchronize()))?.cause);
   }
 
@@ -102,7 +108,7 @@ export class VirtualDrive implements ScsiTransport {
   }
 
   async #run<Result>(step: Step<Result>): Promise<Result> {
-    let next = step.next({} as ImageReplies[keyof ImageReplies]);
+    let next = step.next({});
     while (next.done !== true) {
       let reply: ImageReplies[keyof ImageReplies];
       try {
