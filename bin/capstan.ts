@@ -3,7 +3,7 @@
 import { systemContext } from '../src/cli/context.ts';
 import { runProgram } from '../src/cli/main.ts';
 import { addLabCommand } from '../harness/rig/lab-command.ts';
-import { addSimCommand } from '../harness/sim-command.ts';
+import { addSimCommand } from '../harness/rig/sim-command.ts';
 
 process.exitCode = await runProgram(process.argv.slice(2), systemContext(), [
   addLabCommand,

@@ -15,12 +15,14 @@ export async function serveTaclTerminal(
   const session = new TaclHostSession(options);
   let stopDistributor: Cancel = () => {};
   let sending = Promise.resolve();
+  const lost = (): void => {
+    // The reader below ends with the connection, too, and deals with it.
+  };
   const perform = (effects: readonly HostEffect[]): void => {
     for (const effect of effects) {
       switch (effect.kind) {
         case 'send':
-          // A connection that is lost ends the reader below, which is where it is dealt with.
-          sending = sending.then(() => stream.write(effect.bytes)).catch(() => {});
+          sending = sending.then(() => stream.write(effect.bytes)).catch(lost);
           break;
         case 'distributor-started':
           stopDistributor();
@@ -30,7 +32,7 @@ export async function serveTaclTerminal(
           );
           break;
         case 'ended':
-          sending = sending.then(() => stream.end()).catch(() => {});
+          sending = sending.then(() => stream.end()).catch(lost);
           break;
       }
     }

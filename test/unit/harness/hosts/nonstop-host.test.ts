@@ -156,7 +156,7 @@ describe('the simulated NonStop', () => {
     const { world, host } = scene();
     const listener = await host.listen({ address: HOST_ADDRESS, port: 23 });
     const startMs = world.clock.nowMs();
-    void host.requestMount({ volume: 'EARLY', ring: true, timeoutMs: LIMIT_MS }).catch(() => {});
+    void host.requestMount({ volume: 'EARLY', ring: true, timeoutMs: LIMIT_MS });
     const network = world.network.port(SERVER_ADDRESS, new Life());
     const stream = await world.finish(network.connect(listener.endpoint), 100);
     const session = new TaclSession({
@@ -180,7 +180,7 @@ describe('the simulated NonStop', () => {
     void reading();
     await world.advance(1000);
     take(session.idle());
-    void host.requestMount({ volume: 'LATE', ring: false, timeoutMs: LIMIT_MS }).catch(() => {});
+    void host.requestMount({ volume: 'LATE', ring: false, timeoutMs: LIMIT_MS });
     await world.advance(1000);
     take(session.idle());
     expect(heard).toEqual(['EARLY', 'LATE']);

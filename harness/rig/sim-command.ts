@@ -4,9 +4,9 @@
  * What runs the cases is loaded only when asked for: an installed package has no fast-check.
  */
 import type { Command } from 'commander';
-import { CommandFailure } from '../src/cli/context.ts';
-import type { CliContext } from '../src/cli/context.ts';
-import { numberOption } from '../src/cli/options.ts';
+import { CommandFailure } from '../../src/cli/context.ts';
+import type { CliContext } from '../../src/cli/context.ts';
+import { numberOption } from '../../src/cli/options.ts';
 
 interface SimOptions {
   readonly runs: number;
@@ -48,7 +48,7 @@ Examples:
 `,
     )
     .action(async (options: SimOptions) => {
-      const { runSim } = await import('./rig/sim-run.ts');
+      const { runSim } = await import('./sim-run.ts');
       if (await runSim(options, print)) return;
       throw new CommandFailure('the simulation did not end as it should');
     });
@@ -56,7 +56,7 @@ Examples:
     .command('list')
     .description('list the bugs that can be planted and the failures that were kept')
     .action(async () => {
-      const { listSim } = await import('./rig/sim-run.ts');
+      const { listSim } = await import('./sim-run.ts');
       listSim(print);
     });
 }
