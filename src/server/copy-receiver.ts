@@ -8,6 +8,7 @@
  */
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
+import type { Generation } from '../base/units.ts';
 import type { PoolRow, TapeRow } from '../ports/catalog.ts';
 import type { CopyReceiver, IncomingCopy, OfferAnswer, TapeOffer } from '../ports/copy-receiver.ts';
 import type { Engine } from '../ports/engine.ts';
@@ -89,8 +90,24 @@ export class TapeReceiver implements CopyReceiver {
       if (manifestDigest === hexadecimal(offer.manifestDigest)) return { kind: 'present' };
       return refuse('the virtual tape has another content at the same generation');
     }
+    const orphan = row === undefined ? await this.#orphan(offer.tape) : undefined;
+    if (orphan !== undefined && orphan > offer.generation) {
+      return { kind: 'stale', generation: orphan };
+    }
     const pool = await this.#poolOf(offer.pool);
     return pool === undefined ? refuse('the target has no vault') : { kind: 'place', pool, row };
+  }
+
+  /**
+   * Generation of an image without a row: a crash between the rename and the row of a first copy leaves
+   * one, and an older copy must not take its place either.
+   */
+  async #orphan(tape: string): Promise<Generation | undefined> {
+    for (const [, engine] of this.#vaults.all) {
+      const image = (await engine.listImages()).find(({ name }) => name === tape);
+      if (image !== undefined) return image.generation;
+    }
+    return undefined;
   }
 
   /** The pool, created in the first vault where it is missing. @source VTS 6.02, p. 50 */
