@@ -13,8 +13,11 @@ export const ATTEMPTS_MAX = 12;
 export const RETRY_INTERVAL_MS = 300_000;
 /** How soon after the dismount was seen the first attempt must come. */
 const FIRST_ATTEMPT_DELAY_MS_MAX = 2_000;
-/** As long may an attempt that a mount has ended hang in the network: the next one waits for its end. */
-const ATTEMPT_HANGS_MS_MAX = 120_000;
+/**
+ * As long may an attempt that a mount has ended hang: the next one waits for its end. On a slow disk it may
+ * last for more than an interval, too, which moves the next attempt to the following multiple.
+ */
+const ATTEMPT_HANGS_MS_MAX = { quickDisk: 120_000, slowDisk: 900_000 } as const;
 
 /** Something that happened to a tape or its source, in the order in which it happened. */
 export interface CopyIncident {
@@ -43,7 +46,11 @@ interface Owed {
 }
 
 /** Throws InvariantViolation where the incidents of `tape` break the promise. */
-export function checkAttempts(tape: string, incidents: readonly CopyIncident[]): void {
+export function checkAttempts(
+  tape: string,
+  incidents: readonly CopyIncident[],
+  disk: keyof typeof ATTEMPT_HANGS_MS_MAX,
+): void {
   let owed: Owed | undefined;
   let attemptBeforeMs = -Infinity;
   for (const { what, atMs } of incidents) {
@@ -74,7 +81,7 @@ export function checkAttempts(tape: string, incidents: readonly CopyIncident[]):
         break;
       case 'attempt':
         hold(owed !== undefined, () => `no copy of ${tape} is owed, and one is attempted ${at}`);
-        checkAttempt(tape, owed, atMs, attemptBeforeMs);
+        checkAttempt(tape, owed, { atMs, beforeMs: attemptBeforeMs, disk });
         attemptBeforeMs = atMs;
         break;
       case 'failure':
@@ -85,7 +92,12 @@ export function checkAttempts(tape: string, incidents: readonly CopyIncident[]):
   }
 }
 
-function checkAttempt(tape: string, owed: Owed, atMs: number, attemptBeforeMs: number): void {
+function checkAttempt(
+  tape: string,
+  owed: Owed,
+  attempt: { atMs: number; beforeMs: number; disk: keyof typeof ATTEMPT_HANGS_MS_MAX },
+): void {
+  const { atMs, beforeMs, disk } = attempt;
   const { lastAttemptMs, disturbanceCount } = owed;
   owed.attemptCount += 1;
   owed.lastAttemptMs = atMs;
@@ -97,12 +109,14 @@ function checkAttempt(tape: string, owed: Owed, atMs: number, attemptBeforeMs: n
   );
   if (lastAttemptMs !== undefined) {
     const gapMs = atMs - lastAttemptMs;
-    hold(gapMs === RETRY_INTERVAL_MS, () => `${what} comes ${gapMs} ms after the one before`);
+    const isInterval =
+      disk === 'quickDisk' ? gapMs === RETRY_INTERVAL_MS : gapMs % RETRY_INTERVAL_MS === 0;
+    hold(isInterval, () => `${what} comes ${gapMs} ms after the one before`);
   } else if (owed.attemptCount === 1 && disturbanceCount === 0) {
     const delayMs = atMs - owed.sinceMs;
-    const hanging = owed.sinceMs - attemptBeforeMs <= ATTEMPT_HANGS_MS_MAX;
+    const hanging = owed.sinceMs - beforeMs <= ATTEMPT_HANGS_MS_MAX[disk];
     hold(
-      delayMs <= (hanging ? ATTEMPT_HANGS_MS_MAX : FIRST_ATTEMPT_DELAY_MS_MAX),
+      delayMs <= (hanging ? ATTEMPT_HANGS_MS_MAX[disk] : FIRST_ATTEMPT_DELAY_MS_MAX),
       () => `${what} comes ${delayMs} ms after the dismount`,
     );
   }

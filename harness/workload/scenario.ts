@@ -319,6 +319,7 @@ export class Scenario {
       checkAttempts(
         model.name,
         incidents.toSorted((left, right) => left.atMs - right.atMs),
+        this.profile.slowDisk ? 'slowDisk' : 'quickDisk',
       );
     }
     for (const { name, faults } of [this.east, this.west]) {

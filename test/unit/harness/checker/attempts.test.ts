@@ -17,7 +17,7 @@ function attempts(count: number): CopyIncident[] {
 
 const failure = (atMs: number): CopyIncident => ({ atMs, what: 'failure' });
 const judge = (incidents: readonly CopyIncident[]) => (): void =>
-  checkAttempts('LAB001', incidents);
+  checkAttempts('LAB001', incidents, 'quickDisk');
 
 describe('the checker of attempts', () => {
   it('accepts twelve attempts 300 s apart and one failure event', () => {
@@ -46,6 +46,12 @@ describe('the checker of attempts', () => {
     ];
     expect(judge(late)).toThrow('60000 ms after the dismount');
     expect(judge([{ atMs: 5, what: 'attempt' }])).toThrow('no copy of LAB001 is owed');
+  });
+
+  it('lets an attempt outlast the interval on a slow disk only, by whole intervals', () => {
+    const skipped = attempts(3).filter(({ atMs }) => atMs !== 1500 + INTERVAL_MS);
+    expect(judge(skipped)).toThrow('600000 ms');
+    expect(() => checkAttempts('LAB001', skipped, 'slowDisk')).not.toThrow();
   });
 
   it('lets a crash of the source break the rhythm and repeat an attempt, but no more', () => {
