@@ -170,6 +170,9 @@ Status Image::ReadBytes(const Partition& partition, uint64_t from, std::span<uin
   size_t done = 0;
   for (size_t i = recipe.IndexAt(from); i < recipe.size() && done < out.size(); ++i) {
     TRY_ASSIGN(const auto content, store_->packs_->Read(recipe[i].digest));
+    // A manifest from a peer may have lied about the chunk's length before the chunk was here.
+    if (content->size() != recipe[i].content_length)
+      return Error{ErrorCode::kCorrupt, "images/" + name_, "a slice is not as long as its chunk"};
     const uint64_t skip = from + done - recipe.StartOf(i);
     const size_t count = std::min<uint64_t>(recipe[i].used - skip, out.size() - done);
     std::memcpy(out.data() + done, content->data() + skip, count);

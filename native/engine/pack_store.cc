@@ -318,6 +318,13 @@ bool PackStore::Has(const Digest& digest) const {
   return index_.contains(digest);
 }
 
+std::optional<uint32_t> PackStore::ContentLength(const Digest& digest) const {
+  const std::lock_guard guard(mutex_);
+  const auto found = index_.find(digest);
+  if (found == index_.end()) return std::nullopt;
+  return found->second.content_length;
+}
+
 Status PackStore::Append(const std::vector<NewChunk>& chunks) {
   const std::lock_guard guard(mutex_);
   if (!failure_.empty()) return Error{ErrorCode::kFailed, options_.path, failure_};

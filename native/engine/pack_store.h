@@ -11,6 +11,7 @@
 
 #include <list>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 
 #include "codec.h"
@@ -81,6 +82,8 @@ class PackStore {
   static Result<std::unique_ptr<PackStore>> Open(Disk& disk, const Options& options);
 
   bool Has(const Digest& digest) const;
+  // Of a chunk that is here.
+  std::optional<uint32_t> ContentLength(const Digest& digest) const;
   // Those of `chunks` that are not here yet, all or none.
   Status Append(const std::vector<NewChunk>& chunks);
   // Makes all that was appended durable, and says how far.

@@ -220,6 +220,22 @@ Result<std::shared_ptr<Image>> Store::OpenImage(const std::string& name, bool wr
     if (!writing_.insert(name).second)
       return Error{ErrorCode::kInUse, name, "it is open for writing"};
   }
+  if (writable) {
+    // The last frame may be in memory only since a process was killed, or closed the image: a power cut
+    // could take it and leave the next one behind it, which would read as damage.
+    const auto sync = [&]() -> Status {
+      TRY_ASSIGN(const auto file, disk_->Open(ImagePath(name), OpenMode::kWrite));
+      return file->Sync();
+    };
+    if (const Status synced = sync(); !synced.ok()) {
+      {
+        const std::lock_guard guard(mutex_);
+        writing_.erase(name);
+      }
+      Fail(synced.error());
+      return synced.error();
+    }
+  }
   return std::shared_ptr<Image>(
       new Image(shared_from_this(), name, writable, std::move(parsed)));
 }
@@ -325,10 +341,14 @@ Status Store::StageImage(const std::string& name, View manifest, uint64_t genera
   TRY(CheckOpen(true));
   if (!IsImageName(name)) return BadName(name);
   TRY_ASSIGN(const std::vector<PartitionState> partitions, ParseManifest(manifest));
-  for (const PartitionState& state : partitions)
-    for (size_t i = 0; i < state.recipe.size(); ++i)
-      if (!packs_->Has(state.recipe[i].digest))
-        return Error{ErrorCode::kNotFound, "chunk", "number " + std::to_string(i)};
+  for (const PartitionState& state : partitions) {
+    for (size_t i = 0; i < state.recipe.size(); ++i) {
+      const auto length = packs_->ContentLength(state.recipe[i].digest);
+      if (!length) return Error{ErrorCode::kNotFound, "chunk", "number " + std::to_string(i)};
+      if (*length != state.recipe[i].content_length)
+        return Error{ErrorCode::kCorrupt, "the manifest", "a slice is not as long as its chunk"};
+    }
+  }
   {
     const std::lock_guard guard(mutex_);
     if (writing_.contains(name)) return Error{ErrorCode::kInUse, name, "it is open for writing"};
