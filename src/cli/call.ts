@@ -26,8 +26,7 @@ export async function callOperation(call: OperationCall): Promise<unknown> {
       client.close();
     }
   }
-  // No hosts: only a running server hears them.
-  const server = await openServer(paths, configuration, []);
+  const server = await openServer(paths, configuration, 'offline');
   try {
     return await server.operations.call(call.method, call.parameters);
   } finally {

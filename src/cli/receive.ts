@@ -17,7 +17,7 @@ export async function receiveOnStdio(
   const configuration = await readConfiguration(paths);
   const client = await connectIfRunning(paths.controlSocket);
   if (client === undefined) {
-    const server = await openServer(paths, configuration, []);
+    const server = await openServer(paths, configuration, 'offline');
     await serveReplication(server, configuration, stdioStream(), onNotice);
     await server.stop();
     return;

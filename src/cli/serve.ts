@@ -105,18 +105,22 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   };
 }
 
-/** The services over a home's catalog and vaults, without the doors to the outside. */
+/**
+ * The services over a home's catalog and vaults, without the doors to the outside; 'offline' for the
+ * length of a command, while no server runs.
+ */
 export async function openServer(
   paths: HomePaths,
   configuration: Configuration,
-  hosts: readonly HostSettings[],
+  hosts: readonly HostSettings[] | 'offline',
 ): Promise<TapeServer> {
   const { autocopy } = configuration;
   const settings: ServerSettings = {
     serverName: configuration.name,
     systemId: configuration.systemId,
     address: configuration.address,
-    hosts,
+    hosts: hosts === 'offline' ? [] : hosts,
+    offline: hosts === 'offline',
     copyPolicy: {
       attemptsMax: autocopy.attemptsMax,
       retryIntervalMs: autocopy.retryIntervalSeconds * SECOND_MS,

@@ -55,6 +55,11 @@ export interface ServerSettings {
   readonly hosts: readonly HostSettings[];
   /** Where it differs from {@link COPY_POLICY}. */
   readonly copyPolicy?: Partial<CopyPolicy>;
+  /**
+   * Operations and the receiver alone, for a command while no server runs: no host is heard, no
+   * request mounted, no copy sent, and neither start nor stop is an event.
+   */
+  readonly offline?: boolean;
 }
 
 /** A copy under way. */

@@ -62,6 +62,7 @@ export class Mounts {
     for (const mount of await catalog.listMounts({ open: true })) {
       await this.#recordInterruption(mount, undefined);
     }
+    if (this.#context.settings.offline === true) return;
     await this.#context.decisions.run(() => this.#lookAgain());
   }
 

@@ -78,6 +78,7 @@ export class TapeServer {
       await vaults.reconcile();
       const server = new TapeServer(context, vaults, listeners);
       await server.#mounts.start();
+      if (settings.offline === true) return server;
       await context.eventLog.log('SERVER_STARTED', { server: settings.serverName });
       server.#ems.start();
       server.#autocopy.wake();
@@ -115,7 +116,9 @@ export class TapeServer {
       await this.#autocopy.stop();
       await this.#receiver.stop();
       await this.#mounts.stop();
-      await eventLog.log('SERVER_STOPPED', { server: settings.serverName });
+      if (settings.offline !== true) {
+        await eventLog.log('SERVER_STOPPED', { server: settings.serverName });
+      }
     } finally {
       await this.#vaults.close();
       await ports.catalog.close();
