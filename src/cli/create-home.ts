@@ -83,7 +83,11 @@ async function makeFolder(home: string): Promise<void> {
     const entries = await readdir(home);
     if (entries.length > 0) {
       const what = entries.includes('capstan.json') ? 'server' : 'folder with other things in it';
-      throw new CapstanError('ALREADY_EXISTS', { kind: what, name: home, where: '' });
+      throw new CapstanError('ALREADY_EXISTS', {
+        kind: what,
+        name: home,
+        where: ', --home names another place',
+      });
     }
     await chmod(home, 0o700);
   } catch (error) {

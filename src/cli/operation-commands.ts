@@ -307,7 +307,7 @@ const GROUPS: Readonly<
 
 export function addOperationCommands(program: Command, context: CliContext): void {
   for (const [name, group] of Object.entries(GROUPS)) {
-    const parent = program.command(name).description(group.description);
+    const parent = program.command(name).description(group.description).helpCommand(false);
     for (const entry of group.commands) addOperation(parent, entry, context);
   }
   addEvents(program, context);
@@ -360,7 +360,7 @@ interface EventsOptions extends HomeOptions {
 }
 
 function addEvents(program: Command, context: CliContext): void {
-  const events = program.command('events').description('the event log');
+  const events = program.command('events').description('the event log').helpCommand(false);
   withHome(events.command('list'))
     .description('the last entries of the event log, oldest first')
     .option('--limit <count>', 'how many', numberOption(1, 10_000), 50)

@@ -143,7 +143,7 @@ function fieldText(name: string, value: unknown): string {
 
 function cell(value: unknown): string {
   if (value === undefined || value === null || value === '') return '-';
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** The machine's own time zone: this is for people. */

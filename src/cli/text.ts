@@ -1,17 +1,17 @@
 /** What people read: sizes, times, rates and tables, in plain text. */
 import { KIB } from '../base/units.ts';
 
-const SIZE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
+const SIZE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
 
-/** `200 MiB`: three significant digits, binary units. */
+/** `200 MB`, `1.23 GB`: three significant digits, powers of 1000, as tape capacities are told. */
 export function formatSize(bytes: number): string {
   let value = bytes;
   let unit = 0;
-  while (Math.abs(value) >= 1000 && unit < SIZE_UNITS.length - 1) {
-    value /= KIB;
+  while (Math.abs(value) >= 999.5 && unit < SIZE_UNITS.length - 1) {
+    value /= 1000;
     unit += 1;
   }
-  const digits = unit === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  const digits = unit === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
   return `${value.toFixed(digits)} ${SIZE_UNITS[unit]}`;
 }
 
@@ -23,7 +23,7 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
 }
 
-/** `143 MB/s`: decimal units, as rates of tape drives are told. */
+/** `143 MB/s`. */
 export function formatRate(bytes: number, ms: number): string {
   if (ms <= 0) return '';
   const megabytes = bytes / 1000 / ms;

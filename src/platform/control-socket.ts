@@ -4,7 +4,8 @@
  * A Unix stream socket of mode 0600; JSON, a line each. A request is `{id, method, params}`, answered
  * in any order by `{id, result}` or `{id, error: {code, message, fields}}`, and before that by any
  * number of `{id, notification}`. A method may be an upgrade: after its `{id, result}` the connection
- * is raw bytes of another protocol. A client that breaks the form is told so once and dropped.
+ * is raw bytes of another protocol (paused, until the new owner reads). A client that breaks the form
+ * is told so once and dropped.
  */
 import { unlink } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
@@ -73,7 +74,8 @@ export function checkSocketPath(path: string): void {
 export async function listenControl(options: ControlServerOptions): Promise<ControlServer> {
   checkSocketPath(options.path);
   const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
+  // Half-open: an upgraded connection may end its two directions one after the other.
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     if (sockets.size >= CLIENT_COUNT_MAX) {
       socket.destroy();
       return;
@@ -198,6 +200,10 @@ function readLines(socket: Socket, bytesMax: number, listener: LineListener): ()
     state.reading = false;
     parts = [];
     socket.off('data', onData);
+    socket.off('end', onEnd);
+  };
+  const onEnd = (): void => {
+    socket.end();
   };
   const onData = (bytes: Buffer): void => {
     let from = 0;
@@ -224,6 +230,7 @@ function readLines(socket: Socket, bytesMax: number, listener: LineListener): ()
     }
   };
   socket.on('data', onData);
+  socket.on('end', onEnd);
   return stop;
 }
 
@@ -283,7 +290,7 @@ function inUse(path: string): CapstanError {
 
 function connectSocket(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect(path);
+    const socket = connect({ path, allowHalfOpen: true });
     socket.once('connect', () => {
       socket.off('error', onError);
       resolve(socket);
