@@ -1,0 +1,264 @@
+/**
+ * A data centre for the tests of the services: tape servers `east` and `west` over the native engine on
+ * simulated disks, the collector of a host whose events a test logs, and a clock that a test turns.
+ */
+import { EmsCollector } from '../../../harness/hosts/ems-collector.ts';
+import { serveTaclTerminal } from '../../../harness/hosts/tacl-terminal.ts';
+import { Life } from '../../../harness/world/life.ts';
+import { decorate } from '../../../harness/world/ports.ts';
+import { SimulatedServer } from '../../../harness/world/simulated-server.ts';
+import type { SimulatedVault } from '../../../harness/world/simulated-vault.ts';
+import { World } from '../../../harness/world/world.ts';
+import { assert } from '../../../src/base/assert.ts';
+import { CapstanError } from '../../../src/base/errors.ts';
+import type { ZsvrEvent } from '../../../src/ems/zsvr-events.ts';
+import { TapeOperations } from '../../../src/initiator/tape-operations.ts';
+import {
+  SimulatedCrash,
+  SimulatedDisk,
+  openSimulatedEngine,
+} from '../../../src/platform/engine.ts';
+import type { Catalog, CopyJobRow } from '../../../src/ports/catalog.ts';
+import type { Engine } from '../../../src/ports/engine.ts';
+import type { CopyPolicy, ServerEvent } from '../../../src/server/context.ts';
+import type { TapeServer } from '../../../src/server/tape-server.ts';
+
+export const NODE = '\\LAB';
+export const TARGET = {
+  server: 'west',
+  address: '10.0.0.2',
+  port: 2201,
+  user: 'capstan',
+  hostKey: 'SHA256:simulated',
+  transport: 'ssh2',
+} as const;
+const EAST_ADDRESS = '10.0.0.1';
+const HOST_ADDRESS = '10.0.0.9';
+const ANSWER_LIMIT_MS = 600_000;
+/** Longer than a quiet EMS session holds its last event back. */
+const EVENT_MS = 1_000;
+
+export interface BenchOptions {
+  /** Vaults whose tapes the host may mount. */
+  readonly hostVaults?: readonly string[];
+  readonly copyPolicy?: Partial<CopyPolicy>;
+  /** Whether pool POOL1 of east is copied to pool DR of west, which runs then. */
+  readonly copies?: boolean;
+}
+
+/** One server on its machine. */
+export class Machine {
+  readonly disk: SimulatedDisk;
+  readonly simulated: SimulatedServer;
+  /** What the servers that ran here told, oldest first. */
+  readonly events: ServerEvent[] = [];
+  /** When the replication link was asked to connect, ms since the world began. */
+  readonly attemptsMs: number[] = [];
+  /** Called before each `catalog.…` and `engine.…` call, which fails where this throws. */
+  before: (call: string, parameters: readonly unknown[]) => unknown = () => undefined;
+  readonly #world: World;
+
+  constructor(world: World, name: 'east' | 'west', options: BenchOptions) {
+    this.#world = world;
+    this.disk = new SimulatedDisk({ seed: 1, profile: 'any' });
+    const guard = <Port extends object>(room: string, port: Port): Port =>
+      decorate(port, async (method, call, parameters) => {
+        await this.before(`${room}.${method}`, parameters);
+        return call();
+      });
+    const host = {
+      host: NODE,
+      endpoint: { address: HOST_ADDRESS, port: 23 },
+      user: 'SUPER.TAPE',
+      password: 'secret',
+      ...(options.hostVaults && { vaults: options.hostVaults }),
+    };
+    this.simulated = new SimulatedServer(world, {
+      settings: {
+        serverName: name,
+        systemId: 'CAPSTAN',
+        address: name === 'east' ? EAST_ADDRESS : TARGET.address,
+        hosts: name === 'east' ? [host] : [],
+        ...(options.copyPolicy && { copyPolicy: options.copyPolicy }),
+      },
+      vault: this.#vault(),
+      replicationPorts: [TARGET.port],
+      keepAlive: true,
+      sabotage: {
+        engine: (engine: Engine) => guard('engine', engine),
+        catalog: (catalog: Catalog) => guard('catalog', catalog),
+      },
+      onAttempt: () => this.attemptsMs.push(world.clock.elapsedMs),
+    });
+  }
+
+  #vault(): SimulatedVault {
+    const { disk } = this;
+    return {
+      open: () => openSimulatedEngine(disk, '/vault', { mode: 'create' }),
+      crashAfter: (count) => disk.crashAtOperation(count === undefined ? 0 : count + 1),
+      isCrash: (error) => error instanceof SimulatedCrash,
+      crash: () => disk.kill(),
+    };
+  }
+
+  get server(): TapeServer {
+    return this.simulated.server;
+  }
+
+  /** Past the server: what is committed. */
+  get catalog(): Catalog {
+    return this.simulated.catalog;
+  }
+
+  get engine(): Engine {
+    assert(this.simulated.engine !== undefined, 'the server runs');
+    return this.simulated.engine;
+  }
+
+  async start(): Promise<void> {
+    await this.#world.finish(this.simulated.start(), ANSWER_LIMIT_MS);
+    this.server.onEvent((event) => this.events.push(event));
+  }
+
+  /** Kills the process and starts a new one. */
+  async restart(): Promise<void> {
+    this.simulated.crash('kill');
+    this.before = () => undefined;
+    await this.start();
+  }
+
+  /** Stops the server in order, and starts a new one. */
+  async stop(): Promise<void> {
+    await this.#world.finish(this.server.stop(), ANSWER_LIMIT_MS);
+  }
+
+  call(name: string, parameters: object = {}): Promise<unknown> {
+    return this.#world.finish(this.server.operations.call(name, parameters), ANSWER_LIMIT_MS);
+  }
+
+  /** The event log's texts, of one message or all, oldest first. */
+  async log(messageId?: string): Promise<readonly string[]> {
+    const rows = await this.catalog.listEvents({ limit: 1000 });
+    return rows
+      .filter((row) => messageId === undefined || row.messageId === messageId)
+      .map((row) => row.text);
+  }
+
+  get faults(): readonly string[] {
+    return this.simulated.faults;
+  }
+}
+
+export class Bench {
+  readonly world = new World(1);
+  readonly host = new EmsCollector(NODE, this.world.clock);
+  readonly east: Machine;
+  readonly west: Machine;
+  #requestNumber = 100;
+
+  private constructor(options: BenchOptions) {
+    this.east = new Machine(this.world, 'east', options);
+    this.west = new Machine(this.world, 'west', {});
+  }
+
+  /** East with pool POOL1, tapes LAB001 and LAB002, and a drive $TAPE0, in a session with its host. */
+  static async start(options: BenchOptions = {}): Promise<Bench> {
+    const bench = new Bench(options);
+    const { world, east, west, host } = bench;
+    const network = world.network.port(HOST_ADDRESS, new Life());
+    await network.listen({ address: HOST_ADDRESS, port: 23 }, (stream) => {
+      void serveTaclTerminal(stream, host, { node: NODE, user: 'SUPER.TAPE', password: 'secret' });
+    });
+    await east.start();
+    await east.call('vault.create', { name: 'VAULT00', path: '/vault' });
+    await east.call('pool.create', { name: 'POOL1', vault: 'VAULT00' });
+    await east.call('tape.create', { name: 'LAB001', pool: 'POOL1' });
+    await east.call('tape.create', { name: 'LAB002', pool: 'POOL1' });
+    await east.call('drive.create', { name: 'VTD01', host: NODE, device: '$TAPE0' });
+    if (options.copies === true) {
+      await east.call('autocopy.create', { pool: 'POOL1', target: TARGET, targetPool: 'DR' });
+      await west.start();
+      await west.call('vault.create', { name: 'VAULT00', path: '/vault' });
+    }
+    await world.advance(5_000);
+    return bench;
+  }
+
+  /** What `promise` gives, with as much time going by as it takes. */
+  finish<Value>(promise: Promise<Value>): Promise<Value> {
+    return this.world.finish(promise, ANSWER_LIMIT_MS);
+  }
+
+  /** The host logs an event, and the server hears of it. */
+  async log(event: ZsvrEvent): Promise<void> {
+    this.host.logZsvr(event);
+    await this.world.advance(EVENT_MS);
+  }
+
+  /** The host asks for a tape; the request's number. */
+  async request(
+    volume: string,
+    { ring = true, device }: { ring?: boolean; device?: string } = {},
+  ): Promise<number> {
+    this.#requestNumber += 1;
+    const requestNumber = this.#requestNumber;
+    await this.log({
+      kind: 'mount-request',
+      number: ring ? 600 : 601,
+      requestNumber,
+      volume,
+      labelType: 'ansi',
+      ring,
+      ...(device !== undefined && { device }),
+    });
+    return requestNumber;
+  }
+
+  /** The host's hold of a drive, its unit attentions heard. */
+  async drive(name = 'VTD01', machine = this.east): Promise<TapeOperations> {
+    const operations = new TapeOperations(machine.simulated.transport(name));
+    await this.finish(operations.awaitReady());
+    return operations;
+  }
+
+  /** Appends a block and a filemark, durably. */
+  async write(byte: number, sizeBytes = 1_000): Promise<void> {
+    const drive = await this.drive();
+    await this.finish(drive.spaceToEndOfData());
+    const written = await this.finish(drive.writeBlock(new Uint8Array(sizeBytes).fill(byte)));
+    assert(written.kind === 'done', 'the block is taken');
+    const marked = await this.finish(drive.writeFilemarks(1));
+    assert(marked.kind === 'done', 'the filemark is durable');
+  }
+
+  /** UNLOAD, and what follows of it at once. */
+  async unload(name = 'VTD01'): Promise<Awaited<ReturnType<TapeOperations['unload']>>> {
+    const outcome = await this.finish((await this.drive(name)).unload());
+    await this.world.advance(0);
+    return outcome;
+  }
+
+  /** Mounts LAB001 with ring, writes a block, and gives it back. */
+  async backUp(byte: number, sizeBytes?: number): Promise<void> {
+    await this.request('LAB001');
+    await this.write(byte, sizeBytes);
+    await this.unload();
+  }
+
+  /** The network between the servers is taken down, or well again. */
+  setLink(up: boolean): void {
+    const wire = this.world.network.wire(EAST_ADDRESS, TARGET.address);
+    if (up) wire.heal();
+    else wire.takeDown();
+  }
+
+  /** The copy that is owed for LAB001. */
+  async job(): Promise<CopyJobRow | undefined> {
+    return (await this.east.catalog.listCopyJobs()).find((job) => job.tape === 'LAB001');
+  }
+}
+
+/** As a full disk under the catalog has it. */
+export const noSpace = (): CapstanError =>
+  new CapstanError('NO_SPACE', { path: '/home/capstan/catalog.db' });
