@@ -41,7 +41,7 @@ const durationMs = fc.constantFrom(
 );
 const crashPoint = fc.record({
   in: fc.constantFrom('disk' as const, 'catalog' as const),
-  count: fc.nat({ max: 20 }),
+  count: fc.nat({ max: 16 }),
   kind: fc.constantFrom('kill' as const, 'power-cut' as const),
 });
 
@@ -68,10 +68,13 @@ const COMMANDS: readonly fc.Arbitrary<ScenarioCommand>[] = [
   fc.tuple(serverName, fc.boolean()).map(([name, powerCut]) => crash(name, powerCut)),
   fc.tuple(serverName, crashPoint).map(([name, point]) => crashInside(name, point)),
   fc.tuple(serverName, crashPoint).map(([name, point]) => crashInside(name, point)),
+  crashPoint.map((point) => crashInside('west', { ...point, in: 'disk' })),
   fc
     .tuple(serverName, fc.constantFrom(SECOND_MS, 90 * SECOND_MS, 6 * MINUTE_MS))
     .map(([name, delayMs]) => slowDisk(name, delayMs)),
   tapeIndex.map(lateCopy),
+  serverName.map(restart),
+  serverName.map(restart),
   serverName.map(restart),
   serverName.map(restart),
 ];
