@@ -206,7 +206,7 @@ class KillCampaign {
     }
     const copiedAfterMs = systemClock.monotonicMs() - beganMs;
     failure ??= await this.#compare();
-    for (const name of [...this.#processes.keys()]) await this.#end(name, 'SIGTERM');
+    for (const name of this.#processes.keys()) await this.#end(name, 'SIGTERM');
     failure ??= await this.#verifyBoth();
     return {
       round,

@@ -18,7 +18,7 @@ import { systemClock } from '../../src/platform/system-clock.ts';
 import { tcpNetwork } from '../../src/platform/tcp-network.ts';
 import type { Listener } from '../../src/ports/network.ts';
 import type { ScsiCommand, ScsiResult, ScsiTransport } from '../../src/ports/scsi-transport.ts';
-import type { ServerEvent } from '../../src/server/context.ts';
+import type { ServerEvent } from '../../src/server/tape-server.ts';
 import { NonStopHost } from '../hosts/nonstop-host.ts';
 
 export const DRIVE = 'VTD01';

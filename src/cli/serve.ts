@@ -24,8 +24,8 @@ import { tcpNetwork } from '../platform/tcp-network.ts';
 import type { DuplexStream, Endpoint } from '../ports/network.ts';
 import type { ReplicationLink } from '../ports/replication-link.ts';
 import { receiveCopies } from '../replication/receiver.ts';
-import type { HostSettings, ServerEvent, ServerSettings } from '../server/context.ts';
 import { TapeServer } from '../server/tape-server.ts';
+import type { HostSettings, ServerEvent, ServerSettings } from '../server/tape-server.ts';
 
 import { homePaths, readConfiguration, readHomeFile, readKeyLines } from './configuration.ts';
 import type { Configuration, HomePaths } from './configuration.ts';

@@ -1,7 +1,7 @@
 /** `capstan init`, `serve`, `receive` and `status`: a server's life. */
 import type { Command } from 'commander';
 import { formatEventLine } from '../server/event-log.ts';
-import type { ServerEvent } from '../server/context.ts';
+import type { ServerEvent } from '../server/tape-server.ts';
 import { createHome } from './create-home.ts';
 import type { CreatedHome } from './create-home.ts';
 import type { CliContext } from './context.ts';

@@ -1,5 +1,4 @@
 /** The command line's grammar: help with examples everywhere, exit codes, one sentence for an error. */
-import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -31,6 +30,8 @@ async function run(
   const code = await runProgram(args, context, MODULES);
   return { code, out: context.printed.join(''), error: context.complained.join('') };
 }
+
+type Command = ReturnType<typeof buildProgram>;
 
 const leaves = (command: Command, path: readonly string[]): readonly (readonly string[])[] =>
   command.commands.length === 0
