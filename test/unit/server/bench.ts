@@ -121,6 +121,12 @@ export class Machine {
     this.server.onEvent((event) => this.events.push(event));
   }
 
+  /** For {@link before}: kills the process in this call. */
+  die(): Promise<never> {
+    this.simulated.crash('kill');
+    return new Promise(() => undefined);
+  }
+
   /** Kills the process and starts a new one. */
   async restart(): Promise<void> {
     this.simulated.crash('kill');
@@ -128,7 +134,7 @@ export class Machine {
     await this.start();
   }
 
-  /** Stops the server in order, and starts a new one. */
+  /** Stops the server in order. */
   async stop(): Promise<void> {
     await this.#world.finish(this.server.stop(), ANSWER_LIMIT_MS);
   }
