@@ -231,6 +231,22 @@ describe('AutoCopy', () => {
     expect(await replica(bench)).toMatchObject({ pool: 'OTHER', generation: 0 });
   });
 
+  it('is refused at its end, in one sentence, where the tape appeared on the target meanwhile', async () => {
+    const bench = await Bench.start({ copies: true });
+    await copyUnderWay(bench);
+    await bench.west.call('pool.create', { name: 'OTHER', vault: 'VAULT00' });
+    await bench.west.call('tape.create', { name: 'LAB001', pool: 'OTHER' });
+    heal(bench);
+    await bench.world.advance(1_000);
+    const { attempts, lastError } = (await bench.job()) ?? {};
+    expect(attempts).toBe(1);
+    expect(lastError).toMatch(
+      /^\S+ refuses tape LAB001: the virtual tape already exists in another pool on the target\.$/,
+    );
+    expect(await replica(bench)).toMatchObject({ pool: 'OTHER', generation: 0 });
+    expect(await bench.west.call('tape.verify')).toMatchObject({ imageCount: 1, damages: [] });
+  });
+
   it('copies no more than four tapes at once, and all of them', async () => {
     const bench = await Bench.start({ copies: true });
     const names = ['A', 'B', 'C', 'D', 'E', 'F'];
@@ -270,6 +286,18 @@ describe('AutoCopy', () => {
       'Cartridge LAB001 deleted from Pool POOL1',
     ]);
     expect(await replica(bench)).toBeUndefined();
+  });
+
+  it('whose tape is deleted while it is being recorded is no fault', async () => {
+    const bench = await Bench.start({ copies: true });
+    bench.east.before = (call) =>
+      call === 'catalog.putCopyJob' ? sleep(bench.world.clock, 5_000) : undefined;
+    await bench.backUp(1);
+    await bench.world.advance(1_000);
+    await bench.east.call('tape.delete', { name: 'LAB001' });
+    await bench.world.advance(10_000);
+    expect(bench.east.faults).toEqual([]);
+    expect(bench.east.server.progress()).toEqual([]);
   });
 
   it('ends with its rule', async () => {

@@ -6,6 +6,7 @@ import { EmsCollector } from '../../../harness/hosts/ems-collector.ts';
 import { serveTaclTerminal } from '../../../harness/hosts/tacl-terminal.ts';
 import { Life } from '../../../harness/world/life.ts';
 import { decorate } from '../../../harness/world/ports.ts';
+import type { Around } from '../../../harness/world/ports.ts';
 import { SimulatedServer } from '../../../harness/world/simulated-server.ts';
 import type { SimulatedVault } from '../../../harness/world/simulated-vault.ts';
 import { World } from '../../../harness/world/world.ts';
@@ -114,6 +115,13 @@ export class Machine {
   get engine(): Engine {
     assert(this.simulated.engine !== undefined, 'the server runs');
     return this.simulated.engine;
+  }
+
+  /** `around` runs each call of the images that are opened from now on. */
+  watchImages(around: Around): void {
+    const { engine } = this;
+    const openImage = engine.openImage.bind(engine);
+    engine.openImage = async (name, mode) => decorate(await openImage(name, mode), around);
   }
 
   async start(): Promise<void> {

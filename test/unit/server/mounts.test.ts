@@ -277,10 +277,15 @@ describe('a mount', () => {
 
   it('ends in order where the server stops in the middle of an UNLOAD', async () => {
     const bench = await Bench.start();
+    bench.east.watchImages(async (method, call) => {
+      if (method === 'sync') await sleep(bench.world.clock, 5_000);
+      return call();
+    });
     await bench.request('LAB001');
-    await bench.write(1);
     const drive = await bench.drive();
+    await bench.finish(drive.writeBlock(new Uint8Array(100).fill(1)));
     const unloading = drive.unload();
+    await bench.world.advance(100);
     await bench.east.stop();
     expect((await bench.finish(unloading)).kind).toBe('done');
     const [mount] = await bench.east.catalog.listMounts({ tape: 'LAB001' });

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { decorate } from '../../../harness/world/ports.ts';
 import { sleep } from '../../../src/ports/clock.ts';
 import { Bench, noSpace } from './bench.ts';
 
@@ -8,14 +7,11 @@ const EJECT_FAILED = { kind: 'sense', sense: { key: 4, asc: 0x53, ascq: 0x00 } }
 /** Calls of the engine's images as they come: `sync 1`, `append`, …; the mount comes after this. */
 function watchImages(bench: Bench): string[] {
   const calls: string[] = [];
-  const { engine } = bench.east;
-  const openImage = engine.openImage.bind(engine);
-  engine.openImage = async (name, mode) =>
-    decorate(await openImage(name, mode), (method, call, [options]) => {
-      const { generation } = (options ?? {}) as { generation?: number };
-      calls.push(generation === undefined ? method : `${method} ${generation}`);
-      return call();
-    });
+  bench.east.watchImages((method, call, [options]) => {
+    const { generation } = (options ?? {}) as { generation?: number };
+    calls.push(generation === undefined ? method : `${method} ${generation}`);
+    return call();
+  });
   return calls;
 }
 
