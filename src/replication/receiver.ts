@@ -107,7 +107,9 @@ class Reception {
       }
     } catch (error) {
       if (endsConnection(error) || !(error instanceof CapstanError)) throw error;
-      await this.#refuse(offer, error.message);
+      // The server's own refusal at the commit says the rest of the sentence already.
+      const reason = isCapstanError(error, 'COPY_REFUSED') ? error.fields['reason'] : undefined;
+      await this.#refuse(offer, reason === undefined ? error.message : String(reason));
       return false;
     }
   }
