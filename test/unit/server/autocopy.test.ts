@@ -322,6 +322,26 @@ describe('AutoCopy', () => {
     expect(bench.east.attemptsMs).toHaveLength(1);
   });
 
+  it('does not act on what the catalog said before an attempt ended', async () => {
+    const bench = await Bench.start({ copies: true });
+    bench.west.before = async (call) => {
+      if (call !== 'catalog.findTape') return;
+      await sleep(bench.world.clock, 3_000);
+      throw noSpace();
+    };
+    await bench.backUp(1);
+    await bench.request('LAB002');
+    // The look at the queue that this dismount brings about takes until the attempt has failed.
+    bench.east.after = (call) =>
+      call === 'catalog.listCopyJobs' ? sleep(bench.world.clock, 5_000) : undefined;
+    await bench.unload();
+    await bench.world.advance(20_000);
+    expect(await bench.job()).toMatchObject({ state: 'due', attempts: 1 });
+    expect(
+      bench.east.events.filter((event) => event.kind === 'copy-started' && event.tape === 'LAB001'),
+    ).toHaveLength(1);
+  });
+
   it('goes on once the catalog is well again', async () => {
     const bench = await Bench.start({ copies: true });
     bench.east.before = (call) => {

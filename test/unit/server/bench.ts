@@ -57,6 +57,8 @@ export class Machine {
   readonly attemptsMs: number[] = [];
   /** Called before each `catalog.…` and `engine.…` call, which fails where this throws. */
   before: (call: string, parameters: readonly unknown[]) => unknown = () => undefined;
+  /** Called after each such call, before its value is given. */
+  after: (call: string) => unknown = () => undefined;
   readonly #world: World;
 
   constructor(world: World, name: 'east' | 'west', options: BenchOptions) {
@@ -65,7 +67,9 @@ export class Machine {
     const guard = <Port extends object>(room: string, port: Port): Port =>
       decorate(port, async (method, call, parameters) => {
         await this.before(`${room}.${method}`, parameters);
-        return call();
+        const value = await call();
+        await this.after(`${room}.${method}`);
+        return value;
       });
     const host = {
       host: NODE,

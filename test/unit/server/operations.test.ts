@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { isCapstanError } from '../../../src/base/errors.ts';
 import type { CapstanError } from '../../../src/base/errors.ts';
+import { sleep } from '../../../src/ports/clock.ts';
 import type { VerifyReport } from '../../../src/ports/engine.ts';
 import { parseLabel } from '../../../src/tape/labels.ts';
 import { OPERATIONS } from '../../../src/server/operations.ts';
@@ -136,14 +137,22 @@ describe('tape.create', () => {
     );
   });
 
-  it('is refused where the name is taken, also when asked twice at once', async () => {
+  it('is refused where the name is taken, also by a tape that is being made', async () => {
     const { message } = await refusal('tape.create', { name: 'LAB001', pool: 'POOL1' });
     expect(message).toBe('A tape named LAB001 exists already in pool POOL1.');
     const { operations } = bench.east.server;
-    const twice = [1, 2].map(() =>
-      operations.call('tape.create', { name: 'NEW001', pool: 'POOL1' }),
-    );
-    const results = await bench.finish(Promise.allSettled(twice));
+    let delayMs = 1_000;
+    bench.east.before = (what) => {
+      if (what !== 'catalog.createTape') return undefined;
+      const delay = sleep(bench.world.clock, delayMs);
+      delayMs = 0;
+      return delay;
+    };
+    const create = (): Promise<unknown> =>
+      operations.call('tape.create', { name: 'NEW001', pool: 'POOL1' });
+    const first = create();
+    await bench.world.advance(500);
+    const results = await bench.finish(Promise.allSettled([first, create()]));
     expect(results.map((result) => result.status)).toEqual(['fulfilled', 'rejected']);
     expect(results[1]).toMatchObject({ reason: { code: 'ALREADY_EXISTS' } });
     await bench.request('NEW001');
