@@ -31,6 +31,9 @@ export class Ssh2Link implements ReplicationLink {
 
   async connect(target: CopyTarget): Promise<DuplexStream> {
     const socket = await connectSocket(target);
+    // SSH ends a connection by messages of its own: a bare FIN is a server that died, which ssh2 hears
+    // and keeps to itself.
+    socket.once('end', () => socket.destroy());
     const client = new ssh2.Client();
     try {
       await this.#login(client, socket, target);

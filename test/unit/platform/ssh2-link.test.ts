@@ -1,0 +1,49 @@
+/** The link over ssh2 and a server whose process dies: the system closes its sockets, and nothing else. */
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { expect, it } from 'vitest';
+import { generateSshKeyPair } from '../../../src/platform/ssh-keys.ts';
+import { startSshServer } from '../../../src/platform/ssh-server.ts';
+import { Ssh2Link } from '../../../src/platform/ssh2-link.ts';
+
+it('a server that dies is lost at once, not when its silence has lasted too long', async () => {
+  const client = generateSshKeyPair('client');
+  const server = await startSshServer({
+    hostKey: generateSshKeyPair('host').privateKey,
+    authorizedKeys: [client.publicKey],
+    endpoint: { address: '127.0.0.1', port: 0 },
+    onReplication: (stream) => {
+      stream.read().catch(() => {
+        // The connection's end is what this test is about; it is looked at from the other side.
+      });
+    },
+  });
+  const fronts: Socket[] = [];
+  const proxy = createServer({ allowHalfOpen: true }, (front) => {
+    const back = connect(server.endpoint.port, '127.0.0.1');
+    fronts.push(front);
+    front.pipe(back, { end: false });
+    back.pipe(front, { end: false });
+    for (const socket of [front, back]) socket.on('error', () => front.destroy());
+  }).listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  try {
+    const stream = await new Ssh2Link({ privateKey: client.privateKey }).connect({
+      server: 'west',
+      address: '127.0.0.1',
+      port: (proxy.address() as AddressInfo).port,
+      user: 'capstan',
+      hostKey: server.hostKeyFingerprint,
+      transport: 'ssh2',
+    });
+    const read = stream.read();
+    // What a kill leaves behind where all that was sent had been read: a FIN.
+    for (const front of fronts) front.end();
+    await expect(read).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+  } finally {
+    for (const front of fronts) front.destroy();
+    proxy.close();
+    await server.close();
+  }
+}, 10_000);
