@@ -300,7 +300,7 @@ class Lab {
       const { totals } = await this.#backup(5, title, tape, overlay);
       const writeMs = systemClock.monotonicMs() - beganMs;
       const copy = await this.#dismountedAndCopied(5, title, tape);
-      const smaller = (copy.tapeBytes / Math.max(copy.bytesSent, 1)).toFixed(0);
+      const smaller = formatCount(Math.round(copy.tapeBytes / Math.max(copy.bytesSent, 1)));
       return {
         bytes: totals.byteCount,
         lines: [

@@ -21,11 +21,13 @@ await withDir(
       runs: Number(values.runs),
       seed: Number(values.seed),
       tapeBytes: Number(values.bytes),
-      onRound: ({ round, victim, killedAfterMs, wasInCopy, copiedAfterMs, failure }) =>
+      onRound: ({ round, victim, killedAfterMs, wasInCopy, copiedAfterMs, failure, ...rest }) => {
         console.log(
           `${round}: ${victim} killed after ${killedAfterMs} ms${wasInCopy ? ', in the copy' : ''}; ` +
             (failure ?? `copied and verified after ${Math.round(copiedAfterMs)} ms`),
-        ),
+        );
+        for (const text of rest.attemptFailures) console.log(`    ${text}`);
+      },
     });
     const { rounds, failureCount, inCopyCount, copyMs } = result;
     console.log(
