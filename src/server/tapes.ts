@@ -19,7 +19,7 @@ export interface TapeServices {
   readonly busyTapes: ReadonlySet<string>;
 }
 
-export interface TapeParameters {
+interface TapeParameters {
   readonly name: string;
   readonly pool: string;
   readonly labelType: TapeRow['labelType'];

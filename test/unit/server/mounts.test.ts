@@ -44,6 +44,17 @@ describe('a mount request', () => {
     expect(bench.east.faults).toEqual([]);
   });
 
+  it('for a scratch tape, or an unlabelled one, is left open', async () => {
+    const bench = await Bench.start();
+    const logged = await bench.east.log();
+    await bench.log({ kind: 'scratch-request', requestNumber: 1, labelType: 'ansi', ring: true });
+    await bench.log({ kind: 'unlabelled-request', requestNumber: 2, device: '$TAPE0' });
+    expect(await openMounts(bench)).toEqual([]);
+    expect(await waiting(bench)).toEqual([]);
+    expect(await bench.east.log()).toEqual(logged);
+    expect(bench.east.events.filter((event) => event.kind === 'ems-line')).toHaveLength(2);
+  });
+
   it('for a tape in a vault that the host may not mount leaves nothing behind', async () => {
     const bench = await Bench.start({ hostVaults: ['VAULT09'] });
     await bench.request('LAB001');
@@ -264,7 +275,7 @@ describe('a mount', () => {
     const [mount] = await bench.east.catalog.listMounts({ tape: 'LAB001' });
     expect(mount).toMatchObject({ state: 'interrupted' });
     expect(await bench.east.log('420103')).toEqual([
-      'Mount of cartridge LAB001 on VTD01 was interrupted by a restart; the tape is not copied',
+      'Mount of cartridge LAB001 on VTD01 was interrupted by a restart; it queues no copy',
     ]);
     const row = await bench.east.catalog.findTape('LAB001');
     expect(row).toMatchObject({ generation: 1 });

@@ -29,12 +29,26 @@ describe('a tape server', () => {
     });
     expect(await bench.east.log('420112')).toHaveLength(1);
     expect(await bench.east.log('420103')).toEqual([
-      'Mount of cartridge LAB001 on VTD01 was interrupted by a restart; the tape is not copied',
+      'Mount of cartridge LAB001 on VTD01 was interrupted by a restart; it queues no copy',
     ]);
     await bench.world.advance(600_000);
     expect(bench.east.attemptsMs).toEqual([]);
     await bench.backUp(3);
     expect(await bench.east.catalog.findTape('LAB001')).toMatchObject({ generation: 2 });
+  });
+
+  it('that was killed during a mount still owes the copy of the dismount before', async () => {
+    const bench = await Bench.start({ copies: true });
+    bench.setLink(false);
+    await bench.backUp(1);
+    await bench.world.advance(1_000);
+    await bench.request('LAB001');
+    await bench.write(2);
+    await bench.east.restart();
+    bench.setLink(true);
+    await bench.world.advance(300_000);
+    expect(await bench.job()).toMatchObject({ state: 'copied', copiedGeneration: 2 });
+    expect(await bench.west.catalog.findTape('LAB001')).toMatchObject({ generation: 2 });
   });
 
   it('looks at the requests that waited when it starts', async () => {
