@@ -62,7 +62,6 @@ export class Mounts {
     for (const mount of await catalog.listMounts({ open: true })) {
       await this.#recordInterruption(mount, undefined);
     }
-    if (this.#context.settings.offline === true) return;
     await this.#context.decisions.run(() => this.#lookAgain());
   }
 
@@ -298,6 +297,7 @@ export class Mounts {
   /** Tries every request that waits, in the order of their arrival. */
   async #lookAgain(): Promise<void> {
     const { catalog } = this.#context.ports;
+    if (this.#context.settings.offline === true) return;
     for (const request of await catalog.listMountRequests()) {
       const reason = await this.#tryMount(request);
       if (reason !== undefined && reason !== request.reason) {

@@ -51,6 +51,8 @@ export interface BenchOptions {
 export class Machine {
   readonly disk: SimulatedDisk;
   readonly simulated: SimulatedServer;
+  /** Whether the next start is one for a single command. */
+  offline = false;
   /** What the servers that ran here told, oldest first. */
   readonly events: ServerEvent[] = [];
   /** When the replication link was asked to connect, ms since the world began. */
@@ -78,8 +80,12 @@ export class Machine {
       password: 'secret',
       ...(options.hostVaults && { vaults: options.hostVaults }),
     };
+    const isOffline = (): boolean => this.offline;
     this.simulated = new SimulatedServer(world, {
       settings: {
+        get offline() {
+          return isOffline();
+        },
         serverName: name,
         systemId: 'CAPSTAN',
         address: name === 'east' ? EAST_ADDRESS : TARGET.address,

@@ -85,6 +85,28 @@ describe('a tape server', () => {
     expect(await bench.east.catalog.findTape('LAB001')).toMatchObject({ generation: 2 });
   });
 
+  it('that is there for a single command mounts, copies and logs nothing of its own', async () => {
+    const bench = await Bench.start({ copies: true });
+    bench.setLink(false);
+    await bench.backUp(1);
+    await bench.world.advance(1_000);
+    await bench.request('LAB002', { device: '$TAPE1' });
+    await bench.east.stop();
+    const logged = (await bench.east.log()).length;
+    const attempts = bench.east.attemptsMs.length;
+    bench.east.offline = true;
+    await bench.east.restart();
+    await bench.east.call('drive.create', { name: 'VTD02', host: NODE, device: '$TAPE1' });
+    await bench.world.advance(600_000);
+    await bench.east.stop();
+    expect(await bench.east.catalog.listMounts({ tape: 'LAB002' })).toEqual([]);
+    expect(bench.east.attemptsMs).toHaveLength(attempts);
+    expect((await bench.east.log()).length).toBe(logged);
+    bench.east.offline = false;
+    await bench.east.restart();
+    expect(await openMounts(bench)).toBe(1);
+  });
+
   it('mounts nothing any more once it stops', async () => {
     const bench = await Bench.start();
     await bench.request('LAB001');
