@@ -25,6 +25,10 @@ export class ServeProcess {
     this.#child = spawn(process.execPath, [CAPSTAN, 'serve', '--home', home], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    // A test that fails leaves no server behind.
+    const onExit = (): boolean => this.#child.kill('SIGKILL');
+    process.once('exit', onExit);
+    this.#child.once('close', () => process.off('exit', onExit));
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream.setEncoding('utf8');
       stream.on('data', (text: string) => {
