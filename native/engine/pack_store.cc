@@ -190,6 +190,7 @@ Status PackStore::ScanPack(uint32_t number, File& file, bool last) {
   const bool synced_beyond = !last || number < options_.synced.pack;
   const uint64_t acknowledged =
       synced_beyond ? bytes.size() : number == options_.synced.pack ? options_.synced.offset : 0;
+  const size_t damages_before = damages_.size();
   size_t offset = kPackHeaderBytes;
   if (bytes.size() < header.size() || !std::equal(header.begin(), header.end(), bytes.begin())) {
     if (acknowledged > 0) damages_.push_back({At(name, 0), "the pack's header is damaged"});
@@ -225,8 +226,9 @@ Status PackStore::ScanPack(uint32_t number, File& file, bool last) {
     damages_.push_back({At(name, bytes.size()), "the pack is cut short"});
   stored_bytes_ += offset;
   if (!last) {
-    if (options_.writable && number != options_.synced.pack) return WriteIndex(number);
-    return Ok();
+    // A damaged pack is scanned at each opening, so that its damage stays known.
+    const bool whole = damages_.size() == damages_before;
+    return options_.writable && whole ? TryWriteIndex(number) : Ok();
   }
   tail_number_ = number;
   tail_bytes_ = offset;
@@ -285,12 +287,15 @@ Status PackStore::WriteIndex(uint32_t number) {
     writer.U32(place.stored_length);
   }
   writer.U32(Crc32c(0, bytes));
-  // Only a shortcut for the next opening: not synced, and one that is torn is rebuilt.
-  const std::string path = PackPath(number, "index");
-  TRY_ASSIGN(const bool exists, disk_.Exists(path));
-  if (exists) TRY(disk_.Remove(path));
-  TRY_ASSIGN(auto file, disk_.Open(path, OpenMode::kCreate));
-  return file->WriteAt(0, bytes);
+  // Renamed into place whole, so that an index that does not check was damaged and not torn.
+  const std::string temporary = PackPath(number, "index~");
+  TRY_ASSIGN(const bool leftover, disk_.Exists(temporary));
+  if (leftover) TRY(disk_.Remove(temporary));
+  TRY_ASSIGN(auto file, disk_.Open(temporary, OpenMode::kCreate));
+  TRY(file->WriteAt(0, bytes));
+  TRY(file->Sync());
+  TRY(disk_.Rename(temporary, PackPath(number, "index")));
+  return disk_.SyncDirectory(options_.path + "/packs");
 }
 
 Status PackStore::Fail(const Error& error) {
@@ -308,9 +313,15 @@ Status PackStore::SealTail() {
   if (tail_synced_ < tail_bytes_)
     if (const Status synced = file.Sync(); !synced.ok()) return Fail(synced.error());
   tail_synced_ = tail_bytes_;
-  const Status indexed = WriteIndex(tail_number_);
-  if (!indexed.ok() && indexed.error().code == ErrorCode::kCrashed) return indexed;
+  TRY(TryWriteIndex(tail_number_));
   return StartPack(tail_number_ + 1);
+}
+
+// An index only saves the next opening a scan: a disk too full for it keeps nobody from going on.
+Status PackStore::TryWriteIndex(uint32_t number) {
+  const Status written = WriteIndex(number);
+  if (!written.ok() && written.error().code == ErrorCode::kCrashed) return written;
+  return Ok();
 }
 
 bool PackStore::Has(const Digest& digest) const {

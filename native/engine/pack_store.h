@@ -112,6 +112,7 @@ class PackStore {
   Status StartPack(uint32_t number);
   Status SealTail();
   Status WriteIndex(uint32_t number);
+  Status TryWriteIndex(uint32_t number);
   Status Fail(const Error& error);
   Result<Bytes> ReadEntry(const Digest& digest, ChunkPlace& place);
   Error Condemn(const Digest& digest, const ChunkPlace& place, const std::string& what);

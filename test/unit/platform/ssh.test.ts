@@ -37,6 +37,7 @@ beforeAll(async () => {
     endpoint: { address: '127.0.0.1', port: 0 },
     onReplication: (stream) => {
       streams.push(stream);
+      // The test that drops a connection has its own view of it.
       serve(stream).catch(() => {});
     },
   });

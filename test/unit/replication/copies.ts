@@ -83,6 +83,7 @@ const turn = (): Promise<void> =>
 /** Waits for `work`; where nothing but time could end it, lets time pass. */
 export async function settle<Value>(clock: SimulatedClock, work: Promise<Value>): Promise<Value> {
   const state = { settled: false };
+  // Whoever awaits `work` hears of its failure.
   void work
     .catch(() => {})
     .finally(() => {
