@@ -83,12 +83,11 @@ const turn = (): Promise<void> =>
 /** Waits for `work`; where nothing but time could end it, lets time pass. */
 export async function settle<Value>(clock: SimulatedClock, work: Promise<Value>): Promise<Value> {
   const state = { settled: false };
+  const noteSettled = (): void => {
+    state.settled = true;
+  };
   // Whoever awaits `work` hears of its failure.
-  void work
-    .catch(() => {})
-    .finally(() => {
-      state.settled = true;
-    });
+  void work.then(noteSettled, noteSettled);
   for (let idle = 0; !state.settled; idle += 1) {
     await turn();
     if (idle > 20 && !state.settled) clock.step(clock.elapsedMs + 3_600_000);
