@@ -8,11 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "aligned_buffer.h"
 #include "bytes.h"
 #include "result.h"
 
 namespace capstan {
 
+// Calls may come from several threads at once; of writes, the places must not overlap.
 class File {
  public:
   virtual ~File() = default;
@@ -21,7 +23,11 @@ class File {
   virtual Status ReadAt(uint64_t offset, std::span<uint8_t> out) = 0;
   // All of `bytes`, or an error, after which any part of them may have been written.
   virtual Status WriteAt(uint64_t offset, View bytes) = 0;
+  // Gives back what was reserved beyond the end.
   virtual Status Truncate(uint64_t size) = 0;
+  // A hint: the file will have `size` bytes. Changes no content and no size; kNoSpace where it cannot come
+  // true, no error where the disk takes no such hints.
+  virtual Status Reserve(uint64_t size) = 0;
   virtual Status Sync() = 0;
 };
 
@@ -38,6 +44,9 @@ class Disk {
   virtual ~Disk() = default;
   // kNotFound; kCreate: kAlreadyExists.
   virtual Result<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) = 0;
+  // The same; reads and writes whose address, offset and length are multiples of kDirectAlignment go past
+  // the page cache where the file system can, all others through it. Either sees what the other wrote.
+  virtual Result<std::unique_ptr<File>> OpenDirect(const std::string& path, OpenMode mode) = 0;
   virtual Result<bool> Exists(const std::string& path) = 0;
   // Takes the place of what `to` was.
   virtual Status Rename(const std::string& from, const std::string& to) = 0;

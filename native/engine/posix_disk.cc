@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -14,13 +15,18 @@
 namespace capstan {
 namespace {
 
+constexpr size_t kHolderBytesMax = 240;
+
 class Descriptor {
  public:
   explicit Descriptor(int number) : number_(number) {}
   Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
-  Descriptor& operator=(Descriptor&&) = delete;
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
   ~Descriptor() {
     if (number_ >= 0) ::close(number_);
   }
@@ -47,10 +53,25 @@ Descriptor OpenDescriptor(const std::string& path, int flags) {
   return Descriptor(number);
 }
 
+bool SameFile(const Descriptor& a, const Descriptor& b) {
+  struct stat of_a;
+  struct stat of_b;
+  return ::fstat(a.get(), &of_a) == 0 && ::fstat(b.get(), &of_b) == 0 &&
+         of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
+bool IsAligned(const void* address, uint64_t offset, size_t length) {
+  return (reinterpret_cast<uintptr_t>(address) | offset | length) % kDirectAlignment == 0;
+}
+
 class PosixFile final : public File {
  public:
-  PosixFile(Descriptor descriptor, std::string path)
-      : descriptor_(std::move(descriptor)), path_(std::move(path)) {}
+  // `direct` is open on the same file past the page cache, or not open at all.
+  PosixFile(Descriptor descriptor, Descriptor direct, std::string path)
+      : descriptor_(std::move(descriptor)),
+        direct_(std::move(direct)),
+        use_direct_(direct_.open()),
+        path_(std::move(path)) {}
 
   Result<uint64_t> Size() override {
     struct stat status;
@@ -60,9 +81,11 @@ class PosixFile final : public File {
 
   Status ReadAt(uint64_t offset, std::span<uint8_t> out) override {
     while (!out.empty()) {
-      const ssize_t count =
-          ::pread(descriptor_.get(), out.data(), out.size(), static_cast<off_t>(offset));
+      const bool direct = use_direct_ && IsAligned(out.data(), offset, out.size());
+      const ssize_t count = ::pread(direct ? direct_.get() : descriptor_.get(), out.data(),
+                                    out.size(), static_cast<off_t>(offset));
       if (count < 0 && errno == EINTR) continue;
+      if (count < 0 && Refuses(direct, errno)) continue;
       if (count < 0) return FromErrno(errno, path_, "read");
       if (count == 0)
         return Error{ErrorCode::kCorrupt, path_, "ends early, at " + std::to_string(offset)};
@@ -74,9 +97,11 @@ class PosixFile final : public File {
 
   Status WriteAt(uint64_t offset, View bytes) override {
     while (!bytes.empty()) {
-      const ssize_t count =
-          ::pwrite(descriptor_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      const bool direct = use_direct_ && IsAligned(bytes.data(), offset, bytes.size());
+      const ssize_t count = ::pwrite(direct ? direct_.get() : descriptor_.get(), bytes.data(),
+                                     bytes.size(), static_cast<off_t>(offset));
       if (count < 0 && errno == EINTR) continue;
+      if (count < 0 && Refuses(direct, errno)) continue;
       if (count < 0) return FromErrno(errno, path_, "write");
       bytes = bytes.subspan(static_cast<size_t>(count));
       offset += static_cast<uint64_t>(count);
@@ -90,13 +115,33 @@ class PosixFile final : public File {
     return Ok();
   }
 
+  Status Reserve(uint64_t size) override {
+    int result;
+    do {
+      result = ::fallocate(descriptor_.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size));
+    } while (result != 0 && errno == EINTR);
+    const bool unsupported = errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL;
+    if (result != 0 && !unsupported) return FromErrno(errno, path_, "fallocate");
+    return Ok();
+  }
+
   Status Sync() override {
     if (::fdatasync(descriptor_.get()) != 0) return FromErrno(errno, path_, "fsync");
     return Ok();
   }
 
  private:
+  // Some file systems take O_DIRECT when a file is opened, and refuse the first transfer, or want more
+  // alignment: all goes through the cache from there on.
+  bool Refuses(bool direct, int number) {
+    if (!direct || number != EINVAL) return false;
+    use_direct_ = false;
+    return true;
+  }
+
   Descriptor descriptor_;
+  Descriptor direct_;
+  std::atomic<bool> use_direct_;
   std::string path_;
 };
 
@@ -108,22 +153,38 @@ class PosixLock final : public FileLock {
   Descriptor descriptor_;
 };
 
-// "process 4711: node capstan serve", as the holder wrote it.
+// "process 4711 (node capstan serve)", in printable characters.
+std::string HolderText() {
+  std::string command;
+  if (const Descriptor file = OpenDescriptor("/proc/self/cmdline", O_RDONLY); file.open()) {
+    char text[kHolderBytesMax - 40];
+    const ssize_t count = ::read(file.get(), text, sizeof text);
+    if (count > 0) command.assign(text, static_cast<size_t>(count));
+  }
+  while (!command.empty() && command.back() == '\0') command.pop_back();
+  // Arguments end with a zero byte.
+  for (char& c : command)
+    if (c < ' ' || c > '~') c = c == '\0' ? ' ' : '?';
+  const std::string process = "process " + std::to_string(::getpid());
+  return command.empty() ? process : process + " (" + command + ")";
+}
+
+// What the holder wrote.
 std::string HolderOf(int descriptor) {
-  char text[200];
+  char text[kHolderBytesMax];
   const ssize_t count = ::pread(descriptor, text, sizeof text, 0);
-  return count > 0 ? std::string(text, static_cast<size_t>(count)) : "unknown process";
+  return count > 0 ? "held by " + std::string(text, static_cast<size_t>(count))
+                   : "held by an unknown process";
 }
 
 class PosixDisk final : public Disk {
  public:
   Result<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override {
-    const int flags = mode == OpenMode::kRead    ? O_RDONLY
-                      : mode == OpenMode::kWrite ? O_RDWR
-                                                 : O_RDWR | O_CREAT | O_EXCL;
-    Descriptor descriptor = OpenDescriptor(path, flags);
-    if (!descriptor.open()) return FromErrno(errno, path, "open");
-    return std::unique_ptr<File>(std::make_unique<PosixFile>(std::move(descriptor), path));
+    return OpenWith(path, mode, false);
+  }
+
+  Result<std::unique_ptr<File>> OpenDirect(const std::string& path, OpenMode mode) override {
+    return OpenWith(path, mode, true);
   }
 
   Result<bool> Exists(const std::string& path) override {
@@ -177,13 +238,27 @@ class PosixDisk final : public Disk {
       if (errno != EWOULDBLOCK) return FromErrno(errno, path, "flock");
       return Error{ErrorCode::kLocked, path, HolderOf(descriptor.get())};
     }
-    const std::string holder = "process " + std::to_string(::getpid());
+    const std::string holder = HolderText();
     // The text is for people only: a failure to write it takes nothing from the lock.
     if (::ftruncate(descriptor.get(), 0) == 0 &&
         ::pwrite(descriptor.get(), holder.data(), holder.size(), 0) < 0) {
       errno = 0;
     }
     return std::unique_ptr<FileLock>(std::make_unique<PosixLock>(std::move(descriptor)));
+  }
+
+ private:
+  static Result<std::unique_ptr<File>> OpenWith(const std::string& path, OpenMode mode,
+                                                bool direct) {
+    const int access = mode == OpenMode::kRead ? O_RDONLY : O_RDWR;
+    Descriptor descriptor =
+        OpenDescriptor(path, mode == OpenMode::kCreate ? access | O_CREAT | O_EXCL : access);
+    if (!descriptor.open()) return FromErrno(errno, path, "open");
+    // Where it is refused (tmpfs), or the name means another file by now, the cache does as well.
+    Descriptor past_cache = direct ? OpenDescriptor(path, access | O_DIRECT) : Descriptor(-1);
+    if (past_cache.open() && !SameFile(descriptor, past_cache)) past_cache = Descriptor(-1);
+    return std::unique_ptr<File>(
+        std::make_unique<PosixFile>(std::move(descriptor), std::move(past_cache), path));
   }
 };
 

@@ -20,6 +20,9 @@ struct Inode {
   Bytes durable;
   Bytes live;
   std::vector<FileChange> changes;
+  uint64_t reserved = 0;
+
+  uint64_t space() const { return std::max<uint64_t>(live.size(), reserved); }
 };
 using InodePointer = std::shared_ptr<Inode>;
 
@@ -113,7 +116,7 @@ struct SimulatedDisk::State {
 
   uint64_t LiveBytes() const {
     uint64_t sum = 0;
-    for (const auto& [path, inode] : names) sum += inode->live.size();
+    for (const auto& [path, inode] : names) sum += inode->space();
     return sum;
   }
 
@@ -250,9 +253,7 @@ class SimulatedFile final : public File {
     if (!crash) {
       if (const auto error = state_->TakeFault(FaultKind::kWrite, path_)) return *error;
       const uint64_t end = offset + bytes.size();
-      const uint64_t growth = end > inode_->live.size() ? end - inode_->live.size() : 0;
-      if (state_->quota && growth > 0 && state_->LiveBytes() + growth > *state_->quota)
-        return Error{ErrorCode::kNoSpace, path_, "the simulated disk is full"};
+      TRY(CheckSpace(end));
     }
     const size_t done = crash ? state_->Random() % (bytes.size() + 1) : bytes.size();
     Change({0, false, offset, Bytes(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(done))});
@@ -268,6 +269,17 @@ class SimulatedFile final : public File {
       if (const auto error = state_->TakeFault(FaultKind::kWrite, path_)) return *error;
     if (!crash || state_->Coin()) Change({0, true, size, {}});
     if (crash) return state_->Crashed();
+    inode_->reserved = 0;
+    return Ok();
+  }
+
+  Status Reserve(uint64_t size) override {
+    const std::lock_guard guard(state_->mutex);
+    TRY(state_->Alive(life_));
+    if (state_->CountAndCrash()) return state_->Crashed();
+    if (const auto error = state_->TakeFault(FaultKind::kWrite, path_)) return *error;
+    TRY(CheckSpace(size));
+    inode_->reserved = std::max(inode_->reserved, size);
     return Ok();
   }
 
@@ -288,6 +300,13 @@ class SimulatedFile final : public File {
   }
 
  private:
+  Status CheckSpace(uint64_t end) const {
+    const uint64_t growth = end > inode_->space() ? end - inode_->space() : 0;
+    if (state_->quota && growth > 0 && state_->LiveBytes() + growth > *state_->quota)
+      return Error{ErrorCode::kNoSpace, path_, "the simulated disk is full"};
+    return Ok();
+  }
+
   void Change(FileChange change) {
     change.sequence = ++state_->sequence;
     Apply(inode_->live, change);
@@ -339,6 +358,11 @@ class AttachedDisk final : public Disk {
     if (!crash || state_->Coin()) state_->ChangeName({0, "", path, inode});
     if (crash) return state_->Crashed();
     return std::unique_ptr<File>(std::make_unique<SimulatedFile>(state_, inode, path));
+  }
+
+  // The fault model is the same on both ways to the disk.
+  Result<std::unique_ptr<File>> OpenDirect(const std::string& path, OpenMode mode) override {
+    return Open(path, mode);
   }
 
   Result<bool> Exists(const std::string& path) override {
