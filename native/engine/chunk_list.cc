@@ -4,9 +4,9 @@
 
 namespace capstan {
 
-// Three bytes, least significant first: used - 1 in 18 bits, the step to the chunk in two, count - 1 in four.
-// Then, where the four bits are full, a varint of the rest of the count; then, for kFar, a varint of the
-// zigzag step in regions and a byte of the place in the region.
+// Three bytes, least significant first: used - 1 in 18 bits, Step in two, count - 1 in four.
+// Then, where the four bits are full, a varint of the rest of the count; then, for kFar, a varint
+// of the zigzag difference of the regions and a byte of the place in the region.
 namespace {
 
 enum Step : uint32_t {
@@ -40,7 +40,8 @@ uint8_t* SliceCode::Put(const Run& run, State& state, uint8_t* out) {
   for (size_t i = 0; i < kHeadBytes; ++i) *out++ = static_cast<uint8_t>(head >> (8 * i));
   if (more >= kCountFull) out = PutVarint(more - kCountFull, out);
   if (step == kFar) {
-    out = PutVarint(ZigZag(static_cast<int64_t>(ref >> 8) - static_cast<int64_t>(state.ref >> 8)), out);
+    const int64_t regions = static_cast<int64_t>(ref >> 8) - static_cast<int64_t>(state.ref >> 8);
+    out = PutVarint(ZigZag(regions), out);
     *out++ = static_cast<uint8_t>(ref);
   }
   state.ref = ref;

@@ -10,8 +10,8 @@ constexpr uint32_t kSliceBytesMax = 256 * 1024;
 constexpr uint64_t kSliceCountMax = 1ull << 48;
 constexpr uint64_t kListBytesMax = 1ull << 52;
 
-// The first `used` bytes of a chunk, 1 to kSliceBytesMax: less than all of it where the tape was overwritten
-// in its middle. How long the chunk is stands with the chunk.
+// The first `used` bytes of a chunk, 1 to kSliceBytesMax: less than all of it where the tape was
+// overwritten in its middle. How long the chunk is stands with the chunk.
 struct Slice {
   uint64_t ref = 0;  // region << 8 | place in it
   uint32_t used = 0;
@@ -28,8 +28,8 @@ struct SlicePlace {
   uint64_t bytes_before = 0;
 };
 
-// How slices are coded (chunk_list.cc): three bytes for one whose chunk follows the one before, or opens
-// the next region.
+// How slices are coded (chunk_list.cc): three bytes for one whose chunk follows the one before, or
+// opens the next region.
 struct SliceCode {
   using Run = SliceRun;
   using Place = SlicePlace;
@@ -83,12 +83,13 @@ class ChunkList {
   uint64_t size() const { return slices_.size(); }
   uint64_t byte_count() const { return slices_.end().bytes_before; }
 
-  // Whether the slice is one that can be and the limits leave room for it: what Append takes for granted.
+  // Whether the slice is one that can be and the limits leave room for it: what Append takes for
+  // granted.
   bool Accepts(const Slice& slice) const {
     return SliceCode::Refuse({slice, 1}, slices_.end()) == nullptr;
   }
   void Append(const Slice& slice) { slices_.Append({slice, 1}); }
-  // Keeps the first `bytes`, or all where there are no more; the last slice may be used in part then.
+  // Keeps the first `bytes`, or all where there are no more; of the last slice perhaps a part.
   void Truncate(uint64_t bytes);
 
   // On the slice that `byte` lies in; at the end at byte_count().

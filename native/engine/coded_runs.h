@@ -1,8 +1,9 @@
-// A long sequence of runs of equal items, held in a few bytes a run and found by sums in microseconds.
+// A long sequence of runs of equal items, in a few bytes a run, found by sums in microseconds.
 //
-// Runs are coded one against the one before, in blocks that can be decoded alone; a block begins with the
-// sums of everything before it. The last run is open: it lies uncoded beside the blocks, so that an equal
-// one can extend it. Nothing of a large sequence is copied as it grows but one segment of blocks.
+// Runs are coded one against the one before, in blocks that can be decoded alone; a block begins
+// with the sums of everything before it. The last run is open: it lies uncoded beside the blocks,
+// so that an equal one can extend it. Nothing of a large sequence is copied as it grows but one
+// segment of blocks.
 #pragma once
 
 #include <algorithm>
@@ -36,7 +37,8 @@ class CodedRuns {
   using Run = typename Code::Run;
   using Place = typename Code::Place;
   static constexpr size_t kBlockRuns = 128;
-  // 100 KiB or so of code: little enough to move as it grows, large enough to keep the list of segments short.
+  // 100 KiB or so of code: little enough to move as it grows, large enough to keep the list of
+  // segments short.
   static constexpr size_t kSegmentBlocks = 256;
 
   // The sums of everything.
@@ -65,7 +67,8 @@ class CodedRuns {
     void Next() { Skip(decoded_[index_].count - inside_); }
     // To the item before; false where there is none.
     bool Back();
-    // To the last item with no more than `value` before it, in one member of Place; to the end at its value.
+    // To the last item with no more than `value` before it, in one member of Place; to the end at
+    // its value.
     template <uint64_t Place::* kKey>
     void Seek(uint64_t value);
 
@@ -113,8 +116,8 @@ class CodedRuns {
 
   static uint64_t Ordinal(const Place& place) { return place.*Code::kOrdinal; }
   size_t block_count() const {
-    return segments_.empty() ? 0
-                             : (segments_.size() - 1) * kSegmentBlocks + segments_.back().blocks.size();
+    if (segments_.empty()) return 0;
+    return (segments_.size() - 1) * kSegmentBlocks + segments_.back().blocks.size();
   }
   const Block& block(size_t i) const {
     return segments_[i / kSegmentBlocks].blocks[i % kSegmentBlocks];

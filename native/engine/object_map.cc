@@ -4,11 +4,11 @@
 
 namespace capstan {
 
-// Even first byte: one plain block of a new length; bits 1 and 2 say how many bytes follow, the rest and these,
-// least significant first, are length - 1 in 5, 13, 21 or 29 bits.
-// Odd first byte: bits 1 to 3 are the Kind, bits 4 to 7 count - 1; where they are full, a varint of the rest of
-// the count follows, then what the kind says. A step is a varint of the zigzag difference; stripped is
-// length - payload.
+// Even first byte: one plain block of a new length; bits 1 and 2 say how many bytes follow, the
+// rest and these, least significant first, are length - 1 in 5, 13, 21 or 29 bits.
+// Odd first byte: bits 1 to 3 are the Kind, bits 4 to 7 count - 1; where they are full, a varint of
+// the rest of the count follows, then what the kind says. A step is a varint of the zigzag
+// difference; stripped is length - payload.
 namespace {
 
 enum Kind : uint32_t {
@@ -24,7 +24,7 @@ constexpr uint64_t kCountFull = 15;
 
 constexpr Fault kNoKind{ErrorCode::kCorrupt, "a kind of run that is not defined"};
 constexpr Fault kNoLength{ErrorCode::kCorrupt, "a length like one before, and there is none"};
-constexpr Fault kNoFraming{ErrorCode::kCorrupt, "framing and payload that cannot be of such a block"};
+constexpr Fault kNoFraming{ErrorCode::kCorrupt, "framing or payload that such a block cannot have"};
 constexpr Fault kLongBlock{ErrorCode::kLimit, "a block longer than 16777216 bytes"};
 constexpr Fault kTooMany{ErrorCode::kLimit, "more objects than a partition may have"};
 constexpr Fault kTooLong{ErrorCode::kLimit, "more bytes than a partition may have"};

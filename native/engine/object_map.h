@@ -10,9 +10,9 @@ constexpr uint32_t kBlockBytesMax = 16u << 20;
 constexpr uint64_t kObjectCountMax = 1ull << 48;
 constexpr uint64_t kStreamBytesMax = 1ull << 52;
 
-// One or more objects alike. length 0: filemarks. framing 0: the block lies in the payload stream as it is
-// (payload == length); else its `framing` bytes lie in the framing stream and its `payload` bytes, at most
-// `length`, in the payload stream.
+// One or more objects alike. length 0: filemarks. framing 0: the block lies in the payload stream
+// as it is (payload == length); else its `framing` bytes lie in the framing stream and its
+// `payload` bytes, at most `length`, in the payload stream.
 struct Run {
   uint32_t length = 0;
   uint64_t count = 0;
@@ -29,8 +29,9 @@ struct ObjectPlace {
   uint64_t framing_before = 0;
 };
 
-// How runs of objects are coded (object_map.cc): the last two lengths of blocks are at hand, a single block of
-// another length takes one to four bytes, a filemark one, a framed block usually two.
+// How runs of objects are coded (object_map.cc): the last two lengths of blocks are at hand, a
+// single block of another length takes one to four bytes, a filemark one, a framed block usually
+// two.
 struct ObjectCode {
   using Run = capstan::Run;
   using Place = ObjectPlace;
@@ -63,7 +64,8 @@ extern template class CodedRuns<ObjectCode>;
 // Not thread-safe, reading beside reading excepted.
 class ObjectMap {
  public:
-  // On an object or at the end, forwards by runs and backwards by objects; valid until the map changes.
+  // On an object or at the end, forwards by runs and backwards by objects; valid until the map
+  // changes.
   using Cursor = CodedRuns<ObjectCode>::Cursor;
 
   uint64_t object_count() const { return runs_.end().object; }
@@ -72,7 +74,8 @@ class ObjectMap {
   uint64_t payload_count() const { return runs_.end().payload_before; }
   uint64_t framing_count() const { return runs_.end().framing_before; }
 
-  // Whether the run is one that can be and the limits leave room for it: what Append takes for granted.
+  // Whether the run is one that can be and the limits leave room for it: what Append takes for
+  // granted.
   bool Accepts(const Run& run) const { return ObjectCode::Refuse(run, runs_.end()) == nullptr; }
   // Extends the last run where it is alike; count 0 appends nothing.
   void Append(const Run& run) { runs_.Append(run); }

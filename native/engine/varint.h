@@ -1,4 +1,5 @@
-// Variable-length integers for codes that stand in memory and on disk: seven bits a byte, least first.
+// Variable-length integers for codes that stand in memory and on disk: seven bits a byte, least
+// first.
 #pragma once
 
 #include <cstddef>
