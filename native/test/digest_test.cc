@@ -1,6 +1,10 @@
-// BLAKE3 of every vector unit against an independent implementation and against each other.
+// Digest, chunker and checksum by every vector unit: against independent answers and against each other.
 #include "../engine/blake3.h"
+#include "../engine/chunker.h"
+#include "../engine/crc32c.h"
 #include "harness.h"
+
+#include <algorithm>
 
 namespace capstan::test {
 namespace {
@@ -134,6 +138,112 @@ TEST("digest", "the units agree at every number of chunks and of blocks in the l
     const Digest digest = Blake3By(VectorUnit::kScalar, part);
     for (const VectorUnit unit : Units())
       CHECK(Blake3By(unit, part) == digest, "at length ", length);
+  }
+}
+
+std::vector<uint32_t> Cuts(VectorUnit unit, View bytes) {
+  std::vector<uint32_t> lengths;
+  CHECK(CutChunksBy(unit, bytes, true, lengths) == bytes.size());
+  return lengths;
+}
+
+// Noise, words, runs of one byte and repeated pieces, in turns of any length.
+Bytes Mixture(Random& random, size_t size) {
+  Bytes bytes;
+  bytes.reserve(size + 300000);
+  while (bytes.size() < size) {
+    const size_t length = random.Below(random.OneIn(3) ? 300000 : 5000);
+    const uint64_t kind = random.Below(4);
+    const auto run = static_cast<uint8_t>(random.Next());
+    const size_t period = 1 + random.Below(100);
+    for (size_t i = 0; i < length; ++i) {
+      const uint8_t noise = static_cast<uint8_t>(random.Next());
+      const uint8_t word = static_cast<uint8_t>(noise < 40 ? ' ' : 'a' + noise % 20);
+      const bool repeats = kind == 3 && bytes.size() >= period;
+      bytes.push_back(kind == 0 ? noise : kind == 1 ? word : repeats ? bytes.end()[-period] : run);
+    }
+  }
+  bytes.resize(size);
+  return bytes;
+}
+
+TEST("cuts", "a known stream is cut where it always was") {
+  Random random(21);
+  const Bytes bytes = random.Noise(4 << 20);
+  for (const VectorUnit unit : Units()) {
+    const std::vector<uint32_t> lengths = Cuts(unit, bytes);
+    Bytes written;
+    Writer writer(written);
+    for (const uint32_t length : lengths) writer.U32(length);
+    CHECK(lengths.size() == 53 && lengths[0] == 74366 && lengths[1] == 66397);
+    CHECK(Hex(Blake3(written)) ==
+          "b8c0b0e7f80086aa3f0927bc9b36dff16e75f55ca48531061fdda6b569ce39eb");
+  }
+}
+
+TEST("cuts", "the units cut noise, text and runs at the same places, at any alignment and length") {
+  Random random(22);
+  const Bytes noise = random.Noise(2 << 20);
+  const Bytes mixture = Mixture(random, 2 << 20);
+  for (size_t start = 0; start < 64; ++start) {
+    const View whole = start % 2 == 0 ? noise : mixture;
+    const size_t length = random.Below(random.OneIn(2) ? 400000 : whole.size() - start);
+    const View bytes = whole.subspan(start, length);
+    const std::vector<uint32_t> lengths = Cuts(VectorUnit::kScalar, bytes);
+    for (const VectorUnit unit : Units())
+      CHECK(Cuts(unit, bytes) == lengths, "from ", start, ", ", length, " bytes");
+  }
+}
+
+TEST("cuts", "the units agree on inputs that end near the limits") {
+  Random random(23);
+  const Bytes bytes = Mixture(random, 300000);
+  for (const size_t limit : {size_t{0}, kChunkBytesMin, kChunkBytesAverage, kChunkBytesMax}) {
+    for (size_t near = 0; near < 80; ++near) {
+      if (limit + near < 40) continue;
+      const View part = View(bytes).subspan(random.Below(9), limit + near - 40);
+      for (const bool last : {true, false}) {
+        std::vector<uint32_t> lengths;
+        const size_t covered = CutChunksBy(VectorUnit::kScalar, part, last, lengths);
+        CHECK(!last || covered == part.size());
+        for (const VectorUnit unit : Units()) {
+          std::vector<uint32_t> others;
+          CHECK(CutChunksBy(unit, part, last, others) == covered && others == lengths);
+        }
+      }
+    }
+  }
+}
+
+TEST("cuts", "a stream that comes in pieces is cut as one that comes whole") {
+  Random random(24);
+  const Bytes bytes = Mixture(random, 3 << 20);
+  const std::vector<uint32_t> whole = Cuts(VectorUnit::kScalar, bytes);
+  for (const VectorUnit unit : Units()) {
+    if (unit == VectorUnit::kScalar) continue;
+    for (int i = 0; i < 8; ++i) {
+      std::vector<uint32_t> lengths{7};
+      size_t done = 0;
+      for (size_t end = 0; end < bytes.size();) {
+        end = std::min(bytes.size(), end + 1 + random.Below(random.OneIn(2) ? 600000 : 20000));
+        const View piece = View(bytes).subspan(done, end - done);
+        const size_t covered = CutChunksBy(unit, piece, end == bytes.size(), lengths);
+        CHECK(piece.size() - covered < kChunkBytesMax);
+        done += covered;
+      }
+      CHECK(done == bytes.size());
+      CHECK(lengths.front() == 7 && std::equal(whole.begin(), whole.end(), lengths.begin() + 1,
+                                               lengths.end()));
+    }
+  }
+}
+
+TEST("cuts", "a run of any one byte comes in the longest chunks") {
+  for (int byte = 0; byte < 256; ++byte) {
+    const Bytes run(kChunkBytesMax + kChunkBytesAverage, static_cast<uint8_t>(byte));
+    const std::vector<uint32_t> expected = {kChunkBytesMax, kChunkBytesAverage};
+    CHECK(Cuts(BestVectorUnit(), run) == expected);
+    if (byte % 64 == 0) CHECK(Cuts(VectorUnit::kScalar, run) == expected);
   }
 }
 
