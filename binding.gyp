@@ -12,6 +12,8 @@
         "native/engine/pack_store.cc",
         "native/engine/posix_disk.cc",
         "native/engine/simulated_disk.cc",
+        "native/engine/simulated_handles.cc",
+        "native/engine/simulated_state.cc",
         "native/engine/store.cc",
         "native/binding/disk_handle.cc",
         "native/binding/image_handle.cc",

@@ -1,19 +1,24 @@
-// A disk in memory that loses, tears and refuses, by its seed: the same seed and calls, the same faults.
+// A disk in memory that loses, tears, lies and refuses, by its seed: the same seed and calls, the same faults.
 //
-// Fault model. Each file has a durable content and the operations since its last sync; each name has a
-// durable target and the changes since its folder's last sync. Reads see all of it. A power cut keeps
-// of the operations not synced what the profile permits:
+// Model of a power cut. Each file has a durable content and the changes since its last sync; each name, of a
+// file or a folder, has a durable target and the changes since its folder's last sync. Reads see all of it.
+// A power cut keeps of the changes not synced what the profile permits:
 //   ordered  a prefix of them, in the order they were made, over all files and names;
 //   ext4     a prefix of the changes of names; of the writes any 4096-byte pages;
 //   any      any changes of names; of the writes any 512-byte sectors; a file's end may have grown while its
 //            bytes did not arrive, which then read as zeros.
-// A kill ends the process only: what was written stays, locks and open files go. Operations (writes,
-// truncations, syncs, changes of names) are counted; a crash, an error or a lie can be set for the n-th.
-// A failed sync drops what it should have written, and the next one says it is well, as Linux does.
+// Whatever lies below a folder whose own name was not durable is gone with it. A kill ends the process only:
+// what was written stays, locks and open files go.
+//
+// Operations (writes, truncations, reservations, syncs, changes of names) are counted; a crash can be set for
+// the n-th, and faults for the n-th of a kind. Files opened past the page cache behave as others do, but for
+// one thing: a failed sync drops what it should have written and the next one says it is well, as on Linux,
+// where reads through the cache still see what was dropped and reads past it see what the medium has.
+//
+// Thread-safe; deterministic as long as the calls come in one order.
 #pragma once
 
-#include <map>
-#include <mutex>
+#include <memory>
 #include <optional>
 
 #include "disk.h"
@@ -21,8 +26,34 @@
 namespace capstan {
 
 enum class CrashProfile { kOrdered, kExt4, kAny };
-enum class FaultKind { kWrite, kSync, kRead, kAny };
+
+// Which operations a fault counts.
+enum class FaultKind {
+  kWrite,  // all that changes files and names
+  kSync,   // of files and folders
+  kRead,
+  kAny,
+  kData,        // WriteAt only
+  kFolderSync,  // SyncDirectory only
+};
 enum class FaultError { kIo, kNoSpace };
+enum class FaultEffect {
+  kFail,         // nothing is done; a sync drops what it should have written
+  kShort,        // a write does the first part and fails then
+  kFailThenLie,  // the first fails, all later ones of the kind lie
+  kLie,          // says it is well and does nothing: a lost write, a sync that syncs nothing
+  kStale,        // a read gives what stood there before the last write of each byte
+  kMisdirect,    // a read or write goes to another page of this or another file, and says it is well
+};
+
+// An effect that an operation of the kind cannot have is kFail.
+struct Fault {
+  uint64_t nth = 1;  // of its kind from now on; 1: the next
+  FaultKind kind = FaultKind::kAny;
+  FaultEffect effect = FaultEffect::kFail;
+  FaultError error = FaultError::kIo;
+  bool persistent = false;  // all later ones, too
+};
 
 // Shared by the disk's handle and all the files open on it.
 class SimulatedDisk {
@@ -43,19 +74,21 @@ class SimulatedDisk {
   // The power is back.
   void Restart();
   void SetQuota(std::optional<uint64_t> bytes);
-  // The n-th matching operation from now on fails; all later ones, too, where `persistent`.
+  // Beside the faults that are set already.
+  void Inject(const Fault& fault);
+  // In place of them.
   void FailOperation(uint64_t n, FaultKind kind, FaultError error, bool persistent);
   void ClearFaults();
+  // How often a fault has taken effect.
+  uint64_t fault_count() const;
   // Turns one bit of a file over, on the medium and in view; false where it has no such byte.
   bool Rot(const std::string& path, uint64_t offset, unsigned bit);
   std::vector<std::pair<std::string, uint64_t>> Files() const;
   // FNV-1a over all durable and visible state.
   uint64_t Hash() const;
 
-  struct State;
-
  private:
-  std::shared_ptr<State> state_;
+  std::shared_ptr<class SimulatedState> state_;
 };
 
 }  // namespace capstan

@@ -32,6 +32,13 @@ Error BadName(const std::string& name) {
   return {ErrorCode::kInvalid, "images", "\"" + name.substr(0, 80) + "\" is no name of an image"};
 }
 
+std::string ParentOf(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 std::vector<Digest> SplitDigests(View bytes) {
   std::vector<Digest> digests(bytes.size() / kDigestBytes);
   for (size_t i = 0; i < digests.size(); ++i)
@@ -96,9 +103,12 @@ Status Store::LoadOrCreateSuperblock(bool create, const StoreId& id_if_new) {
       return Error{ErrorCode::kCorrupt, "store at 0",
                    "version " + std::to_string(version) + " of the format is not known"};
     std::copy(id.begin(), id.end(), id_.begin());
-    return Ok();
+    // A process killed while it made the store may have left names that are in memory only.
+    return writable_ ? disk_->SyncDirectory(path_) : Ok();
   }
   if (opened.error().code != ErrorCode::kNotFound || !create) return opened.error();
+  // The store's own name comes first: whoever finds a superblock need not sync what is above.
+  TRY(disk_->SyncDirectory(ParentOf(path_)));
   id_ = id_if_new;
   Bytes bytes;
   Writer writer(bytes);
