@@ -247,5 +247,20 @@ TEST("cuts", "a run of any one byte comes in the longest chunks") {
   }
 }
 
+TEST("checksum", "stripes and table agree at any length and alignment, and it continues") {
+  Random random(31);
+  const Bytes bytes = random.Noise(100000);
+  for (int i = 0; i < 300; ++i) {
+    const size_t start = random.Below(16);
+    const size_t length = random.Below(random.OneIn(2) ? 2000 : bytes.size() - start);
+    const View part = View(bytes).subspan(start, length);
+    const auto before = static_cast<uint32_t>(random.Next());
+    const uint32_t crc = Crc32c(before, part);
+    CHECK(crc == Crc32cByTable(before, part), "at length ", length);
+    const size_t cut = random.Below(length + 1);
+    CHECK(Crc32c(Crc32c(before, part.first(cut)), part.subspan(cut)) == crc, "at length ", length);
+  }
+}
+
 }  // namespace
 }  // namespace capstan::test
