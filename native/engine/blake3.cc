@@ -276,7 +276,9 @@ template <class Word>
   }
 }
 
-template <class Word>
+// kAhead: load the next block while this one is hashed, so that its shuffles fill the gaps that the rounds
+// leave. It takes 32 registers to gain by it.
+template <class Word, bool kAhead>
 [[gnu::always_inline]] inline void HashLanes(const Mode& mode, const Batch& batch, Chaining* out) {
   constexpr size_t kLanes = sizeof(Word) / 4;
   Word chaining[8];
@@ -290,9 +292,17 @@ template <class Word>
                             (counter_low < static_cast<uint32_t>(batch.counter));
   Chaining early;
   Word messages[2][16];
+  if constexpr (kAhead) {
 #pragma GCC unroll 8
-  for (size_t step = 0; step < kLoadSteps; ++step) LoadStep(messages[0], batch, 0, step);
+    for (size_t step = 0; step < kLoadSteps; ++step) LoadStep(messages[0], batch, 0, step);
+  }
   for (size_t block = 0; block < batch.blocks; ++block) {
+    const size_t offset = block * kBlockBytes;
+    Word* message = messages[kAhead ? block % 2 : 0];
+    if constexpr (!kAhead) {
+#pragma GCC unroll 8
+      for (size_t step = 0; step < kLoadSteps; ++step) LoadStep(message, batch, offset, step);
+    }
     Word v[16];
 #pragma GCC unroll 16
     for (size_t i = 0; i < 8; ++i) v[i] = chaining[i];
@@ -309,14 +319,12 @@ template <class Word>
       v[14][batch.lanes - 1] = batch.short_bytes;
       v[15][batch.lanes - 1] = flags | batch.flags_last;
     }
-    const Word* message = messages[block % 2];
-    const bool more = block + 1 < batch.blocks;
+    const bool ahead = kAhead && block + 1 < batch.blocks;
 #pragma GCC unroll 14
     for (size_t half = 0; half < 2 * kRounds; ++half) {
       MixHalf(v, message, half);
-      // The next block's shuffles fill the gaps that the rounds leave.
-      if (more && half < kLoadSteps)
-        LoadStep(messages[(block + 1) % 2], batch, (block + 1) * kBlockBytes, half);
+      if (ahead && half < kLoadSteps)
+        LoadStep(messages[(block + 1) % 2], batch, offset + kBlockBytes, half);
     }
 #pragma GCC unroll 16
     for (size_t i = 0; i < 8; ++i) chaining[i] = v[i] ^ v[i + 8];
@@ -335,13 +343,13 @@ template <class Word>
 }
 
 CAPSTAN_AVX2 void HashEightByAvx2(const Mode& mode, const Batch& batch, Chaining* out) {
-  HashLanes<Word8>(mode, batch, out);
+  HashLanes<Word8, false>(mode, batch, out);
 }
 CAPSTAN_AVX512 void HashEightByAvx512(const Mode& mode, const Batch& batch, Chaining* out) {
-  HashLanes<Word8>(mode, batch, out);
+  HashLanes<Word8, true>(mode, batch, out);
 }
 CAPSTAN_AVX512 void HashSixteen(const Mode& mode, const Batch& batch, Chaining* out) {
-  HashLanes<Word16>(mode, batch, out);
+  HashLanes<Word16, true>(mode, batch, out);
 }
 
 size_t LanesOf(VectorUnit unit) {
