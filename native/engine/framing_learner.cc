@@ -22,18 +22,23 @@ constexpr size_t kMarksMin = 4;
 constexpr size_t kMarksKept = 8;
 // How far behind the last byte with a structure a checksum may reach, or a length that stands in the header.
 constexpr size_t kTrailerBytesMax = 64;
-constexpr size_t kTrailerBytesWithoutLength = 32;
+// So many zeros are fields that are not used.
+constexpr size_t kReservedBytesMin = 12;
+// 32, 64, 128, 160 and 256 bits.
+constexpr std::array<size_t, 5> kTrailerLengths = {4, 8, 16, 20, 32};
 
 // Evidence is counted in sixteenths of a bit.
 constexpr int kBit = 16;
 constexpr int kByteEvidenceMax = 64 * kBit;
 // A varying byte in a header is somewhat improbable, and looks like noise if it is there.
 constexpr int kVaryingCost = 2 * kBit;
-constexpr int kNoiseEvidenceMax = 24 * kBit;
+constexpr int kVaryingCostMax = 24 * kBit;
+constexpr int kNoiseMax = 4 * kBit;
 constexpr int kHeaderEvidenceMin = 96 * kBit;
 constexpr int kTailEvidenceMin = 12 * kBit;
 constexpr int kPairEvidenceMin = 6 * kBit;
-constexpr int kTrailerEvidenceMin = 24 * kBit;
+constexpr int kContradictionMin = 24 * kBit;
+constexpr int kSeparationMin = 48 * kBit;
 
 // 16 log2(value), in integers.
 int Log2(uint64_t value) {
@@ -96,11 +101,13 @@ struct HeaderLearner::Window {
   void Start(View record);
   bool Observe(View record);
   void CountPairs(View record);
-  size_t Repeated(size_t at) const;
+  int Noise(uint8_t value) const;
+  bool Repeats(size_t at) const;
   bool IsField(size_t at) const;
   bool IsConstant(size_t at) const;
   void Weigh();
   size_t StructuredEnd(int& evidence) const;
+  size_t EndOfZeros(size_t end) const;
   size_t LengthInHeader(size_t end) const;
   bool Contradicted(size_t end, size_t length) const;
   bool Plausible() const;
@@ -164,10 +171,15 @@ void HeaderLearner::Window::CountPairs(View record) {
   }
 }
 
-size_t HeaderLearner::Window::Repeated(size_t at) const {
+// How much more one value speaks for noise than for the payload.
+int HeaderLearner::Window::Noise(uint8_t value) const {
+  return std::clamp(cost[value] - 8 * kBit, -kNoiseMax, kNoiseMax);
+}
+
+bool HeaderLearner::Window::Repeats(size_t at) const {
   size_t most = 0;
   for (const auto& counts : repeated) most = std::max<size_t>(most, counts[at]);
-  return most;
+  return 2 * most >= pairs();
 }
 
 bool HeaderLearner::Window::IsConstant(size_t at) const {
@@ -182,21 +194,16 @@ void HeaderLearner::Window::Weigh() {
   for (size_t value = 0; value < cost.size(); ++value)
     cost[value] = Log2(histogram_total + cost.size()) - Log2(histogram[value] + 1);
   for (size_t i = 0; i < prefix; ++i) {
-    int as_noise = 0;
-    for (size_t n = 0; n < count; ++n)
-      as_noise += std::clamp(cost[samples[n][i]] - 8 * kBit, -4 * kBit, 4 * kBit);
-    // What the payload repeats is payload, however rare its values are.
-    const bool repeats = 2 * Repeated(i) >= pairs();
-    noise[i] = repeats ? -kNoiseEvidenceMax
-                       : std::clamp(as_noise, -kNoiseEvidenceMax, kNoiseEvidenceMax);
+    noise[i] = 0;
+    for (size_t n = 0; n < count; ++n) noise[i] += Noise(samples[n][i]);
     if (!IsField(i)) {
-      structure[i] = std::min(noise[i], 0) - kVaryingCost;
+      structure[i] = std::clamp(noise[i], -kVaryingCostMax, 0) - kVaryingCost;
       continue;
     }
     const bool constant = IsConstant(i);
     const size_t predicted = constant ? same[i] : steps[i] + size_t{1};
     // As payload each of these bytes would have cost that much; what the payload itself repeats costs nothing.
-    const int bits = repeats ? 0 : constant ? cost[last()[i]] : 6 * kBit;
+    const int bits = Repeats(i) ? 0 : constant ? cost[last()[i]] : 6 * kBit;
     int evidence = static_cast<int>(predicted) * bits -
                    static_cast<int>(pairs() - std::min(predicted, pairs())) * 8 * kBit;
     // A run of one value, such as zeros, is one fact and not many.
@@ -232,7 +239,20 @@ size_t HeaderLearner::Window::StructuredEnd(int& evidence) const {
     end = start;
     evidence -= tail;
   }
-  return end;
+  return EndOfZeros(end);
+}
+
+// Where the last run is of zeros, which the payload may have as well, it ends where the first record has another
+// value; a few zeros of the payload that all records happen to begin with are cut off again.
+size_t HeaderLearner::Window::EndOfZeros(size_t end) const {
+  if (end == 0) return 0;
+  const auto always_zero = [this](size_t at) { return same[at] == pairs() && last()[at] == 0; };
+  size_t zeros_end = end;
+  while (zeros_end < prefix && always_zero(zeros_end)) ++zeros_end;
+  size_t zeros_start = zeros_end;
+  while (zeros_start > 0 && always_zero(zeros_start - 1)) --zeros_start;
+  if (zeros_end - zeros_start < kReservedBytesMin) return end;
+  return std::max(zeros_start, zeros_end / 8 * 8);
 }
 
 // The header's length where it, or the data's, stands in the header itself; 0 where that is not certain.
@@ -264,17 +284,17 @@ size_t HeaderLearner::Window::LengthInHeader(size_t end) const {
   bool ambiguous = false;
   for (size_t length = kHeaderBytesMin; length < by_header.size(); ++length) {
     // Where both agree two records are enough, even against an end that is too far. The data's length alone must
-    // not be before the end; the header's alone may be any small number, or a letter with zeros behind it.
+    // be a number of more than 16 bits, and not before the end. The rest may be chance, or a letter with zeros
+    // behind it, and only confirms an end that is found anyway.
+    const bool wide = by_data[length] == 4 && record_bytes[count - 1] - length > UINT16_MAX;
     size_t strength = 0;
     if (by_header[length] && by_data[length]) {
       strength = 3;
-    } else if (length < least) {
-      continue;
-    } else if (count >= 4 && (by_data[length] == 4 || (by_header[length] && length == end))) {
+    } else if (count >= 4 && wide && length >= least) {
       strength = 2;
-    } else if (count >= kSamplesForStatistics && by_header[length] && length % 4 == 0 &&
-               length >= end && length <= end + kTrailerBytesWithoutLength) {
-      strength = 1;
+    } else if (count >= kSamplesForStatistics && length % 4 == 0 && length >= end &&
+               length <= end + kTrailerLengths.back()) {
+      strength = by_header[length] || by_data[length] ? 1 : 0;
     }
     if (strength == 0 || Contradicted(end, length)) continue;
     if (strength == found_strength) ambiguous = true;
@@ -291,28 +311,37 @@ size_t HeaderLearner::Window::LengthInHeader(size_t end) const {
 bool HeaderLearner::Window::Contradicted(size_t end, size_t length) const {
   int evidence = 0;
   for (size_t i = end; i < length; ++i) evidence += IsField(i) ? 0 : noise[i];
-  return evidence <= -kTrailerEvidenceMin;
+  return evidence <= -kContradictionMin;
 }
 
 // Bytes behind the last structured one that are header nevertheless: a checksum.
 size_t HeaderLearner::Window::Trailer(size_t end) const {
-  const size_t padding = (4 - end % 4) % 4;
-  size_t best = 0;
-  int best_evidence = kTrailerEvidenceMin - 1, first_word = 0;
-  for (const size_t trailer : {0, 4, 8, 16, 20, 32}) {
-    const size_t bytes = padding + trailer;
-    if (end + bytes > prefix) break;
-    int evidence = 0;
-    for (size_t i = end; i < end + bytes; ++i) evidence += noise[i] - kVaryingCost / 4;
-    if (evidence > best_evidence) {
-      best_evidence = evidence;
-      best = bytes;
-    }
-    if (trailer == 4) first_word = evidence;
+  // What a word of noise, and one of the payload, would score: halfway between them is the border.
+  int64_t of_noise = 0, of_payload = 0;
+  for (size_t value = 0; value < cost.size(); ++value) {
+    of_noise += Noise(static_cast<uint8_t>(value)) * int64_t{histogram_total} / 256;
+    of_payload += Noise(static_cast<uint8_t>(value)) * int64_t{histogram[value]};
   }
-  if (best > 0 || first_word <= -kTrailerEvidenceMin) return best;
+  const int64_t word = 4 * static_cast<int64_t>(count);
+  const int64_t border = word * (of_noise + of_payload) / (2 * int64_t{histogram_total});
   // Noise in noise cannot be seen; but headers have lengths that are multiples of 8 more often than not.
-  return (8 - end % 8) % 8;
+  if (word * (of_noise - of_payload) / int64_t{histogram_total} < kSeparationMin)
+    return (8 - end % 8) % 8;
+  const size_t padding = (4 - end % 4) % 4;
+  size_t seen = padding;
+  for (; seen + 4 <= padding + kTrailerLengths.back() && end + seen + 4 <= prefix; seen += 4) {
+    int64_t score = 0;
+    bool repeats = false;
+    for (size_t i = end + seen; i < end + seen + 4; ++i) {
+      score += noise[i];
+      repeats = repeats || Repeats(i);
+    }
+    if (repeats || score < border) break;
+  }
+  size_t trailer = 0;
+  for (const size_t length : kTrailerLengths)
+    if (padding + length <= seen) trailer = padding + length;
+  return trailer;
 }
 
 // A cheap look: without constants there is no header.
@@ -410,7 +439,7 @@ void HeaderLearner::Remember(size_t header_bytes) {
   mark_count_ = 0;
   const Window& window = *window_;
   for (size_t i = 0; i < header_bytes && mark_count_ < kMarksMax; ++i) {
-    if (window.last()[i] != 0 && window.IsConstant(i) && 2 * window.Repeated(i) < window.pairs())
+    if (window.last()[i] != 0 && window.IsConstant(i) && !window.Repeats(i))
       marks_[mark_count_++] = {static_cast<uint16_t>(i), window.last()[i]};
   }
   if (mark_count_ >= kMarksMin) header_bytes_ = header_bytes;

@@ -306,8 +306,9 @@ Records WriteUnknown(const UnknownFormat& format, uint64_t session, const Bytes&
 double NewShare(const Bytes& first, const Bytes& second) {
   const auto chunks_of = [](View bytes) {
     std::vector<std::pair<uint64_t, size_t>> chunks;
-    while (!bytes.empty()) {
-      const size_t length = FirstChunkLength(bytes);
+    std::vector<uint32_t> lengths;
+    CHECK(CutChunks(bytes, true, lengths) == bytes.size());
+    for (const uint32_t length : lengths) {
       uint64_t hash = 14695981039346656037u;
       for (const uint8_t byte : bytes.first(length)) hash = (hash ^ byte) * 1099511628211u;
       chunks.emplace_back(hash, length);
