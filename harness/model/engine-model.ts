@@ -11,6 +11,7 @@ import { generation, logicalObjectNumber } from '../../src/base/units.ts';
 import type { Generation } from '../../src/base/units.ts';
 import { CHUNK_BYTES_MAX, IMAGE_NAME_PATTERN } from '../../src/ports/engine.ts';
 import type {
+  CollectReport,
   Damage,
   Engine,
   ImageInfo,
@@ -203,6 +204,15 @@ export class EngineModel implements Engine {
     const { chunks } = this.#store;
     const bytesRead = [...chunks.values()].reduce((sum, chunk) => sum + chunk.length, 0);
     return { imageCount: names.length, chunkCount: chunks.size, bytesRead, damages };
+  }
+
+  async damagedChunks(): Promise<Uint8Array> {
+    return new Uint8Array();
+  }
+
+  async collect(): Promise<CollectReport> {
+    // Nothing shows of what is given up: the model has no packs, and its chunks cost nothing.
+    return { packsRemoved: 0, freedBytes: 0, copiedBytes: 0 };
   }
 
   async statistics(): Promise<StoreStatistics> {

@@ -34,6 +34,8 @@ class StoreHandle final : public Napi::ObjectWrap<StoreHandle> {
   Napi::Value Sync(const Napi::CallbackInfo& info);
   Napi::Value Verify(const Napi::CallbackInfo& info);
   Napi::Value VerifyProgress(const Napi::CallbackInfo& info);
+  Napi::Value DamagedChunks(const Napi::CallbackInfo& info);
+  Napi::Value Collect(const Napi::CallbackInfo& info);
   Napi::Value Statistics(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
 
@@ -84,7 +86,6 @@ class DiskHandle final : public Napi::ObjectWrap<DiskHandle> {
   SimulatedDisk disk_;
 };
 
-// openStore(disk | undefined, path, mode, packBytesMax, storeId)
 Napi::Value OpenStore(const Napi::CallbackInfo& info);
 
 }  // namespace capstan

@@ -8,6 +8,22 @@ namespace {
 // {data, size} of an array that stays alive as long as the call that uses it.
 View ViewOf(const Napi::Uint8Array& array) { return {array.Data(), array.ByteLength()}; }
 
+Bytes Joined(const std::vector<Digest>& digests) {
+  Bytes bytes;
+  bytes.reserve(digests.size() * kDigestBytes);
+  for (const Digest& digest : digests) bytes.insert(bytes.end(), digest.begin(), digest.end());
+  return bytes;
+}
+
+std::vector<std::string> NamesArgument(const Napi::CallbackInfo& info, size_t i) {
+  if (!info[i].IsArray()) throw Napi::TypeError::New(info.Env(), "images must be an array");
+  const Napi::Array array = info[i].As<Napi::Array>();
+  std::vector<std::string> names;
+  for (uint32_t k = 0; k < array.Length(); ++k)
+    names.push_back(array.Get(k).ToString().Utf8Value());
+  return names;
+}
+
 }  // namespace
 
 Napi::Function StoreHandle::Define(Napi::Env env) {
@@ -26,6 +42,8 @@ Napi::Function StoreHandle::Define(Napi::Env env) {
                       InstanceMethod<&StoreHandle::Sync>("sync"),
                       InstanceMethod<&StoreHandle::Verify>("verify"),
                       InstanceMethod<&StoreHandle::VerifyProgress>("verifyProgress"),
+                      InstanceMethod<&StoreHandle::DamagedChunks>("damagedChunks"),
+                      InstanceMethod<&StoreHandle::Collect>("collect"),
                       InstanceMethod<&StoreHandle::Statistics>("statistics"),
                       InstanceMethod<&StoreHandle::Close>("close")});
 }
@@ -100,13 +118,9 @@ Napi::Value StoreHandle::ReadManifest(const Napi::CallbackInfo& info) {
       [store = store_, view = ViewOf(manifest)] { return store->ReadManifest(view); },
       [](Napi::Env env, ManifestSummary&& summary) -> Napi::Value {
         const Napi::Object object = Napi::Object::New(env);
-        Bytes digests;
-        digests.reserve(summary.digests.size() * kDigestBytes);
-        for (const Digest& digest : summary.digests)
-          digests.insert(digests.end(), digest.begin(), digest.end());
         object.Set("digest", ToJs(env, Bytes(summary.digest.begin(), summary.digest.end())));
         object.Set("partitions", ToJs(env, summary.partitions));
-        object.Set("digests", ToJs(env, std::move(digests)));
+        object.Set("digests", ToJs(env, Joined(summary.digests)));
         return object;
       });
 }
@@ -154,11 +168,7 @@ Napi::Value StoreHandle::Sync(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value StoreHandle::Verify(const Napi::CallbackInfo& info) {
-  std::vector<std::string> names;
-  if (!info[0].IsArray()) throw Napi::TypeError::New(info.Env(), "images must be an array");
-  const Napi::Array array = info[0].As<Napi::Array>();
-  for (uint32_t i = 0; i < array.Length(); ++i)
-    names.push_back(array.Get(i).ToString().Utf8Value());
+  const std::vector<std::string> names = NamesArgument(info, 0);
   return Task<VerifyReport>::Run(
       info.Env(), synchronous_, {}, [store = store_, names] { return store->Verify(names); },
       [](Napi::Env env, VerifyReport&& report) -> Napi::Value {
@@ -185,6 +195,30 @@ Napi::Value StoreHandle::VerifyProgress(const Napi::CallbackInfo& info) {
   return object;
 }
 
+Napi::Value StoreHandle::DamagedChunks(const Napi::CallbackInfo& info) {
+  return Task<std::vector<Digest>>::Run(
+      info.Env(), synchronous_, {},
+      [store = store_, names = NamesArgument(info, 0)] { return store->DamagedChunks(names); },
+      [](Napi::Env env, std::vector<Digest>&& digests) { return ToJs(env, Joined(digests)); });
+}
+
+// collect(liveShare, packsMax)
+Napi::Value StoreHandle::Collect(const Napi::CallbackInfo& info) {
+  return Task<PackStore::Collected>::Run(
+      info.Env(), synchronous_, {},
+      [store = store_, live_share = NumberArgument(info, 0, "liveShare"),
+       packs_max = CountArgument(info, 1, "packsMax")] {
+        return store->Collect(live_share, packs_max);
+      },
+      [](Napi::Env env, PackStore::Collected&& collected) -> Napi::Value {
+        const Napi::Object object = Napi::Object::New(env);
+        object.Set("packsRemoved", static_cast<double>(collected.packs_removed));
+        object.Set("freedBytes", static_cast<double>(collected.bytes_freed));
+        object.Set("copiedBytes", static_cast<double>(collected.bytes_copied));
+        return object;
+      });
+}
+
 Napi::Value StoreHandle::Statistics(const Napi::CallbackInfo& info) {
   return Task<StoreStatistics>::Run(
       info.Env(), synchronous_, {}, [store = store_] { return store->Statistics(); },
@@ -206,26 +240,39 @@ Napi::Value StoreHandle::Close(const Napi::CallbackInfo& info) {
       info.Env(), synchronous_, {}, [store = store_] { return store->Close(); }, Nothing);
 }
 
+// openStore(disk | undefined, path, mode, {packBytesMax, storeId, key, compress, threadCount, indexBytesMax})
 Napi::Value OpenStore(const Napi::CallbackInfo& info) {
   const bool synchronous = info[0].IsObject();
   std::unique_ptr<Disk> disk = synchronous
                                    ? DiskHandle::Unwrap(info[0].As<Napi::Object>())->disk().Attach()
                                    : MakePosixDisk();
-  const std::string mode_text = StringArgument(info, 2, "mode");
-  const Store::Mode mode = mode_text == "create"  ? Store::Mode::kCreate
-                           : mode_text == "write" ? Store::Mode::kWrite
-                                                  : Store::Mode::kRead;
-  const Napi::Uint8Array id_bytes = BytesArgument(info, 4, "storeId");
-  StoreId id{};
-  std::memcpy(id.data(), id_bytes.Data(), std::min(id.size(), id_bytes.ByteLength()));
+  const std::string mode = StringArgument(info, 2, "mode");
+  if (!info[3].IsObject()) throw Napi::TypeError::New(info.Env(), "options must be an object");
+  const Napi::Object given = info[3].As<Napi::Object>();
+  const auto number = [&](const char* name) {
+    return static_cast<uint64_t>(given.Get(name).ToNumber().DoubleValue());
+  };
+  const auto bytes = [&](const char* name) {
+    const Napi::Value value = given.Get(name);
+    if (!value.IsTypedArray()) return Bytes{};
+    const auto array = value.As<Napi::Uint8Array>();
+    return Bytes(array.Data(), array.Data() + array.ByteLength());
+  };
+  Store::Options options{StringArgument(info, 1, "path"), mode == "create"  ? Store::Mode::kCreate
+                                                          : mode == "write" ? Store::Mode::kWrite
+                                                                            : Store::Mode::kRead};
+  options.pack_bytes_max = number("packBytesMax");
+  const Bytes id = bytes("storeId");
+  std::memcpy(options.id_if_new.data(), id.data(), std::min(options.id_if_new.size(), id.size()));
+  options.key = bytes("key");
+  options.compress = given.Get("compress").ToBoolean();
+  options.thread_count = synchronous ? 0 : static_cast<unsigned>(number("threadCount"));
+  if (given.Get("indexBytesMax").IsNumber()) options.index_bytes_max = number("indexBytesMax");
   // std::function wants what it holds to be copyable.
   auto held = std::make_shared<std::unique_ptr<Disk>>(std::move(disk));
   return Task<std::shared_ptr<Store>>::Run(
       info.Env(), synchronous, {},
-      [held, path = StringArgument(info, 1, "path"), mode,
-       pack_bytes_max = CountArgument(info, 3, "packBytesMax"), id] {
-        return Store::Open(std::move(*held), path, mode, pack_bytes_max, id);
-      },
+      [held, options = std::move(options)] { return Store::Open(std::move(*held), options); },
       [synchronous](Napi::Env env, std::shared_ptr<Store>&& store) -> Napi::Value {
         return StoreHandle::Wrap(env, std::move(store), synchronous);
       });

@@ -19,11 +19,11 @@ constexpr int kCountShift = 20;
 constexpr uint64_t kCountFull = 15;
 constexpr size_t kHeadBytes = 3;
 
-constexpr Fault kNoStep{ErrorCode::kCorrupt, "a step to a chunk that is not defined"};
-constexpr Fault kNoRef{ErrorCode::kCorrupt, "a chunk beyond the last region there can be"};
-constexpr Fault kNoUse{ErrorCode::kCorrupt, "a slice of no possible length"};
-constexpr Fault kTooMany{ErrorCode::kLimit, "more slices than a stream may have"};
-constexpr Fault kTooLong{ErrorCode::kLimit, "more bytes than a stream may have"};
+constexpr RunFault kNoStep{ErrorCode::kCorrupt, "a step to a chunk that is not defined"};
+constexpr RunFault kNoRef{ErrorCode::kCorrupt, "a chunk beyond the last region there can be"};
+constexpr RunFault kNoUse{ErrorCode::kCorrupt, "a slice of no possible length"};
+constexpr RunFault kTooMany{ErrorCode::kLimit, "more slices than a stream may have"};
+constexpr RunFault kTooLong{ErrorCode::kLimit, "more bytes than a stream may have"};
 
 constexpr uint64_t RegionStart(uint64_t ref) { return ref & ~uint64_t{0xff}; }
 
@@ -48,7 +48,7 @@ uint8_t* SliceCode::Put(const Run& run, State& state, uint8_t* out) {
   return out;
 }
 
-const Fault* SliceCode::Take(const uint8_t*& at, const uint8_t* end, State& state, Run& run) {
+const RunFault* SliceCode::Take(const uint8_t*& at, const uint8_t* end, State& state, Run& run) {
   if (static_cast<size_t>(end - at) < kHeadBytes) return &kRunCut;
   const uint32_t head = at[0] | uint32_t{at[1]} << 8 | uint32_t{at[2]} << 16;
   at += kHeadBytes;
@@ -85,7 +85,7 @@ const Fault* SliceCode::Take(const uint8_t*& at, const uint8_t* end, State& stat
   return nullptr;
 }
 
-const Fault* SliceCode::Refuse(const Run& run, const Place& end) {
+const RunFault* SliceCode::Refuse(const Run& run, const Place& end) {
   if (run.slice.used == 0 || run.slice.used > kSliceBytesMax) return &kNoUse;
   if (run.slice.ref > kChunkRefMax) return &kNoRef;
   if (run.count > kSliceCountMax - end.ordinal) return &kTooMany;

@@ -46,8 +46,8 @@ struct SliceCode {
     place.bytes_before += count * run.slice.used;
   }
   static uint8_t* Put(const Run& run, State& state, uint8_t* out);
-  static const Fault* Take(const uint8_t*& at, const uint8_t* end, State& state, Run& run);
-  static const Fault* Refuse(const Run& run, const Place& end);
+  static const RunFault* Take(const uint8_t*& at, const uint8_t* end, State& state, Run& run);
+  static const RunFault* Refuse(const Run& run, const Place& end);
 };
 extern template class CodedRuns<SliceCode>;
 

@@ -380,6 +380,4 @@ size_t CutChunks(View bytes, bool last, std::vector<uint32_t>& lengths) {
   return CutChunksBy(BestVectorUnit(), bytes, last, lengths);
 }
 
-size_t FirstChunkLength(View bytes) { return FirstLength(BestVectorUnit(), bytes, true); }
-
 }  // namespace capstan

@@ -27,8 +27,4 @@ size_t CutChunks(View bytes, bool last, std::vector<uint32_t>& lengths);
 // definition above, byte after byte.
 size_t CutChunksBy(VectorUnit unit, View bytes, bool last, std::vector<uint32_t>& lengths);
 
-// Length of the first chunk of `bytes`. Where the stream goes on behind `bytes`, they must be at least
-// kChunkBytesMax, so that the cut does not depend on how the stream came in.
-size_t FirstChunkLength(View bytes);
-
 }  // namespace capstan

@@ -7,7 +7,16 @@
 namespace capstan {
 namespace {
 
+constexpr int kLevelParameter = 100;
+constexpr int kWindowLogParameter = 101;
+constexpr int kResetAll = 3;
+constexpr int kResetSession = 1;
+
 constexpr int kLevel = 1;
+// The changes are few and small: what a better search costs here, it earns.
+constexpr int kDeltaLevel = 3;
+// Prefix and content together must lie in the window: 4 MiB.
+constexpr int kDeltaWindowLog = 22;
 // Less than this saved is not worth a decompression: 1/32, about 3 %.
 constexpr size_t kWorthwhileDivisor = 32;
 
@@ -18,38 +27,70 @@ struct FreeDecompressor {
   void operator()(ZSTD_DCtx_s* context) const { ZSTD_freeDCtx(context); }
 };
 
-}  // namespace
-
-EncodedChunk EncodeChunk(View content) {
-  // A context is some hundred KiB to set up; one a thread.
+// A context is some hundred KiB to set up; one a thread.
+ZSTD_CCtx_s* Compressor() {
   thread_local const std::unique_ptr<ZSTD_CCtx_s, FreeCompressor> context(ZSTD_createCCtx());
-  EncodedChunk encoded{Codec::kZstd, Bytes(ZSTD_compressBound(content.size()))};
-  const size_t size = context ? ZSTD_compressCCtx(context.get(), encoded.stored.data(),
-                                                  encoded.stored.size(), content.data(),
-                                                  content.size(), kLevel)
-                              : content.size();
-  if (!context || ZSTD_isError(size) || size + content.size() / kWorthwhileDivisor >= content.size())
-    return {Codec::kRaw, Bytes(content.begin(), content.end())};
-  encoded.stored.resize(size);
-  return encoded;
+  return context.get();
 }
 
-Result<Bytes> DecodeChunk(uint8_t codec, View stored, uint32_t content_length) {
-  if (codec == static_cast<uint8_t>(Codec::kRaw)) {
-    if (stored.size() != content_length)
-      return Error{ErrorCode::kCorrupt, "", "a raw chunk is not as long as it says"};
-    return Bytes(stored.begin(), stored.end());
-  }
-  if (codec != static_cast<uint8_t>(Codec::kZstd))
-    return Error{ErrorCode::kCorrupt, "", "codec " + std::to_string(codec) + " is not known"};
+ZSTD_DCtx_s* Decompressor() {
   thread_local const std::unique_ptr<ZSTD_DCtx_s, FreeDecompressor> context(ZSTD_createDCtx());
-  if (!context) return Error{ErrorCode::kIo, "", "no memory for decompression"};
-  Bytes content(content_length);
-  const size_t size = ZSTD_decompressDCtx(context.get(), content.data(), content.size(),
-                                          stored.data(), stored.size());
-  if (ZSTD_isError(size) || size != content_length)
-    return Error{ErrorCode::kCorrupt, "", "a chunk does not decompress to the length it says"};
-  return content;
+  return context.get();
+}
+
+// Bytes appended; 0, and nothing appended, where it failed or is longer than `worthwhile`.
+size_t AppendCompressed(ZSTD_CCtx_s* context, View content, size_t worthwhile, Bytes& out) {
+  const size_t start = out.size();
+  out.resize(start + ZSTD_compressBound(content.size()));
+  const size_t size = ZSTD_compress2(context, out.data() + start, out.size() - start,
+                                     content.data(), content.size());
+  const bool kept = !ZSTD_isError(size) && size <= worthwhile;
+  out.resize(kept ? start + size : start);
+  return kept ? size : 0;
+}
+
+}  // namespace
+
+Codec Compress(View content, Bytes& out) {
+  ZSTD_CCtx_s* const context = Compressor();
+  if (context != nullptr) {
+    ZSTD_CCtx_reset(context, kResetAll);
+    ZSTD_CCtx_setParameter(context, kLevelParameter, kLevel);
+    const size_t worthwhile = content.size() - content.size() / kWorthwhileDivisor;
+    if (content.size() > kWorthwhileDivisor &&
+        AppendCompressed(context, content, worthwhile, out) > 0)
+      return Codec::kZstd;
+  }
+  out.insert(out.end(), content.begin(), content.end());
+  return Codec::kRaw;
+}
+
+bool CompressAgainst(View prefix, View content, Bytes& out) {
+  ZSTD_CCtx_s* const context = Compressor();
+  if (context == nullptr) return false;
+  ZSTD_CCtx_reset(context, kResetAll);
+  ZSTD_CCtx_setParameter(context, kLevelParameter, kDeltaLevel);
+  ZSTD_CCtx_setParameter(context, kWindowLogParameter, kDeltaWindowLog);
+  ZSTD_CCtx_refPrefix(context, prefix.data(), prefix.size());
+  return AppendCompressed(context, content, content.size() / 2, out) > 0;
+}
+
+Status Decompress(Codec codec, View stored, View prefix, std::span<uint8_t> content) {
+  if (codec == Codec::kRaw) {
+    if (stored.size() != content.size())
+      return Error{ErrorCode::kCorrupt, "", "what is stored raw is not as long as it says"};
+    std::copy(stored.begin(), stored.end(), content.begin());
+    return Ok();
+  }
+  ZSTD_DCtx_s* const context = Decompressor();
+  if (context == nullptr) return Error{ErrorCode::kIo, "", "no memory for decompression"};
+  ZSTD_DCtx_reset(context, kResetSession);
+  if (codec == Codec::kDelta) ZSTD_DCtx_refPrefix(context, prefix.data(), prefix.size());
+  const size_t size = ZSTD_decompressDCtx(context, content.data(), content.size(), stored.data(),
+                                          stored.size());
+  if (ZSTD_isError(size) || size != content.size())
+    return Error{ErrorCode::kCorrupt, "", "it does not decompress to the length it says"};
+  return Ok();
 }
 
 }  // namespace capstan

@@ -1,4 +1,4 @@
-// Compression of one chunk: zstd where it saves, else as it is.
+// Compression of a region: zstd where it saves, against a prefix where that saves more, else as it is.
 #pragma once
 
 #include "bytes.h"
@@ -6,16 +6,16 @@
 
 namespace capstan {
 
-enum class Codec : uint8_t { kRaw = 0, kZstd = 1 };
+enum class Codec : uint8_t { kRaw = 0, kZstd = 1, kDelta = 2 };
 
-struct EncodedChunk {
-  Codec codec;
-  Bytes stored;
-};
+// Appends `content` to `out`, compressed; kRaw and as it is where that saves less than 1/32.
+Codec Compress(View content, Bytes& out);
 
-EncodedChunk EncodeChunk(View content);
+// Appends `content` compressed with `prefix` as what went before; false, and nothing appended, where
+// that did not even halve it.
+bool CompressAgainst(View prefix, View content, Bytes& out);
 
-// The content, exactly `content_length` bytes of it, or why `stored` is not that.
-Result<Bytes> DecodeChunk(uint8_t codec, View stored, uint32_t content_length);
+// Fills `content`, exactly, from `stored`; `prefix` is what a kDelta was compressed against.
+Status Decompress(Codec codec, View stored, View prefix, std::span<uint8_t> content);
 
 }  // namespace capstan

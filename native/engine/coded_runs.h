@@ -16,11 +16,11 @@
 namespace capstan {
 
 // What is wrong with bytes that should be a run.
-struct Fault {
+struct RunFault {
   ErrorCode code;
   const char* what;
 };
-inline constexpr Fault kRunCut{ErrorCode::kCorrupt, "a run is cut off"};
+inline constexpr RunFault kRunCut{ErrorCode::kCorrupt, "a run is cut off"};
 
 // `Code` says what is coded and how:
 //   Run, Place       an item with its `count`; the sums before an item
@@ -322,9 +322,9 @@ Status CodedRuns<Code>::AppendEncoded(View bytes) {
     const uint8_t* const start = at;
     State twin = state;
     Run run{};
-    const Fault* fault = Code::Take(at, bytes_end, state, run);
+    const RunFault* fault = Code::Take(at, bytes_end, state, run);
     if (fault == nullptr) {
-      static constexpr Fault kOtherForm{ErrorCode::kCorrupt, "a run is not in its one form"};
+      static constexpr RunFault kOtherForm{ErrorCode::kCorrupt, "a run is not in its one form"};
       std::array<uint8_t, Code::kBytesMax> code;
       const uint8_t* const code_end = Code::Put(run, twin, code.data());
       if (!std::equal(start, at, static_cast<const uint8_t*>(code.data()), code_end) ||

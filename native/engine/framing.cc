@@ -58,8 +58,8 @@ bool Framer::Split(View record, Bytes& framing, Bytes& payload) {
     pieces_.Literal(header_bytes);
     pieces_.Payload(record.size() - header_bytes);
   }
-  // The proof that joining gives this record back: the pieces take every byte of it once and in order (Pieces
-  // only ever moves on), and zeros were looked at. To join and compare would read the record once more.
+  // The proof that joining gives this record back: the pieces take every byte of it once and in order
+  // (Pieces only ever moves on), and zeros were looked at. To join and compare would read it once more.
   if (pieces_.left() != 0) return false;
 
   Writer program(framing);

@@ -1,4 +1,4 @@
-// Takes the records that backup applications write apart into their framing and the user's bytes, and joins them.
+// Takes the records of backup applications apart into framing and the user's bytes, and joins them.
 //
 // A record of a known block format becomes a program, which says how to put it together, and payload:
 //   varint piece count, then per piece: varint literal bytes, varint zero bytes, varint payload bytes;

@@ -10,14 +10,14 @@ uint32_t BigEndian32(View bytes, size_t at) {
          bytes[at + 3];
 }
 
-// Bacula's and Bareos's blocks: "Storage Media Output Format" in both developers' guides, sizes and the fields of
-// BB03 as in the public block.h of either.
-//   block header  u32 checksum (BB03: options), u32 block size, u32 block number, "BB0x",
-//                 BB02 and BB03: u32 session id, u32 session time; BB03 with a checksum: u64 xxHash
-//   record header BB01: u32 session id, u32 session time; i32 file index, i32 stream, u32 data bytes
-// All are big endian. The data of a record that does not fit into its block goes on in the next one, under a record
-// header of its own with the negative stream and the bytes that are still to come. A file index below 0 marks a
-// label; labels are never split.
+// Bacula's and Bareos's blocks: "Storage Media Output Format" in both developers' guides; the lengths of
+// BB01 and the fields of BB03 as in their public block.h.
+//   block header   u32 checksum (BB03: options), u32 block size, u32 block number, "BB0x",
+//                  BB02 and BB03: u32 session id, u32 session time; BB03 with a checksum: u64 xxHash
+//   record header  BB01: u32 session id, u32 session time; i32 file index, i32 stream, u32 data bytes
+// All are big endian. Data that does not fit into its block goes on in the next one, under a record header
+// of its own with the negative stream and the bytes still to come. A file index below 0 marks a label;
+// labels are never split.
 constexpr size_t kBlockSizeAt = 4;
 constexpr size_t kBlockIdAt = 12;
 constexpr uint32_t kChecksumOption = 1;
@@ -57,7 +57,7 @@ bool AllZero(View bytes) {
          (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
-// Amanda's header, from its public fileheader.c: text of key words, padded with zeros to a block of 32 KiB.
+// Amanda's header, from its public fileheader.c: a text of key words, padded with zeros to 32 KiB.
 // The records behind it up to the filemark are the dump as it is.
 constexpr char kAmandaMagic[] = "AMANDA: ";
 constexpr size_t kAmandaHeaderBytesMax = 64 * 1024;

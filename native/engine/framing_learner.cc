@@ -20,7 +20,9 @@ constexpr uint64_t kIdleGrowth = 8;
 constexpr uint64_t kIdlePromising = 32;
 constexpr size_t kMarksMin = 4;
 constexpr size_t kMarksKept = 8;
-// How far behind the last byte with a structure a checksum may reach, or a length that stands in the header.
+// A checksum of 256 bits may come first.
+constexpr size_t kLeadingNoiseMax = 36;
+// How far behind the last byte with a structure the header may reach.
 constexpr size_t kTrailerBytesMax = 64;
 // So many zeros are fields that are not used.
 constexpr size_t kReservedBytesMin = 12;
@@ -83,7 +85,7 @@ struct HeaderLearner::Window {
   std::array<uint8_t, kHeaderBytesMax> same{};
   std::array<uint8_t, kHeaderBytesMax> steps{};
   std::array<uint8_t, kHeaderBytesMax> last_step{};
-  // Pairs for which the byte one stride further does the same: payload that repeats itself, such as pages.
+  // Pairs for which the byte one stride further does the same: payload that repeats itself, as pages do.
   std::array<std::array<uint8_t, kHeaderBytesMax>, kStrideCount> inner{};
   std::array<std::array<uint8_t, kHeaderBytesMax>, kStrideCount> repeated{};
   std::array<uint32_t, 256> histogram{};
@@ -202,7 +204,7 @@ void HeaderLearner::Window::Weigh() {
     }
     const bool constant = IsConstant(i);
     const size_t predicted = constant ? same[i] : steps[i] + size_t{1};
-    // As payload each of these bytes would have cost that much; what the payload itself repeats costs nothing.
+    // As payload each of these bytes would have cost that much; what the payload repeats costs nothing.
     const int bits = Repeats(i) ? 0 : constant ? cost[last()[i]] : 6 * kBit;
     int evidence = static_cast<int>(predicted) * bits -
                    static_cast<int>(pairs() - std::min(predicted, pairs())) * 8 * kBit;
@@ -242,8 +244,8 @@ size_t HeaderLearner::Window::StructuredEnd(int& evidence) const {
   return EndOfZeros(end);
 }
 
-// Where the last run is of zeros, which the payload may have as well, it ends where the first record has another
-// value; a few zeros of the payload that all records happen to begin with are cut off again.
+// Where the last run is of zeros, which the payload may have as well, it ends where the first record has
+// another value; a few zeros of the payload that all records happen to begin with are cut off again.
 size_t HeaderLearner::Window::EndOfZeros(size_t end) const {
   if (end == 0) return 0;
   const auto always_zero = [this](size_t at) { return same[at] == pairs() && last()[at] == 0; };
@@ -283,9 +285,9 @@ size_t HeaderLearner::Window::LengthInHeader(size_t end) const {
   size_t found = 0, found_strength = 0;
   bool ambiguous = false;
   for (size_t length = kHeaderBytesMin; length < by_header.size(); ++length) {
-    // Where both agree two records are enough, even against an end that is too far. The data's length alone must
-    // be a number of more than 16 bits, and not before the end. The rest may be chance, or a letter with zeros
-    // behind it, and only confirms an end that is found anyway.
+    // Where both agree two records are enough, even against an end that is too far. The data's length
+    // alone must be a number of more than 16 bits, and not before the end. The rest may be chance, or a
+    // letter with zeros behind it, and only confirms an end that is found anyway.
     const bool wide = by_data[length] == 4 && record_bytes[count - 1] - length > UINT16_MAX;
     size_t strength = 0;
     if (by_header[length] && by_data[length]) {
@@ -344,10 +346,14 @@ size_t HeaderLearner::Window::Trailer(size_t end) const {
   return trailer;
 }
 
-// A cheap look: without constants there is no header.
+// A cheap look: without constants there is no header, nor where the first lies far behind the start, as in
+// payload that repeats itself by the record's length.
 bool HeaderLearner::Window::Plausible() const {
   size_t constants = 0;
-  for (size_t i = 0; i < prefix; ++i) constants += IsConstant(i) && last()[i] != 0;
+  for (size_t i = 0; i < prefix; ++i) {
+    constants += IsConstant(i) && last()[i] != 0;
+    if (i == kLeadingNoiseMax && constants == 0) return false;
+  }
   return constants >= kMarksMin;
 }
 
@@ -418,8 +424,8 @@ void HeaderLearner::Reset() {
   mark_count_ = 0;
 }
 
-// Three quarters of the marks must be there: counters carry over and sessions end. Those that are not are dropped
-// while enough are left, so that what remains is what the application never changes.
+// Three quarters of the marks must be there: counters carry over and sessions end. Those that are not are
+// dropped while enough are left, so that what remains is what the application never changes.
 bool HeaderLearner::Matches(View record) {
   if (record.size() < header_bytes_) return false;
   size_t hits = 0;

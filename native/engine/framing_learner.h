@@ -1,7 +1,7 @@
-// Finds by itself the header of fixed length that an unknown application puts before the data of each of its records.
+// Finds by itself the header of fixed length that an unknown application puts before its records' data.
 //
-// It looks at the first records of a tape file: what stays equal from record to record, or counts, while nothing in
-// the payload is like it, is header. How the end is found is in docs/internals/framing.md.
+// It looks at the first records of a tape file: what stays equal from record to record, or counts, while
+// nothing in the payload is like it, is header. How its end is found is in docs/internals/framing.md.
 #pragma once
 
 #include "bytes.h"
@@ -18,7 +18,7 @@ class HeaderLearner {
   HeaderLearner(HeaderLearner&&) noexcept;
   HeaderLearner& operator=(HeaderLearner&&) noexcept;
 
-  // Bytes of header at the start of `record`, which is taken into account for those to come. 0: none is known.
+  // Bytes of header at the start of `record`, from which is learned for those to come. 0: none is known.
   size_t HeaderLength(View record);
   // A new tape file begins. What is known stays, as applications go on as they began.
   void EndFile();

@@ -1,7 +1,7 @@
-#include <algorithm>
-#include <optional>
+#include "image.h"
 
-#include "blake3.h"
+#include <algorithm>
+
 #include "chunker.h"
 #include "store.h"
 
@@ -14,24 +14,14 @@ Error Invalid(const std::string& name, const std::string& what) {
 
 // A file this much longer than what it says is written anew when it is closed.
 constexpr uint64_t kCompactionSlackBytes = 64 * 1024;
-
-// Cuts `bytes` into chunks, all of them where `last`, else as long as a cut does not depend on what follows.
-// Returns how many bytes went into chunks.
-size_t CutChunks(View bytes, bool last, const PackStore& packs, Recipe& recipe,
-                 std::vector<NewChunk>& fresh) {
-  size_t done = 0;
-  while (done < bytes.size() && (last || bytes.size() - done >= kChunkBytesMax)) {
-    const View content = bytes.subspan(done, FirstChunkLength(bytes.subspan(done)));
-    const Digest digest = Blake3(content);
-    const uint32_t length = static_cast<uint32_t>(content.size());
-    if (!packs.Has(digest)) fresh.push_back({digest, length, EncodeChunk(content)});
-    recipe.Append({digest, length, length});
-    done += content.size();
-  }
-  return done;
-}
+// So much behind what was asked for is decoded on the workers meanwhile.
+constexpr uint64_t kPrefetchBytes = 4u << 20;
 
 }  // namespace
+
+ImageInfo::Partition SummaryOf(const ObjectMap& objects, uint64_t chunk_count) {
+  return {objects.object_count(), objects.filemark_count(), objects.byte_count(), chunk_count};
+}
 
 Image::Image(std::shared_ptr<Store> store, std::string name, bool writable, ParsedImage parsed)
     : store_(std::move(store)),
@@ -42,8 +32,9 @@ Image::Image(std::shared_ptr<Store> store, std::string name, bool writable, Pars
       next_sequence_(parsed.next_sequence),
       torn_(parsed.torn) {
   for (PartitionState& state : parsed.state.partitions) {
-    const uint64_t objects = state.records.object_count();
-    partitions_.push_back({std::move(state), {}, objects});
+    Partition& partition = partitions_.emplace_back();
+    partition.synced_objects = state.objects.object_count();
+    partition.state = std::move(state);
   }
 }
 
@@ -62,7 +53,7 @@ Status Image::CheckReadable(uint32_t partition) const {
 Status Image::CheckWritable(uint32_t partition, uint64_t at) const {
   TRY(CheckReadable(partition));
   if (!writable_) return Invalid(name_, "the image is open for reading only");
-  if (at > partitions_[partition].state.records.object_count())
+  if (at > partitions_[partition].state.objects.object_count())
     return Invalid(name_, "object " + std::to_string(at) + " lies behind the end of data");
   return store_->CheckOpen(true);
 }
@@ -72,23 +63,41 @@ Result<ImageInfo> Image::Info() {
   TRY(CheckReadable(0));
   ImageInfo info{name_, generation_, {}};
   for (const Partition& partition : partitions_)
-    info.partitions.push_back(SummaryOf(partition.state));
+    info.partitions.push_back(
+        SummaryOf(partition.state.objects,
+                  partition.state.streams[0].size() + partition.state.streams[1].size()));
   return info;
 }
 
+void Image::EachRef(const std::function<void(ChunkRef)>& visit) {
+  const std::lock_guard guard(mutex_);
+  for (const Partition& partition : partitions_)
+    for (const ChunkList& list : partition.state.streams) list.EachRef(visit);
+}
+
+// -- Writing
+
 void Image::Cut(Partition& partition, uint64_t at) {
-  RecordMap& records = partition.state.records;
-  const uint64_t bytes = records.BytesBefore(at);
-  records.Truncate(at);
-  const uint64_t in_recipe = partition.state.recipe.byte_count();
-  if (bytes >= in_recipe) {
-    partition.pending.resize(bytes - in_recipe);
-  } else {
-    partition.pending.clear();
-    partition.state.recipe.Truncate(bytes);
-  }
+  const ObjectPlace place = partition.state.objects.PlaceOf(at);
+  partition.state.objects.Truncate(at);
+  for (size_t i = 0; i < kStreamCount; ++i)
+    partition.writers[i].Truncate(PartitionState::BytesBefore(place, i),
+                                  partition.state.streams[i]);
+  partition.framer.Reset();
   partition.synced_objects = std::min(partition.synced_objects, at);
   changed_ = true;
+}
+
+uint64_t Image::AppendTo(Partition& partition, StreamKind kind, View bytes) {
+  return partition.writers[static_cast<size_t>(kind)].Append(bytes, *store_->packs_,
+                                                             partition.state.stream(kind));
+}
+
+uint64_t Image::FinishStreams(Partition& partition) {
+  uint64_t new_bytes = 0;
+  for (size_t i = 0; i < kStreamCount; ++i)
+    new_bytes += partition.writers[i].Finish(*store_->packs_, partition.state.streams[i]);
+  return new_bytes;
 }
 
 Result<uint64_t> Image::Append(uint32_t number, uint64_t at, std::span<const uint32_t> lengths,
@@ -105,82 +114,130 @@ Result<uint64_t> Image::Append(uint32_t number, uint64_t at, std::span<const uin
   }
   if (sum != data.size()) return Invalid(name_, "the lengths do not add up to the data");
   Partition& partition = partitions_[number];
-  if (lengths.empty()) return partition.state.records.object_count();
+  ObjectMap& objects = partition.state.objects;
+  if (lengths.empty()) return objects.object_count();
+  // From here on nothing fails: what the disk refuses later is kept, and tried again.
+  TRY(store_->packs_->CheckRoom());
+  if (at < objects.object_count()) Cut(partition, at);
 
-  // A failure leaves the image as it was: an append at the end is taken back, an overwriting one undone
-  // from a copy.
-  const uint64_t objects_before = partition.state.records.object_count();
-  const uint64_t recipe_bytes_before = partition.state.recipe.byte_count();
-  const Bytes pending_before = partition.pending;
-  std::optional<Partition> before;
-  if (at < objects_before) {
-    before = partition;
-    Cut(partition, at);
-  }
-  std::vector<NewChunk> fresh;
+  uint64_t new_bytes = 0;
   size_t offset = 0;
-  size_t gathered = 0;
-  const auto flush = [&](bool last) {
-    const View more = data.subspan(offset - gathered, gathered);
-    gathered = 0;
-    if (partition.pending.empty()) {
-      const size_t done = CutChunks(more, last, *store_->packs_, partition.state.recipe, fresh);
-      partition.pending.assign(more.begin() + static_cast<ptrdiff_t>(done), more.end());
-      return;
-    }
-    partition.pending.insert(partition.pending.end(), more.begin(), more.end());
-    const size_t done =
-        CutChunks(partition.pending, last, *store_->packs_, partition.state.recipe, fresh);
-    partition.pending.erase(partition.pending.begin(),
-                          partition.pending.begin() + static_cast<ptrdiff_t>(done));
+  // Blocks without framing lie in the stream as they lie in the call, and go on together.
+  size_t plain_start = 0;
+  const auto flush_plain = [&] {
+    if (offset > plain_start)
+      new_bytes += AppendTo(partition, StreamKind::kPayload,
+                            data.subspan(plain_start, offset - plain_start));
   };
   for (const uint32_t length : lengths) {
-    // A filemark ends a tape file, and the chunk with it.
-    if (length == 0) flush(true);
-    partition.state.records.Append(length, 1);
-    offset += length;
-    gathered += length;
-  }
-  flush(false);
-  if (const Status stored = store_->packs_->Append(fresh); !stored.ok()) {
-    if (before) {
-      partition = std::move(*before);
-    } else {
-      partition.state.records.Truncate(objects_before);
-      partition.state.recipe.Truncate(recipe_bytes_before);
-      partition.pending = pending_before;
+    if (length == 0) {
+      // A filemark ends a tape file, and the chunks with it.
+      flush_plain();
+      plain_start = offset;
+      new_bytes += FinishStreams(partition);
+      partition.framer.EndFile();
+      objects.Append({0, 1});
+      continue;
     }
-    return stored.error();
+    framing_scratch_.clear();
+    payload_scratch_.clear();
+    const View block = data.subspan(offset, length);
+    if (partition.framer.Split(block, framing_scratch_, payload_scratch_)) {
+      flush_plain();
+      new_bytes += AppendTo(partition, StreamKind::kPayload, payload_scratch_);
+      new_bytes += AppendTo(partition, StreamKind::kFraming, framing_scratch_);
+      objects.Append({length, 1, static_cast<uint32_t>(framing_scratch_.size()),
+                      static_cast<uint32_t>(payload_scratch_.size())});
+      offset += length;
+      plain_start = offset;
+    } else {
+      objects.Append({length, 1});
+      offset += length;
+    }
   }
-  for (const NewChunk& chunk : fresh) store_->new_chunk_bytes_ += chunk.content_length;
+  flush_plain();
+  store_->new_chunk_bytes_ += new_bytes;
   store_->appended_bytes_ += data.size();
   changed_ = true;
-  return partition.state.records.object_count();
+  return objects.object_count();
 }
 
 Result<uint64_t> Image::Truncate(uint32_t number, uint64_t at) {
   const std::lock_guard guard(mutex_);
   TRY(CheckWritable(number, at));
-  if (at < partitions_[number].state.records.object_count()) Cut(partitions_[number], at);
-  return partitions_[number].state.records.object_count();
+  if (at < partitions_[number].state.objects.object_count()) Cut(partitions_[number], at);
+  return partitions_[number].state.objects.object_count();
 }
 
-Status Image::ReadBytes(const Partition& partition, uint64_t from, std::span<uint8_t> out) {
-  const Recipe& recipe = partition.state.recipe;
-  size_t done = 0;
-  for (size_t i = recipe.IndexAt(from); i < recipe.size() && done < out.size(); ++i) {
-    TRY_ASSIGN(const auto content, store_->packs_->Read(recipe[i].digest));
-    // A manifest from a peer may have lied about the chunk's length before the chunk was here.
-    if (content->size() != recipe[i].content_length)
-      return Error{ErrorCode::kCorrupt, "images/" + name_, "a slice is not as long as its chunk"};
-    const uint64_t skip = from + done - recipe.StartOf(i);
-    const size_t count = std::min<uint64_t>(recipe[i].used - skip, out.size() - done);
-    std::memcpy(out.data() + done, content->data() + skip, count);
-    done += count;
+// -- Reading
+
+Status Image::ReadStream(const Partition& partition, StreamKind kind, uint64_t from,
+                         std::span<uint8_t> out) {
+  const ChunkList& list = partition.state.stream(kind);
+  if (from < list.byte_count() && !out.empty()) {
+    for (ChunkList::Cursor cursor = list.CursorAt(from); !cursor.at_end() && !out.empty();
+         cursor.Next()) {
+      const Slice slice = cursor.slice();
+      TRY_ASSIGN(const ChunkContent content, store_->ReadChunk(slice.ref));
+      if (content.bytes.size() < slice.used)
+        return Error{ErrorCode::kCorrupt, "images/" + name_, "a slice is longer than its chunk"};
+      const uint64_t skip = from - cursor.start();
+      const size_t count = std::min<uint64_t>(slice.used - skip, out.size());
+      std::memcpy(out.data(), content.bytes.data() + skip, count);
+      out = out.subspan(count);
+      from += count;
+    }
   }
-  if (done < out.size()) {
-    const uint64_t skip = from + done - recipe.byte_count();
-    std::memcpy(out.data() + done, partition.pending.data() + skip, out.size() - done);
+  if (out.empty()) return Ok();
+  const Bytes& pending = partition.writers[static_cast<size_t>(kind)].pending();
+  const uint64_t skip = from - list.byte_count();
+  if (skip + out.size() > pending.size())
+    return Error{ErrorCode::kCorrupt, "images/" + name_, "its objects are longer than its chunks"};
+  std::memcpy(out.data(), pending.data() + skip, out.size());
+  return Ok();
+}
+
+void Image::PrefetchFrom(const Partition& partition, uint64_t payload_byte, uint64_t byte_count) {
+  const ChunkList& list = partition.state.stream(StreamKind::kPayload);
+  if (payload_byte >= list.byte_count()) return;
+  uint32_t last = UINT32_MAX;
+  for (ChunkList::Cursor cursor = list.CursorAt(payload_byte);
+       !cursor.at_end() && cursor.start() < payload_byte + byte_count; cursor.NextOther()) {
+    const uint32_t region = RegionOf(cursor.slice().ref);
+    if (region != last) store_->packs_->Prefetch(region);
+    last = region;
+  }
+}
+
+Status Image::ReadObjects(const Partition& partition, uint64_t from, uint64_t to,
+                          std::span<uint8_t> out) {
+  ObjectMap::Cursor cursor = partition.state.objects.CursorAt(from);
+  while (cursor.place().object < to) {
+    const Run run = cursor.run();
+    const ObjectPlace place = cursor.place();
+    const uint64_t count = std::min(run.count, to - place.object);
+    if (run.framing == 0) {
+      const size_t bytes = count * run.length;
+      TRY(ReadStream(partition, StreamKind::kPayload, place.payload_before, out.first(bytes)));
+      out = out.subspan(bytes);
+    } else {
+      Bytes program(run.framing);
+      Bytes payload(run.payload);
+      for (uint64_t i = 0; i < count; ++i) {
+        TRY(ReadStream(partition, StreamKind::kFraming, place.framing_before + i * run.framing,
+                       program));
+        TRY(ReadStream(partition, StreamKind::kPayload, place.payload_before + i * run.payload,
+                       payload));
+        TRY_ASSIGN(const ProgramLengths lengths, MeasureProgram(program));
+        if (lengths.program_length != run.framing || lengths.payload_length != run.payload ||
+            lengths.record_length != run.length)
+          return Error{ErrorCode::kCorrupt, "images/" + name_,
+                       "a block's framing does not fit its payload"};
+        TRY(Join(program, payload, out.first(run.length)));
+        out = out.subspan(run.length);
+      }
+    }
+    cursor.Skip(count);
   }
   return Ok();
 }
@@ -190,35 +247,43 @@ Result<ReadResult> Image::Read(uint32_t number, uint64_t at, bool reverse, uint6
   const std::lock_guard guard(mutex_);
   TRY(CheckReadable(number));
   const Partition& partition = partitions_[number];
-  const RecordMap& records = partition.state.records;
-  at = std::min(at, records.object_count());
+  const ObjectMap& objects = partition.state.objects;
+  at = std::min(at, objects.object_count());
   ReadResult result{{}, {}, StoppedBy::kLimit};
   uint64_t bytes = 0;
-  const auto object = [&](uint64_t i) { return reverse ? at - 1 - i : at + i; };
-  const uint64_t available = reverse ? at : records.object_count() - at;
+  ObjectMap::Cursor cursor = objects.CursorAt(at);
   while (result.lengths.size() < count_max) {
-    if (result.lengths.size() == available) {
+    if (reverse ? !cursor.Back() : cursor.at_end()) {
       result.stopped_by = reverse ? StoppedBy::kBeginningOfPartition : StoppedBy::kEndOfData;
       break;
     }
-    const uint32_t length = records.LengthOf(object(result.lengths.size()));
+    const uint32_t length = cursor.run().length;
     if (!result.lengths.empty() && bytes + length > bytes_max) break;
     result.lengths.push_back(length);
     bytes += length;
+    if (!reverse) cursor.Skip(1);
     if (length == 0) {
       result.stopped_by = StoppedBy::kFilemark;
       break;
     }
   }
-  const uint64_t start = records.BytesBefore(reverse ? at - result.lengths.size() : at);
-  Bytes data(bytes);
-  if (const Status read = ReadBytes(partition, start, data); !read.ok()) {
+  const uint64_t first = reverse ? at - result.lengths.size() : at;
+  const uint64_t last = first + result.lengths.size();
+  if (!reverse) {
+    const ObjectPlace place = objects.PlaceOf(first);
+    const uint64_t more = at == read_end_ ? kPrefetchBytes : 0;
+    if (bytes + more > kChunkBytesMax) PrefetchFrom(partition, place.payload_before, bytes + more);
+    read_end_ = last;
+  }
+  result.data.resize(bytes);
+  if (const Status read = ReadObjects(partition, first, last, result.data); !read.ok()) {
     // Object by object, as far as they are whole.
     Bytes whole;
     size_t good = 0;
     for (; good < result.lengths.size(); ++good) {
       Bytes block(result.lengths[good]);
-      const Status one = ReadBytes(partition, records.BytesBefore(object(good)), block);
+      const uint64_t object = reverse ? at - 1 - good : at + good;
+      const Status one = ReadObjects(partition, object, object + 1, block);
       if (!one.ok()) {
         if (good == 0 || one.error().code != ErrorCode::kCorrupt) return one.error();
         break;
@@ -230,48 +295,47 @@ Result<ReadResult> Image::Read(uint32_t number, uint64_t at, bool reverse, uint6
     result.data = std::move(whole);
     return result;
   }
-  if (!reverse) {
-    result.data = std::move(data);
-    return result;
-  }
-  result.data.reserve(bytes);
+  if (!reverse) return result;
+  Bytes reversed;
+  reversed.reserve(bytes);
   uint64_t end = bytes;
   for (const uint32_t length : result.lengths) {
-    const auto block = data.begin() + static_cast<ptrdiff_t>(end - length);
-    result.data.insert(result.data.end(), block, block + length);
+    const auto block = result.data.begin() + static_cast<ptrdiff_t>(end - length);
+    reversed.insert(reversed.end(), block, block + length);
     end -= length;
   }
+  result.data = std::move(reversed);
   return result;
 }
 
 Result<SpaceResult> Image::Space(uint32_t number, uint64_t at, bool filemarks, int64_t count) {
   const std::lock_guard guard(mutex_);
   TRY(CheckReadable(number));
-  const RecordMap& records = partitions_[number].state.records;
-  at = std::min(at, records.object_count());
-  const uint64_t before = records.FilemarksBefore(at);
+  const ObjectMap& objects = partitions_[number].state.objects;
+  at = std::min(at, objects.object_count());
+  const uint64_t before = objects.PlaceOf(at).filemarks_before;
   const uint64_t wanted = count < 0 ? 0 - static_cast<uint64_t>(count) : static_cast<uint64_t>(count);
   if (wanted == 0) return SpaceResult{at, 0, StoppedBy::kCount};
   if (filemarks) {
-    const uint64_t available = count > 0 ? records.filemark_count() - before : before;
+    const uint64_t available = count > 0 ? objects.filemark_count() - before : before;
     if (wanted > available) {
       const bool forward = count > 0;
-      return SpaceResult{forward ? records.object_count() : 0, wanted - available,
+      return SpaceResult{forward ? objects.object_count() : 0, wanted - available,
                          forward ? StoppedBy::kEndOfData : StoppedBy::kBeginningOfPartition};
     }
     if (count > 0)
-      return SpaceResult{records.FilemarkAt(before + wanted - 1) + 1, 0, StoppedBy::kCount};
-    return SpaceResult{records.FilemarkAt(before - wanted), 0, StoppedBy::kCount};
+      return SpaceResult{objects.FilemarkAt(before + wanted - 1) + 1, 0, StoppedBy::kCount};
+    return SpaceResult{objects.FilemarkAt(before - wanted), 0, StoppedBy::kCount};
   }
   if (count > 0) {
-    const bool filemark_ahead = before < records.filemark_count();
-    const uint64_t limit = filemark_ahead ? records.FilemarkAt(before) : records.object_count();
+    const bool filemark_ahead = before < objects.filemark_count();
+    const uint64_t limit = filemark_ahead ? objects.FilemarkAt(before) : objects.object_count();
     if (wanted <= limit - at) return SpaceResult{at + wanted, 0, StoppedBy::kCount};
     const uint64_t residual = wanted - (limit - at);
     if (filemark_ahead) return SpaceResult{limit + 1, residual, StoppedBy::kFilemark};
     return SpaceResult{limit, residual, StoppedBy::kEndOfData};
   }
-  const uint64_t first = before > 0 ? records.FilemarkAt(before - 1) + 1 : 0;
+  const uint64_t first = before > 0 ? objects.FilemarkAt(before - 1) + 1 : 0;
   if (wanted <= at - first) return SpaceResult{at - wanted, 0, StoppedBy::kCount};
   const uint64_t residual = wanted - (at - first);
   if (before > 0) return SpaceResult{first - 1, residual, StoppedBy::kFilemark};
@@ -281,59 +345,51 @@ Result<SpaceResult> Image::Space(uint32_t number, uint64_t at, bool filemarks, i
 Result<LocateResult> Image::Locate(uint32_t number, uint64_t at) {
   const std::lock_guard guard(mutex_);
   TRY(CheckReadable(number));
-  const RecordMap& records = partitions_[number].state.records;
-  at = std::min(at, records.object_count());
-  return LocateResult{at, records.object_count(), records.FilemarksBefore(at),
-                      records.BytesBefore(at)};
+  const ObjectMap& objects = partitions_[number].state.objects;
+  const ObjectPlace place = objects.PlaceOf(std::min(at, objects.object_count()));
+  return LocateResult{place.object, objects.object_count(), place.filemarks_before,
+                      place.bytes_before};
 }
 
-Status Image::ClosePending(Partition& partition) {
-  if (partition.pending.empty()) return Ok();
-  Recipe& recipe = partition.state.recipe;
-  const uint64_t bytes_before = recipe.byte_count();
-  std::vector<NewChunk> fresh;
-  CutChunks(partition.pending, true, *store_->packs_, recipe, fresh);
-  if (const Status stored = store_->packs_->Append(fresh); !stored.ok()) {
-    recipe.Truncate(bytes_before);
-    return stored;
-  }
-  for (const NewChunk& chunk : fresh) store_->new_chunk_bytes_ += chunk.content_length;
-  partition.pending.clear();
-  return Ok();
-}
+// -- Durability
 
 Status Image::Sync(uint64_t generation) {
   const std::lock_guard guard(mutex_);
   TRY(CheckWritable(0, 0));
   if (!changed_ && generation == generation_) return Ok();
-  for (Partition& partition : partitions_) TRY(ClosePending(partition));
-  TRY_ASSIGN(const Watermark synced, store_->packs_->Sync());
-  Frame frame{generation, synced, {}};
+  std::vector<ChunkStream*> streams;
+  for (Partition& partition : partitions_) {
+    store_->new_chunk_bytes_ += FinishStreams(partition);
+    for (StreamWriter& writer : partition.writers) streams.push_back(&writer.chunks());
+  }
+  TRY_ASSIGN(const Watermark synced, store_->packs_->Sync(streams));
+  FrameWriter frame(generation, synced);
   for (uint32_t i = 0; i < partitions_.size(); ++i)
-    frame.changes.push_back(
-        ChangeSince(i, partitions_[i].state, partitions_[i].synced_objects));
-  TRY(WriteFrame(EncodeFrame(frame, next_sequence_), true));
+    frame.Change(i, partitions_[i].state, partitions_[i].synced_objects);
+  TRY(WriteFrame(frame.Finish(next_sequence_, store_->sealing_.get()), true));
   generation_ = generation;
   changed_ = false;
   synced_here_ = true;
   for (Partition& partition : partitions_)
-    partition.synced_objects = partition.state.records.object_count();
+    partition.synced_objects = partition.state.objects.object_count();
   return Ok();
 }
 
 Status Image::WriteFrame(const Bytes& frame, bool sync) {
-  TRY_ASSIGN(const auto file, store_->disk_->Open(store_->ImagePath(name_), OpenMode::kWrite));
+  if (!file_) {
+    TRY_ASSIGN(file_, store_->disk_->Open(store_->ImagePath(name_), OpenMode::kWrite));
+  }
   if (torn_) {
     // The end of a frame that a crash tore would stand behind the new one.
-    TRY(file->Truncate(file_end_));
+    TRY(file_->Truncate(file_end_));
     torn_ = false;
   }
-  if (const Status written = file->WriteAt(file_end_, frame); !written.ok()) {
-    if (const Status cut = file->Truncate(file_end_); !cut.ok()) store_->Fail(cut.error());
+  if (const Status written = file_->WriteAt(file_end_, frame); !written.ok()) {
+    if (const Status cut = file_->Truncate(file_end_); !cut.ok()) store_->Fail(cut.error());
     return written;
   }
   if (sync) {
-    if (const Status synced = file->Sync(); !synced.ok()) {
+    if (const Status synced = file_->Sync(); !synced.ok()) {
       store_->Fail(synced.error());
       return synced;
     }
@@ -344,18 +400,17 @@ Status Image::WriteFrame(const Bytes& frame, bool sync) {
 }
 
 Status Image::Compact() {
-  Frame frame{generation_, {}, {}};
+  if (file_end_ < kCompactionSlackBytes) return WriteFrame(EncodeClosed(next_sequence_), false);
   // As of the last sync, which is what the file says.
   TRY_ASSIGN(const ParsedImage parsed, store_->LoadImage(name_));
-  frame.synced = parsed.state.synced;
+  FrameWriter frame(generation_, parsed.state.synced);
   for (uint32_t i = 0; i < parsed.state.partitions.size(); ++i)
-    frame.changes.push_back(WholeOf(i, parsed.state.partitions[i]));
+    frame.Change(i, parsed.state.partitions[i], 0);
   Bytes content = EncodeImageHeader(store_->id_, static_cast<uint32_t>(partitions_.size()));
-  const Bytes whole = EncodeFrame(frame, 0);
-  content.insert(content.end(), whole.begin(), whole.end());
-  const Bytes closed = EncodeClosed(1);
-  content.insert(content.end(), closed.begin(), closed.end());
-  if (file_end_ < 2 * content.size() + kCompactionSlackBytes) return WriteFrame(EncodeClosed(next_sequence_), false);
+  for (const Bytes& part : {frame.Finish(0, store_->sealing_.get()), EncodeClosed(1)})
+    content.insert(content.end(), part.begin(), part.end());
+  if (file_end_ < 2 * content.size() + kCompactionSlackBytes)
+    return WriteFrame(EncodeClosed(next_sequence_), false);
   return store_->ReplaceImage(name_, content);
 }
 
@@ -363,8 +418,12 @@ Status Image::Close() {
   const std::lock_guard guard(mutex_);
   if (closed_) return Ok();
   closed_ = true;
+  if (writable_)
+    for (Partition& partition : partitions_)
+      for (StreamWriter& writer : partition.writers) store_->packs_->End(writer.chunks());
   Status noted = Ok();
   if (synced_here_ && store_->CheckOpen(true).ok()) noted = Compact();
+  file_.reset();
   if (writable_) {
     const std::lock_guard store_guard(store_->mutex_);
     store_->writing_.erase(name_);

@@ -1,5 +1,6 @@
 #include "image_format.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "chunker.h"
@@ -12,79 +13,22 @@ constexpr uint8_t kImageMagic[8] = {'C', 'A', 'P', 'S', 'T', 'A', 'P', 'E'};
 constexpr uint8_t kManifestMagic[8] = {'C', 'A', 'P', 'S', 'M', 'A', 'N', 'I'};
 constexpr uint32_t kFrameMagic = 0x4d415246;   // "FRAM"
 constexpr uint32_t kClosedMagic = 0x44534c43;  // "CLSD"
-constexpr uint32_t kVersion = 1;
-constexpr size_t kFrameHeaderBytes = 24;
-constexpr size_t kSliceBytes = kDigestBytes + 8;
-// No tape has more: keeps sums far from overflow.
-constexpr uint64_t kObjectCountMax = 1ull << 48;
-constexpr uint64_t kByteCountMax = 1ull << 52;
-// A run takes two bytes in the file and forty in memory.
-constexpr uint64_t kRunCountMax = 1ull << 24;
+constexpr uint32_t kVersion = 2;
+constexpr size_t kFrameHeaderBytes = 64;
+// Of a frame's header, what the cipher authenticates: magic, sequence, length, flags.
+constexpr size_t kFrameAuthenticatedBytes = 16;
+constexpr size_t kManifestSliceBytes = kDigestBytes + 8;
 
-void WriteChange(Writer& writer, const PartitionChange& change) {
-  writer.U8(static_cast<uint8_t>(change.partition));
-  writer.Varint(change.keep_objects);
-  writer.Varint(change.runs.size());
-  for (const Run& run : change.runs) {
-    writer.Varint(run.length);
-    writer.Varint(run.count);
-  }
-  writer.Varint(change.slices.size());
-  for (const Slice& slice : change.slices) {
-    writer.Raw(slice.digest);
-    writer.U32(slice.content_length);
-    writer.U32(slice.used);
-  }
-}
-
-Error Malformed(const char* what) { return {ErrorCode::kCorrupt, "", what}; }
-
-// Applies the next change of `reader` to its partition.
-Status ReadChange(Reader& reader, std::vector<PartitionState>& partitions) {
-  const uint32_t partition = reader.U8();
-  if (partition >= partitions.size()) return Malformed("names a partition that is not there");
-  PartitionState& state = partitions[partition];
-  const uint64_t keep = reader.Varint();
-  if (keep > state.records.object_count()) return Malformed("keeps more objects than there are");
-  const uint64_t bytes_kept = state.records.BytesBefore(keep);
-  state.records.Truncate(keep);
-  state.recipe.Truncate(bytes_kept);
-  const uint64_t run_count = reader.Varint();
-  // Each run takes two bytes at least, so a count beyond that is a lie.
-  if (run_count > reader.left() / 2) return Malformed("has more runs than bytes");
-  if (run_count > kRunCountMax) return Malformed("has too many runs");
-  uint32_t previous_length = UINT32_MAX;
-  for (uint64_t i = 0; i < run_count; ++i) {
-    const uint64_t length = reader.Varint();
-    const uint64_t count = reader.Varint();
-    if (reader.failed() || length > kBlockBytesMax || count == 0 || count > kObjectCountMax ||
-        length == previous_length ||
-        state.records.object_count() + count > kObjectCountMax ||
-        (length > 0 && count > (kByteCountMax - state.records.byte_count()) / length))
-      return Malformed("has a run that cannot be");
-    previous_length = static_cast<uint32_t>(length);
-    state.records.Append(previous_length, count);
-  }
-  const uint64_t slice_count = reader.Varint();
-  if (slice_count > reader.left() / kSliceBytes) return Malformed("has more slices than bytes");
-  for (uint64_t i = 0; i < slice_count; ++i) {
-    Slice slice{reader.TakeDigest(), reader.U32(), reader.U32()};
-    if (slice.content_length == 0 || slice.content_length > kChunkBytesMax || slice.used == 0 ||
-        slice.used > slice.content_length)
-      return Malformed("has a slice that cannot be");
-    state.recipe.Append(slice);
-  }
-  if (reader.failed()) return Malformed("is cut short");
-  if (state.recipe.byte_count() != state.records.byte_count())
-    return Malformed("has records and chunks of different lengths");
-  return Ok();
-}
+Error Malformed(const std::string& what) { return {ErrorCode::kCorrupt, "", what}; }
 
 struct FrameHeader {
   bool closed;
+  bool encrypted;
   uint32_t sequence;
   uint32_t payload_length;
   uint32_t payload_crc;
+  View nonce;
+  View tag;
 };
 
 std::optional<FrameHeader> ParseFrameHeader(View bytes) {
@@ -92,22 +36,37 @@ std::optional<FrameHeader> ParseFrameHeader(View bytes) {
   const View header = bytes.first(kFrameHeaderBytes);
   Reader reader(header);
   const uint32_t magic = reader.U32();
-  FrameHeader parsed{magic == kClosedMagic, reader.U32(), reader.U32(), reader.U32()};
-  reader.U32();
-  if ((magic != kFrameMagic && magic != kClosedMagic) ||
-      Crc32c(0, header.first(kFrameHeaderBytes - 4)) != reader.U32())
+  FrameHeader parsed{magic == kClosedMagic, false, reader.U32(), reader.U32(), 0, {}, {}};
+  const uint32_t flags = reader.U32();
+  parsed.encrypted = flags == 1;
+  parsed.payload_crc = reader.U32();
+  parsed.nonce = reader.Raw(kCipherNonceBytes);
+  parsed.tag = reader.Raw(kCipherTagBytes);
+  Reader checksum(header.last(4));
+  if ((magic != kFrameMagic && magic != kClosedMagic) || flags > 1 ||
+      Crc32c(0, header.first(kFrameHeaderBytes - 4)) != checksum.U32())
     return std::nullopt;
   return parsed;
 }
 
-Bytes WithHeader(uint32_t magic, uint32_t sequence, const Bytes& payload) {
+Bytes WithHeader(uint32_t magic, uint32_t sequence, Bytes payload, Sealing* sealing) {
   Bytes bytes;
   Writer writer(bytes);
   writer.U32(magic);
   writer.U32(sequence);
   writer.U32(static_cast<uint32_t>(payload.size()));
+  writer.U32(sealing != nullptr ? 1 : 0);
+  std::array<uint8_t, kCipherNonceBytes> nonce{};
+  std::array<uint8_t, kCipherTagBytes> tag{};
+  if (sealing != nullptr) {
+    nonce = sealing->nonces.Next();
+    if (!sealing->cipher->Seal(payload, nonce, bytes, tag).ok())
+      std::fill(payload.begin(), payload.end(), uint8_t{0});
+  }
   writer.U32(Crc32c(0, payload));
-  writer.U32(0);
+  writer.Raw(nonce);
+  writer.Raw(tag);
+  bytes.resize(kFrameHeaderBytes - 4);
   writer.U32(Crc32c(0, bytes));
   writer.Raw(payload);
   return bytes;
@@ -122,20 +81,35 @@ bool AnyFrameBehind(View bytes, size_t offset) {
   return false;
 }
 
+// A length, and so many bytes.
+View TakeSized(Reader& reader) {
+  const uint64_t length = reader.Varint();
+  return reader.Raw(static_cast<size_t>(std::min<uint64_t>(length, SIZE_MAX)));
+}
+
+// Applies the next change of `reader` to its partition.
+Status ReadChange(Reader& reader, std::vector<PartitionState>& partitions) {
+  const uint32_t partition = reader.U8();
+  if (partition >= partitions.size()) return Malformed("names a partition that is not there");
+  PartitionState& state = partitions[partition];
+  const uint64_t keep = reader.Varint();
+  if (reader.failed() || keep > state.objects.object_count())
+    return Malformed("keeps more objects than there are");
+  const ObjectPlace kept = state.objects.PlaceOf(keep);
+  state.objects.Truncate(keep);
+  TRY(state.objects.AppendEncoded(TakeSized(reader)));
+  const ObjectPlace end = state.objects.PlaceOf(state.objects.object_count());
+  for (size_t i = 0; i < kStreamCount; ++i) {
+    state.streams[i].Truncate(PartitionState::BytesBefore(kept, i));
+    TRY(state.streams[i].AppendEncoded(TakeSized(reader)));
+    if (reader.failed()) return Malformed("is cut short");
+    if (state.streams[i].byte_count() != PartitionState::BytesBefore(end, i))
+      return Malformed("has objects and chunks of different lengths");
+  }
+  return Ok();
+}
+
 }  // namespace
-
-PartitionChange ChangeSince(uint32_t partition, const PartitionState& state,
-                            uint64_t keep_objects) {
-  PartitionChange change{partition, keep_objects, state.records.RunsFrom(keep_objects), {}};
-  const uint64_t bytes = state.records.BytesBefore(keep_objects);
-  for (size_t i = state.recipe.IndexAt(bytes); i < state.recipe.size(); ++i)
-    change.slices.push_back(state.recipe[i]);
-  return change;
-}
-
-PartitionChange WholeOf(uint32_t partition, const PartitionState& state) {
-  return ChangeSince(partition, state, 0);
-}
 
 Bytes EncodeImageHeader(const StoreId& store_id, uint32_t partition_count) {
   Bytes bytes;
@@ -149,29 +123,55 @@ Bytes EncodeImageHeader(const StoreId& store_id, uint32_t partition_count) {
   return bytes;
 }
 
-Bytes EncodeFrame(const Frame& frame, uint32_t sequence) {
-  Bytes payload;
-  Writer writer(payload);
-  writer.U64(frame.generation);
-  writer.U32(frame.synced.pack);
-  writer.U64(frame.synced.offset);
-  writer.U8(static_cast<uint8_t>(frame.changes.size()));
-  for (const PartitionChange& change : frame.changes) WriteChange(writer, change);
-  return WithHeader(kFrameMagic, sequence, payload);
+FrameWriter::FrameWriter(uint64_t generation, const Watermark& synced) {
+  Writer writer(payload_);
+  writer.U64(generation);
+  writer.U32(synced.pack);
+  writer.U64(synced.offset);
+  writer.U32(synced.next_region);
+  count_offset_ = payload_.size();
+  writer.U8(0);
 }
 
-Bytes EncodeClosed(uint32_t sequence) { return WithHeader(kClosedMagic, sequence, {}); }
+void FrameWriter::Change(uint32_t partition, const PartitionState& state, uint64_t keep_objects) {
+  payload_[count_offset_] = ++change_count_;
+  Writer writer(payload_);
+  writer.U8(static_cast<uint8_t>(partition));
+  writer.Varint(keep_objects);
+  const auto sized = [&](const Bytes& bytes) {
+    writer.Varint(bytes.size());
+    writer.Raw(bytes);
+  };
+  Bytes coded;
+  state.objects.Encode(keep_objects, coded);
+  sized(coded);
+  const ObjectPlace kept = state.objects.PlaceOf(keep_objects);
+  for (size_t i = 0; i < kStreamCount; ++i) {
+    // What is kept ends with a slice: a cut made it so, or a sync.
+    const uint64_t slice =
+        state.streams[i].CursorAt(PartitionState::BytesBefore(kept, i)).ordinal();
+    coded.clear();
+    state.streams[i].Encode(slice, coded);
+    sized(coded);
+  }
+}
 
-Result<ParsedImage> ParseImageFile(View bytes, const std::string& name) {
+Bytes FrameWriter::Finish(uint32_t sequence, Sealing* sealing) {
+  return WithHeader(kFrameMagic, sequence, std::move(payload_), sealing);
+}
+
+Bytes EncodeClosed(uint32_t sequence) { return WithHeader(kClosedMagic, sequence, {}, nullptr); }
+
+Result<ParsedImage> ParseImageFile(View bytes, const std::string& name, Sealing* sealing) {
   const auto damaged = [&](uint64_t offset, const std::string& what) {
-    return Error{ErrorCode::kCorrupt, name + " at " + std::to_string(offset), what};
+    return Error{ErrorCode::kCorrupt, At(name, offset), what};
   };
   if (bytes.size() < kImageHeaderBytes) return damaged(0, "the image's header is cut short");
   Reader reader(bytes.first(kImageHeaderBytes));
   const View magic = reader.Raw(8);
   const uint32_t version = reader.U32();
   const uint32_t partition_count = reader.U32();
-  Reader checksum(bytes.subspan(kImageHeaderBytes - 4, 4));
+  Reader checksum(bytes.first(kImageHeaderBytes).last(4));
   if (!std::equal(magic.begin(), magic.end(), kImageMagic) ||
       Crc32c(0, bytes.first(kImageHeaderBytes - 4)) != checksum.U32())
     return damaged(0, "the image's header is damaged");
@@ -182,12 +182,12 @@ Result<ParsedImage> ParseImageFile(View bytes, const std::string& name) {
 
   ParsedImage image{{}, kImageHeaderBytes, 0, false, false};
   image.state.partitions.resize(partition_count);
+  Bytes opened;
   while (image.end < bytes.size()) {
     const View rest = bytes.subspan(image.end);
     const auto header = ParseFrameHeader(rest);
     const bool whole = header && header->payload_length <= rest.size() - kFrameHeaderBytes;
-    const View payload =
-        whole ? rest.subspan(kFrameHeaderBytes, header->payload_length) : View{};
+    View payload = whole ? rest.subspan(kFrameHeaderBytes, header->payload_length) : View{};
     if (!whole || Crc32c(0, payload) != header->payload_crc ||
         header->sequence != image.next_sequence) {
       if (AnyFrameBehind(bytes, image.end)) return damaged(image.end, "a frame is damaged");
@@ -197,13 +197,23 @@ Result<ParsedImage> ParseImageFile(View bytes, const std::string& name) {
     }
     image.closed = header->closed;
     if (!header->closed) {
+      if (header->encrypted != (sealing != nullptr))
+        return damaged(image.end, header->encrypted ? "a frame is encrypted" : "a frame is not encrypted");
+      if (sealing != nullptr) {
+        opened.assign(payload.begin(), payload.end());
+        if (const Status status = sealing->cipher->Open(
+                opened, header->nonce, rest.first(kFrameAuthenticatedBytes), header->tag);
+            !status.ok())
+          return damaged(image.end, status.error().what);
+        payload = opened;
+      }
       Reader frame(payload);
       image.state.generation = frame.U64();
-      image.state.synced = {frame.U32(), frame.U64()};
+      image.state.synced = {frame.U32(), frame.U64(), frame.U32()};
       const uint32_t change_count = frame.U8();
       for (uint32_t i = 0; i < change_count; ++i)
         if (const Status change = ReadChange(frame, image.state.partitions); !change.ok())
-          return damaged(image.end, "a frame " + change.error().what);
+          return damaged(image.end, "a frame's change: " + change.error().what);
       if (frame.failed() || frame.left() != 0) return damaged(image.end, "a frame is malformed");
     }
     image.end += kFrameHeaderBytes + header->payload_length;
@@ -212,17 +222,30 @@ Result<ParsedImage> ParseImageFile(View bytes, const std::string& name) {
   return image;
 }
 
-Bytes EncodeManifest(const std::vector<PartitionState>& partitions) {
+Bytes EncodeManifest(const Manifest& manifest) {
   Bytes bytes;
   Writer writer(bytes);
   writer.Raw(kManifestMagic);
   writer.U32(kVersion);
-  writer.U32(static_cast<uint32_t>(partitions.size()));
-  for (uint32_t i = 0; i < partitions.size(); ++i) WriteChange(writer, WholeOf(i, partitions[i]));
+  writer.U32(static_cast<uint32_t>(manifest.size()));
+  for (const ManifestPartition& partition : manifest) {
+    Bytes coded;
+    partition.objects.Encode(0, coded);
+    writer.Varint(coded.size());
+    writer.Raw(coded);
+    for (const auto& slices : partition.streams) {
+      writer.Varint(slices.size());
+      for (const ManifestSlice& slice : slices) {
+        writer.Raw(slice.digest);
+        writer.U32(slice.content_length);
+        writer.U32(slice.used);
+      }
+    }
+  }
   return bytes;
 }
 
-Result<std::vector<PartitionState>> ParseManifest(View bytes) {
+Result<Manifest> ParseManifest(View bytes) {
   const auto damaged = [](const std::string& what) {
     return Error{ErrorCode::kCorrupt, "the manifest", what};
   };
@@ -240,14 +263,33 @@ Result<std::vector<PartitionState>> ParseManifest(View bytes) {
     return damaged("version " + std::to_string(version) + " of the format is not known");
   if (count == 0 || count > kPartitionCountMax)
     return damaged("it has " + std::to_string(count) + " partitions");
-  std::vector<PartitionState> partitions(count);
-  for (uint32_t i = 0; i < count; ++i) {
-    if (reader.left() == 0 || bytes[reader.offset()] != i) return damaged("a partition is missing");
-    if (const Status change = ReadChange(reader, partitions); !change.ok())
-      return damaged("it " + change.error().what);
+  Manifest manifest(count);
+  for (ManifestPartition& partition : manifest) {
+    if (const Status coded = partition.objects.AppendEncoded(TakeSized(reader)); !coded.ok())
+      return Error{coded.error().code, "the manifest", coded.error().what};
+    const uint64_t totals[] = {partition.objects.payload_count(), partition.objects.framing_count()};
+    for (size_t i = 0; i < kStreamCount; ++i) {
+      const uint64_t slice_count = reader.Varint();
+      if (slice_count > reader.left() / kManifestSliceBytes)
+        return damaged("it has more slices than bytes");
+      partition.streams[i].reserve(slice_count);
+      uint64_t sum = 0;
+      for (uint64_t k = 0; k < slice_count; ++k) {
+        const Digest digest = reader.TakeDigest();
+        const uint32_t content_length = reader.U32();
+        const uint32_t used = reader.U32();
+        if (content_length == 0 || content_length > kChunkBytesMax || used == 0 ||
+            used > content_length)
+          return damaged("it has a slice that cannot be");
+        partition.streams[i].push_back({digest, content_length, used});
+        sum += used;
+      }
+      if (reader.failed()) return damaged("it is cut short");
+      if (sum != totals[i]) return damaged("it has objects and chunks of different lengths");
+    }
   }
   if (reader.left() != 0) return damaged("bytes stand behind its end");
-  return partitions;
+  return manifest;
 }
 
 }  // namespace capstan

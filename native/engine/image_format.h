@@ -1,38 +1,35 @@
 // The bytes of an image file and of a manifest (docs/formats/store.md), decoded with every check.
 //
 //   image file = header (64 bytes), frame, frame, ...: a frame is what one sync added
-//   manifest   = header, then one change per partition: the whole of an image, equal bytes for equal images
+//   manifest   = header, then each partition: the whole of an image, equal bytes for equal images
 #pragma once
 
-#include "pack_store.h"
-#include "recipe.h"
-#include "record_map.h"
+#include "chunk_list.h"
+#include "object_map.h"
+#include "pack_format.h"
 
 namespace capstan {
 
-constexpr uint32_t kBlockBytesMax = 16u << 20;
 constexpr uint32_t kPartitionCountMax = 4;
 constexpr size_t kImageHeaderBytes = 64;
 constexpr uint64_t kManifestBytesMax = 256ull << 20;
 constexpr uint64_t kImageFileBytesMax = 4ull << 30;
 
+// The two streams of a partition: what the blocks carry, and what framed blocks have besides.
+enum class StreamKind : uint8_t { kPayload = 0, kFraming = 1 };
+constexpr size_t kStreamCount = 2;
+
 struct PartitionState {
-  RecordMap records;
-  Recipe recipe;
-};
+  ObjectMap objects;
+  std::array<ChunkList, kStreamCount> streams;
 
-// Cut to `keep_objects`, then the runs and slices behind them.
-struct PartitionChange {
-  uint32_t partition;
-  uint64_t keep_objects;
-  std::vector<Run> runs;
-  std::vector<Slice> slices;
-};
-
-struct Frame {
-  uint64_t generation;
-  Watermark synced;
-  std::vector<PartitionChange> changes;
+  ChunkList& stream(StreamKind kind) { return streams[static_cast<size_t>(kind)]; }
+  const ChunkList& stream(StreamKind kind) const { return streams[static_cast<size_t>(kind)]; }
+  // Bytes of a stream before an object.
+  static uint64_t BytesBefore(const ObjectPlace& place, size_t stream) {
+    return stream == static_cast<size_t>(StreamKind::kPayload) ? place.payload_before
+                                                               : place.framing_before;
+  }
 };
 
 struct ImageState {
@@ -42,7 +39,20 @@ struct ImageState {
 };
 
 Bytes EncodeImageHeader(const StoreId& store_id, uint32_t partition_count);
-Bytes EncodeFrame(const Frame& frame, uint32_t sequence);
+
+// Makes a frame, change by change.
+class FrameWriter {
+ public:
+  FrameWriter(uint64_t generation, const Watermark& synced);
+  // The partition is cut to `keep_objects`; then comes what `state` has behind them.
+  void Change(uint32_t partition, const PartitionState& state, uint64_t keep_objects);
+  Bytes Finish(uint32_t sequence, Sealing* sealing);
+
+ private:
+  Bytes payload_;
+  uint8_t change_count_ = 0;
+  size_t count_offset_;
+};
 // Stands behind the last frame once an image was closed in order: then nothing of it may be missing.
 Bytes EncodeClosed(uint32_t sequence);
 
@@ -56,13 +66,20 @@ struct ParsedImage {
   bool closed;
 };
 // `name` is for the places of errors.
-Result<ParsedImage> ParseImageFile(View bytes, const std::string& name);
+Result<ParsedImage> ParseImageFile(View bytes, const std::string& name, Sealing* sealing);
 
-Bytes EncodeManifest(const std::vector<PartitionState>& partitions);
-Result<std::vector<PartitionState>> ParseManifest(View bytes);
-
-// The whole of a partition as a change of an empty one.
-PartitionChange WholeOf(uint32_t partition, const PartitionState& state);
-PartitionChange ChangeSince(uint32_t partition, const PartitionState& state, uint64_t keep_objects);
+// A slice as it travels: by digest, since places are each store's own.
+struct ManifestSlice {
+  Digest digest;
+  uint32_t content_length;
+  uint32_t used;
+};
+struct ManifestPartition {
+  ObjectMap objects;
+  std::array<std::vector<ManifestSlice>, kStreamCount> streams;
+};
+using Manifest = std::vector<ManifestPartition>;
+Bytes EncodeManifest(const Manifest& manifest);
+Result<Manifest> ParseManifest(View bytes);
 
 }  // namespace capstan

@@ -22,17 +22,17 @@ enum Kind : uint32_t {
 };
 constexpr uint64_t kCountFull = 15;
 
-constexpr Fault kNoKind{ErrorCode::kCorrupt, "a kind of run that is not defined"};
-constexpr Fault kNoLength{ErrorCode::kCorrupt, "a length like one before, and there is none"};
-constexpr Fault kNoFraming{ErrorCode::kCorrupt, "framing or payload that such a block cannot have"};
-constexpr Fault kLongBlock{ErrorCode::kLimit, "a block longer than 16777216 bytes"};
-constexpr Fault kTooMany{ErrorCode::kLimit, "more objects than a partition may have"};
-constexpr Fault kTooLong{ErrorCode::kLimit, "more bytes than a partition may have"};
+constexpr RunFault kNoKind{ErrorCode::kCorrupt, "a kind of run that is not defined"};
+constexpr RunFault kNoLength{ErrorCode::kCorrupt, "a length like one before, and there is none"};
+constexpr RunFault kNoFraming{ErrorCode::kCorrupt, "framing or payload that such a block cannot have"};
+constexpr RunFault kLongBlock{ErrorCode::kLimit, "a block longer than 16777216 bytes"};
+constexpr RunFault kTooMany{ErrorCode::kLimit, "more objects than a partition may have"};
+constexpr RunFault kTooLong{ErrorCode::kLimit, "more bytes than a partition may have"};
 
 int64_t Difference(uint32_t a, uint32_t b) { return int64_t{a} - int64_t{b}; }
 
 // `base` + the zigzag step that stands at `at`.
-const Fault* TakeStep(const uint8_t*& at, const uint8_t* end, uint32_t base, uint32_t& sum) {
+const RunFault* TakeStep(const uint8_t*& at, const uint8_t* end, uint32_t base, uint32_t& sum) {
   uint64_t step;
   if (!TakeVarint(at, end, step)) return &kRunCut;
   // Modulo 2^64: a sum below zero is a large one.
@@ -42,7 +42,7 @@ const Fault* TakeStep(const uint8_t*& at, const uint8_t* end, uint32_t base, uin
   return nullptr;
 }
 
-const Fault* TakeLength(const uint8_t*& at, const uint8_t* end, uint32_t& length) {
+const RunFault* TakeLength(const uint8_t*& at, const uint8_t* end, uint32_t& length) {
   uint64_t less;
   if (!TakeVarint(at, end, less)) return &kRunCut;
   if (less >= kBlockBytesMax) return &kLongBlock;
@@ -78,7 +78,7 @@ uint8_t* PutSingle(uint32_t length, uint8_t* out) {
   return out;
 }
 
-const Fault* TakeSingle(const uint8_t*& at, const uint8_t* end, Run& run) {
+const RunFault* TakeSingle(const uint8_t*& at, const uint8_t* end, Run& run) {
   const uint32_t more_bytes = *at >> 1 & 3;
   if (static_cast<size_t>(end - at) <= more_bytes) return &kRunCut;
   uint32_t code = 0;
@@ -90,21 +90,21 @@ const Fault* TakeSingle(const uint8_t*& at, const uint8_t* end, Run& run) {
 }
 
 // The framing and stripped bytes of a framed run, and its length where it is new.
-const Fault* TakeFramed(uint32_t kind, const uint8_t*& at, const uint8_t* end,
+const RunFault* TakeFramed(uint32_t kind, const uint8_t*& at, const uint8_t* end,
                         ObjectCode::State& state, Run& run) {
   run.length = state.length;
   uint32_t framing;
   uint32_t stripped;
   if (kind == kFramed) {
-    if (const Fault* fault = TakeLength(at, end, run.length)) return fault;
-    if (const Fault* fault = TakeStep(at, end, 0, framing)) return fault;
-    if (const Fault* fault = TakeStep(at, end, 0, stripped)) return fault;
+    if (const RunFault* fault = TakeLength(at, end, run.length)) return fault;
+    if (const RunFault* fault = TakeStep(at, end, 0, framing)) return fault;
+    if (const RunFault* fault = TakeStep(at, end, 0, stripped)) return fault;
   } else {
     if (run.length == 0) return &kNoLength;
-    if (const Fault* fault = TakeStep(at, end, state.framing, framing)) return fault;
+    if (const RunFault* fault = TakeStep(at, end, state.framing, framing)) return fault;
     stripped = state.stripped + framing - state.framing;
     if (kind == kFramedAsLong) {
-      if (const Fault* fault = TakeStep(at, end, state.stripped, stripped)) return fault;
+      if (const RunFault* fault = TakeStep(at, end, state.stripped, stripped)) return fault;
     }
   }
   if (framing == 0 || stripped > run.length) return &kNoFraming;
@@ -139,10 +139,10 @@ uint8_t* ObjectCode::Put(const Run& run, State& state, uint8_t* out) {
   return out;
 }
 
-const Fault* ObjectCode::Take(const uint8_t*& at, const uint8_t* end, State& state, Run& run) {
+const RunFault* ObjectCode::Take(const uint8_t*& at, const uint8_t* end, State& state, Run& run) {
   if (at == end) return &kRunCut;
   if ((*at & 1) == 0) {
-    if (const Fault* fault = TakeSingle(at, end, run)) return fault;
+    if (const RunFault* fault = TakeSingle(at, end, run)) return fault;
     NoteLength(state, run.length);
     return nullptr;
   }
@@ -165,13 +165,13 @@ const Fault* ObjectCode::Take(const uint8_t*& at, const uint8_t* end, State& sta
       run.payload = run.length;
       break;
     case kPlain:
-      if (const Fault* fault = TakeLength(at, end, run.length)) return fault;
+      if (const RunFault* fault = TakeLength(at, end, run.length)) return fault;
       run.payload = run.length;
       break;
     case kFramedAsLast:
     case kFramedAsLong:
     case kFramed:
-      if (const Fault* fault = TakeFramed(kind, at, end, state, run)) return fault;
+      if (const RunFault* fault = TakeFramed(kind, at, end, state, run)) return fault;
       break;
     default:
       return &kNoKind;
@@ -180,7 +180,7 @@ const Fault* ObjectCode::Take(const uint8_t*& at, const uint8_t* end, State& sta
   return nullptr;
 }
 
-const Fault* ObjectCode::Refuse(const Run& run, const Place& end) {
+const RunFault* ObjectCode::Refuse(const Run& run, const Place& end) {
   if (run.length > kBlockBytesMax) return &kLongBlock;
   if (run.framing > kBlockBytesMax || run.payload > run.length ||
       (run.framing == 0 && run.payload != run.length) || (run.framing != 0 && run.length == 0))

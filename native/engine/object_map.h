@@ -56,8 +56,8 @@ struct ObjectCode {
     place.framing_before += count * run.framing;
   }
   static uint8_t* Put(const Run& run, State& state, uint8_t* out);
-  static const Fault* Take(const uint8_t*& at, const uint8_t* end, State& state, Run& run);
-  static const Fault* Refuse(const Run& run, const Place& end);
+  static const RunFault* Take(const uint8_t*& at, const uint8_t* end, State& state, Run& run);
+  static const RunFault* Refuse(const Run& run, const Place& end);
 };
 extern template class CodedRuns<ObjectCode>;
 

@@ -1,478 +1,684 @@
 #include "pack_store.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <optional>
 
 #include "blake3.h"
 #include "chunker.h"
-#include "crc32c.h"
 
 namespace capstan {
 namespace {
 
-constexpr uint8_t kPackMagic[8] = {'C', 'A', 'P', 'S', 'P', 'A', 'C', 'K'};
-constexpr uint8_t kIndexMagic[8] = {'C', 'A', 'P', 'S', 'I', 'N', 'D', 'X'};
-constexpr uint32_t kEntryMagic = 0x4b4e4843;  // "CHNK"
-constexpr uint32_t kVersion = 1;
-constexpr size_t kIndexHeaderBytes = 64;
-constexpr size_t kIndexEntryBytes = 48;
-constexpr uint64_t kIndexBytesMax = 1ull << 30;
-// Compression never makes a chunk longer than this: it is stored raw then.
-constexpr uint32_t kStoredBytesMax = kChunkBytesMax;
-
-struct EntryHeader {
-  uint8_t codec;
-  uint32_t content_length;
-  uint32_t stored_length;
-  Digest digest;
-  uint32_t crc;
-};
-
-// The fields before the checksum.
-constexpr size_t kEntryHeaderCheckedBytes = kEntryHeaderBytes - 4;
-
-void WriteEntry(Bytes& out, const NewChunk& chunk) {
-  const size_t start = out.size();
-  Writer writer(out);
-  writer.U32(kEntryMagic);
-  writer.U32(static_cast<uint32_t>(chunk.encoded.codec));
-  writer.U32(chunk.content_length);
-  writer.U32(static_cast<uint32_t>(chunk.encoded.stored.size()));
-  writer.Raw(chunk.digest);
-  const uint32_t crc = Crc32c(Crc32c(0, View(out).subspan(start)), chunk.encoded.stored);
-  writer.U32(crc);
-  writer.Raw(chunk.encoded.stored);
-}
-
-// Nothing where the bytes are no entry header.
-std::optional<EntryHeader> ParseEntryHeader(View bytes) {
-  Reader reader(bytes);
-  if (reader.U32() != kEntryMagic) return std::nullopt;
-  const uint32_t codec = reader.U32();
-  EntryHeader header{static_cast<uint8_t>(codec), reader.U32(), reader.U32(), {}, 0};
-  header.digest = reader.TakeDigest();
-  header.crc = reader.U32();
-  if (reader.failed() || codec > 0xff || header.content_length == 0 ||
-      header.content_length > kChunkBytesMax || header.stored_length > kStoredBytesMax)
-    return std::nullopt;
-  return header;
-}
-
-bool EntryChecks(View header, View stored, uint32_t crc) {
-  return Crc32c(Crc32c(0, header.first(kEntryHeaderCheckedBytes)), stored) == crc;
-}
-
-Bytes FileHeader(const uint8_t (&magic)[8], uint32_t number, const StoreId& id, uint64_t count) {
-  Bytes bytes;
-  Writer writer(bytes);
-  writer.Raw(magic);
-  writer.U32(kVersion);
-  writer.U32(number);
-  writer.Raw(id);
-  writer.U64(count);
-  bytes.resize(60);
-  writer.U32(Crc32c(0, bytes));
-  return bytes;
-}
-
-std::string At(const std::string& name, uint64_t offset) {
-  return name + " at " + std::to_string(offset);
-}
-
-std::string PackName(uint32_t number, const char* suffix) {
-  char name[40];
-  std::snprintf(name, sizeof name, "packs/%08u.%s", number, suffix);
-  return name;
-}
-
-// Every whole entry of `bytes` from `offset` on that checks, found by its magic wherever it starts.
-std::optional<size_t> FindEntry(View bytes, size_t offset) {
-  for (; offset + kEntryHeaderBytes <= bytes.size(); ++offset) {
-    if (bytes[offset] != (kEntryMagic & 0xff)) continue;
-    const View header_bytes = bytes.subspan(offset, kEntryHeaderBytes);
-    const auto header = ParseEntryHeader(header_bytes);
-    if (!header || header->stored_length > bytes.size() - offset - kEntryHeaderBytes) continue;
-    const View stored = bytes.subspan(offset + kEntryHeaderBytes, header->stored_length);
-    if (EntryChecks(header_bytes, stored, header->crc)) return offset;
-  }
-  return std::nullopt;
-}
+// Region numbers that a stream sets aside at a time.
+constexpr uint32_t kIdExtent = 16;
+// Of consecutive new chunks, so many regions are compressed against what they replace; what is longer is
+// rather something new.
+constexpr unsigned kDeltaCountMax = 4;
+// Old bytes taken in front of and behind those replaced: insertions and deletions shift.
+constexpr uint64_t kBaseSlackBytes = 64 * 1024;
+constexpr size_t kSpareBuffersMax = 12;
+constexpr size_t kOpenFilesMax = 64;
 
 }  // namespace
 
-std::string PackStore::PackPath(uint32_t number, const char* suffix) const {
-  return options_.path + "/" + PackName(number, suffix);
+PackStore::PackStore(Disk& disk, Options options, Sealing* sealing)
+    : disk_(disk),
+      options_(std::move(options)),
+      sealing_(sealing),
+      writer_(options_.thread_count > 0),
+      workers_(options_.thread_count) {}
+
+PackStore::~PackStore() = default;
+
+// -- Finding
+
+ChunkRef PackStore::FindLocked(const Digest& digest) {
+  return index_->Find(digest, [&](ChunkRef ref) {
+    const auto chunks = ChunksOf(RegionOf(ref));
+    return PlaceOf(ref) < chunks.size() && chunks[PlaceOf(ref)].digest == digest;
+  });
 }
 
-Result<std::unique_ptr<PackStore>> PackStore::Open(Disk& disk, const Options& options) {
-  std::unique_ptr<PackStore> store(new PackStore(disk, options));
-  TRY(store->LoadPacks());
-  return store;
+// Empty where the region is not there, or is damaged.
+std::span<const ChunkEntry> PackStore::ChunksOf(uint32_t region) {
+  if (const auto draft = drafts_.find(region); draft != drafts_.end()) return draft->second->chunks;
+  const RegionPlace* const place = regions_.Find(region);
+  if (place == nullptr || (place->flags & RegionPlace::kBad) != 0) return {};
+  PackTable* const table = TableOf(place->pack);
+  const PackTable::Region* const found = table == nullptr ? nullptr : table->Find(region);
+  return found == nullptr ? std::span<const ChunkEntry>{} : table->ChunksOf(*found);
 }
 
-Status PackStore::LoadPacks() {
-  TRY_ASSIGN(const std::vector<std::string> names, disk_.List(options_.path + "/packs"));
-  std::vector<uint32_t> numbers;
-  for (const std::string& name : names) {
-    unsigned number = 0;
-    int length = 0;
-    if (std::sscanf(name.c_str(), "%8u.pack%n", &number, &length) == 1 &&
-        static_cast<size_t>(length) == name.size())
-      numbers.push_back(number);
+PackTable* PackStore::TableOf(uint32_t pack) {
+  if (pack == tail_number_) return &tail_table_;
+  if (const auto rebuilt = rebuilt_.find(pack); rebuilt != rebuilt_.end()) return &rebuilt->second;
+  for (auto entry = tables_.begin(); entry != tables_.end(); ++entry) {
+    if (entry->first != pack) continue;
+    tables_.splice(tables_.begin(), tables_, entry);
+    return tables_.front().second.get();
   }
-  for (size_t i = 0; i < numbers.size(); ++i) {
-    // A gap is a pack that somebody took away: its chunks are missed when they are read.
-    if (numbers[i] != i + 1 && (i == 0 || numbers[i] != numbers[i - 1] + 1))
-      damages_.push_back({PackName(numbers[i] - 1, "pack"), "the pack is missing"});
-    TRY(LoadPack(numbers[i], i + 1 == numbers.size()));
+  const auto file = PackFile(pack);
+  if (!file.ok()) return nullptr;
+  auto end = ReadPackEnd(*file.value(), pack, sealing_);
+  if (!end.ok()) return nullptr;
+  KeepTable(pack, std::make_unique<PackTable>(std::move(end.value().table)));
+  return tables_.front().second.get();
+}
+
+void PackStore::KeepTable(uint32_t pack, std::unique_ptr<PackTable> table) {
+  table_bytes_ += table->memory_bytes();
+  tables_.emplace_front(pack, std::move(table));
+  while (table_bytes_ > kTableCacheBytesMax && tables_.size() > 1) {
+    table_bytes_ -= std::min(table_bytes_, tables_.back().second->memory_bytes());
+    tables_.pop_back();
   }
-  if (!options_.writable) return Ok();
-  if (numbers.empty()) return StartPack(1);
+}
+
+Result<std::shared_ptr<File>> PackStore::PackFile(uint32_t number) {
+  if (const auto found = files_.find(number); found != files_.end()) return found->second;
+  // The last pack's file is the writer's; others can be opened again.
+  if (files_.size() >= kOpenFilesMax)
+    std::erase_if(files_, [&](const auto& entry) { return entry.first != tail_number_; });
+  TRY_ASSIGN(auto file,
+             disk_.OpenDirect(options_.path + "/" + PackName(number), OpenMode::kRead));
+  return files_[number] = std::shared_ptr<File>(std::move(file));
+}
+
+void PackStore::Touch(uint32_t region) {
+  if (RegionPlace* const place = regions_.Find(region)) place->touched = collection_;
+}
+
+// Keeps it from this collection and the next, and has the next sync make it durable.
+void PackStore::Want(ChunkRef ref) {
+  if (RegionPlace* const place = regions_.Find(RegionOf(ref))) place->wanted = collection_;
+  if (const auto draft = drafts_.find(RegionOf(ref)); draft != drafts_.end())
+    draft->second->shared = draft->second->wanted = true;
+}
+
+std::optional<ChunkRef> PackStore::Find(const Digest& digest) {
+  const std::lock_guard guard(mutex_);
+  const ChunkRef ref = FindLocked(digest);
+  if (ref == kNoChunk) return std::nullopt;
+  Want(ref);
+  return ref;
+}
+
+Result<ChunkEntry> PackStore::EntryOf(ChunkRef ref) {
+  const std::lock_guard guard(mutex_);
+  const uint32_t region = RegionOf(ref);
+  if (const auto draft = drafts_.find(region);
+      draft != drafts_.end() && PlaceOf(ref) < draft->second->chunks.size())
+    return draft->second->chunks[PlaceOf(ref)];
+  const RegionPlace* const place = regions_.Find(region);
+  // The table knows of a damaged region what was in it.
+  PackTable* const table = place == nullptr ? nullptr : TableOf(place->pack);
+  const PackTable::Region* const found = table == nullptr ? nullptr : table->Find(region);
+  if (found == nullptr || PlaceOf(ref) >= found->chunk_count)
+    return Error{ErrorCode::kCorrupt, place == nullptr ? "packs" : PackName(place->pack),
+                 "a chunk that an image refers to is missing"};
+  return table->ChunksOf(*found)[PlaceOf(ref)];
+}
+
+// -- Drafting
+
+PackStore::Draft PackStore::NewDraft(uint32_t (&ids)[2]) {
+  if (ids[0] == ids[1]) {
+    ids[0] = next_region_;
+    ids[1] = next_region_ += kIdExtent;
+  }
+  auto draft = std::make_shared<RegionDraft>();
+  draft->id = ids[0]++;
+  if (!spare_.empty()) {
+    draft->content = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  draft->content.reserve(kRegionContentBytes + kChunkBytesMax);
+  drafts_[draft->id] = draft;
+  return draft;
+}
+
+// The chunk that followed `ref` when it was first written.
+ChunkRef PackStore::Successor(ChunkRef ref) {
+  if (PlaceOf(ref) + 1 < ChunksOf(RegionOf(ref)).size()) return ref + 1;
+  return RefOf(RegionOf(ref) + 1, 0);
+}
+
+// Where `ref` can be compressed against: itself, or what its own region was compressed against, since a chain
+// of two would cost every reader. kNoChunk: neither.
+ChunkRef PackStore::BaseAt(ChunkRef ref) {
+  const RegionPlace* place = regions_.Find(RegionOf(ref));
+  if (place == nullptr || (place->flags & RegionPlace::kBad) != 0) return kNoChunk;
+  if ((place->flags & RegionPlace::kDelta) == 0) return ref;
+  PackTable* const table = TableOf(place->pack);
+  const PackTable::Region* const found = table == nullptr ? nullptr : table->Find(RegionOf(ref));
+  if (found == nullptr || found->base_count == 0) return kNoChunk;
+  const BaseRun& run = table->BasesOf(*found)[0];
+  const uint32_t step = std::min<uint32_t>(PlaceOf(ref), run.count - 1u);
+  place = regions_.Find(run.region);
+  if (place == nullptr || place->flags != 0) return kNoChunk;
+  return RefOf(run.region, run.first + step);
+}
+
+// The chunk `bytes` behind the start of `ref`, as they lie.
+ChunkRef PackStore::Advance(ChunkRef ref, uint64_t bytes) {
+  while (true) {
+    const auto chunks = ChunksOf(RegionOf(ref));
+    if (PlaceOf(ref) >= chunks.size()) return kNoChunk;
+    const uint32_t length = chunks[PlaceOf(ref)].length;
+    if (bytes < length) return ref;
+    bytes -= length;
+    ref = Successor(ref);
+  }
+}
+
+PackStore::Draft& PackStore::OpenDraft(ChunkStream& stream) {
+  if (stream.delta && stream.delta->closed) stream.delta.reset();
+  if (stream.plain && stream.plain->closed) stream.plain.reset();
+  if (stream.delta) return stream.delta;
+  if (stream.last_match != kNoChunk && stream.delta_count < kDeltaCountMax) {
+    const ChunkRef replaced =
+        stream.delta_count == 0 ? Successor(stream.last_match) : stream.next_base;
+    const ChunkRef base = replaced == kNoChunk ? kNoChunk : BaseAt(replaced);
+    if (base != kNoChunk) {
+      stream.delta = NewDraft(stream.delta_ids);
+      stream.delta->base = base;
+      ++stream.delta_count;
+      return stream.delta;
+    }
+    stream.delta_count = kDeltaCountMax;
+  }
+  if (!stream.plain) stream.plain = NewDraft(stream.plain_ids);
+  return stream.plain;
+}
+
+// The chunks that a draft is compressed against: from a little before those it replaces to a little behind.
+void PackStore::FindBases(RegionDraft& draft) {
+  ChunkRef ref = draft.base;
+  uint64_t wanted = draft.content.size() + kBaseSlackBytes;
+  if (PlaceOf(ref) > 0) {
+    --ref;
+    wanted += ChunksOf(RegionOf(ref))[PlaceOf(ref)].length;
+  }
+  wanted = std::min<uint64_t>(wanted, kBaseBytesMax - kChunkBytesMax);
+  uint64_t found = 0;
+  while (found < wanted && draft.bases.size() < kBaseRunCountMax) {
+    const uint32_t region = RegionOf(ref);
+    const RegionPlace* const place = regions_.Find(region);
+    // Depth 1, and only what lies in a pack: a draft may wait for this very one.
+    if (place == nullptr || place->flags != 0 || drafts_.contains(region)) break;
+    const auto chunks = ChunksOf(region);
+    BaseRun run{region, static_cast<uint8_t>(PlaceOf(ref)), 0};
+    for (size_t i = run.first; i < chunks.size() && found < wanted; ++i, ++run.count)
+      found += chunks[i].length;
+    if (run.count == 0) break;
+    draft.bases.push_back(run);
+    Touch(region);
+    ref = RefOf(region + 1, 0);
+  }
+}
+
+void PackStore::CloseDraft(Draft& draft, std::vector<Draft>& closing) {
+  if (!draft || draft->closed) return;
+  draft->closed = true;
+  if (draft->base != kNoChunk) FindBases(*draft);
+  draft->sequence = next_sequence_++;
+  outstanding_.insert(draft->sequence);
+  closing.push_back(std::move(draft));
+  draft.reset();
+}
+
+ChunkRef PackStore::Take(ChunkStream& stream, const Digest& digest, View content, bool* is_new) {
+  std::vector<Draft> closing;
+  ChunkRef ref;
+  {
+    const std::lock_guard guard(mutex_);
+    ref = FindLocked(digest);
+    *is_new = ref == kNoChunk;
+    if (!*is_new) {
+      Touch(RegionOf(ref));
+      if (const auto found = drafts_.find(RegionOf(ref));
+          found != drafts_.end() && found->second != stream.plain && found->second != stream.delta)
+        found->second->shared = true;
+      CloseDraft(stream.delta, closing);
+      stream.last_match = ref;
+      stream.delta_count = 0;
+    } else {
+      Draft& draft = OpenDraft(stream);
+      ref = RefOf(draft->id, static_cast<uint32_t>(draft->chunks.size()));
+      draft->chunks.push_back({digest, static_cast<uint32_t>(content.size())});
+      draft->content.insert(draft->content.end(), content.begin(), content.end());
+      index_->Insert(digest, ref);
+      ++chunk_count_;
+      unique_bytes_ += content.size();
+      if (draft->content.size() >= kRegionContentBytes ||
+          draft->chunks.size() == kRegionChunkCountMax) {
+        if (draft->base != kNoChunk)
+          stream.next_base = Advance(draft->base, draft->content.size());
+        CloseDraft(draft, closing);
+      }
+    }
+  }
+  Submit(closing);
+  return ref;
+}
+
+void PackStore::End(ChunkStream& stream) {
+  std::vector<Draft> closing;
+  {
+    const std::lock_guard guard(mutex_);
+    CloseDraft(stream.delta, closing);
+    CloseDraft(stream.plain, closing);
+    stream = ChunkStream{};
+  }
+  Submit(closing);
+}
+
+// -- Writing
+
+void PackStore::Submit(std::vector<Draft>& closing) {
+  for (const Draft& draft : closing)
+    if (!workers_.TrySubmit([this, draft] { WriteDraft(draft); })) WriteDraft(draft);
+}
+
+Result<Bytes> PackStore::BasePrefix(const std::vector<BaseRun>& bases) {
+  Bytes prefix;
+  for (const BaseRun& run : bases) {
+    TRY_ASSIGN(const auto content, Content(run.region, 1));
+    if (run.first + size_t{run.count} > content->ends.size())
+      return Error{ErrorCode::kCorrupt, "packs", "what a region was compressed against is shorter"};
+    for (uint32_t i = 0; i < run.count; ++i) {
+      const View chunk = content->Chunk(run.first + i);
+      prefix.insert(prefix.end(), chunk.begin(), chunk.end());
+    }
+    if (prefix.size() > kBaseBytesMax)
+      return Error{ErrorCode::kCorrupt, "packs", "what a region was compressed against is too long"};
+  }
+  return prefix;
+}
+
+void PackStore::WriteDraft(const Draft& draft) {
+  Encoded encoded{draft, {}, {draft->chunks, std::move(draft->bases)}, {}};
+  {
+    const std::lock_guard guard(mutex_);
+    if (!spare_.empty()) {
+      encoded.bytes = std::move(spare_.back());
+      spare_.pop_back();
+      encoded.bytes.clear();
+    }
+  }
+  const auto content_bytes = static_cast<uint32_t>(draft->content.size());
+  BeginRegion(encoded.lists, encoded.bytes);
+  Codec codec = Codec::kRaw;
+  if (!encoded.lists.bases.empty()) {
+    const auto prefix = BasePrefix(encoded.lists.bases);
+    if (prefix.ok() && CompressAgainst(prefix.value(), draft->content, encoded.bytes)) {
+      codec = Codec::kDelta;
+    } else {
+      encoded.lists.bases.clear();
+      encoded.bytes.clear();
+      BeginRegion(encoded.lists, encoded.bytes);
+    }
+  }
+  if (codec == Codec::kRaw && options_.compress)
+    codec = Compress(draft->content, encoded.bytes);
+  else if (codec == Codec::kRaw)
+    encoded.bytes.insert(encoded.bytes.end(), draft->content.begin(), draft->content.end());
+  FinishRegion(draft->id, codec, content_bytes, encoded.lists, sealing_, 0, encoded.bytes);
+  encoded.header = *ParseRegionHeader(encoded.bytes);
+
+  const std::lock_guard guard(append_mutex_);
+  // In the order they came: what waits for space goes first.
+  const Status appended =
+      stalled_.empty() ? AppendEncoded(encoded)
+                       : Status(Error{ErrorCode::kNoSpace, options_.path, "no space"});
+  if (appended.ok()) return;
+  const std::lock_guard inner(mutex_);
+  if (appended.error().code == ErrorCode::kNoSpace) {
+    stalled_.push_back(std::move(encoded));
+    full_ = true;
+  } else if (!failed_) {
+    failed_ = appended.error();
+  }
+  settled_.notify_all();
+}
+
+Status PackStore::AppendEncoded(Encoded& encoded) {
+  bool roll;
+  {
+    const std::lock_guard guard(mutex_);
+    roll = tail_sealed_ || (!tail_table_.regions().empty() &&
+                            writer_.end() + encoded.bytes.size() > options_.pack_bytes_max);
+  }
+  if (roll) TRY(Roll());
+  const uint64_t offset = writer_.end();
+  TRY(writer_.Append(encoded.bytes));
+  const std::lock_guard guard(mutex_);
+  RegionPlace& place = regions_[encoded.header.id];
+  place = {tail_number_, static_cast<uint32_t>(offset), encoded.header.total_bytes,
+           encoded.header.codec == Codec::kDelta ? RegionPlace::kDelta : uint8_t{0}, collection_,
+           encoded.draft && encoded.draft->wanted ? collection_ : place.wanted, 0};
+  tail_table_.Add(encoded.header, static_cast<uint32_t>(offset), encoded.lists);
+  stored_bytes_ += encoded.bytes.size();
+  if (encoded.draft) {
+    drafts_.erase(encoded.header.id);
+    outstanding_.erase(encoded.draft->sequence);
+    for (Bytes* bytes : {&encoded.draft->content, &encoded.bytes}) {
+      if (spare_.size() >= kSpareBuffersMax) break;
+      bytes->clear();
+      spare_.push_back(std::move(*bytes));
+    }
+  }
+  settled_.notify_all();
   return Ok();
 }
 
-Status PackStore::LoadPack(uint32_t number, bool last) {
-  ++pack_count_;
-  if (!last) {
-    TRY_ASSIGN(const bool loaded, LoadIndex(number));
-    if (loaded) return Ok();
+// Seals the last pack and begins the next. Goes on where it was left where the disk was full.
+Status PackStore::Roll() {
+  std::shared_ptr<File> file;
+  uint32_t number;
+  {
+    const std::lock_guard guard(mutex_);
+    number = tail_number_;
+    file = files_[number];
   }
-  TRY_ASSIGN(auto file, disk_.Open(PackPath(number, "pack"),
-                                   options_.writable ? OpenMode::kWrite : OpenMode::kRead));
-  File& opened = *file;
-  files_[number] = std::move(file);
-  return ScanPack(number, opened, last);
-}
-
-Result<bool> PackStore::LoadIndex(uint32_t number) {
-  const std::string name = PackName(number, "index");
-  auto opened = disk_.Open(options_.path + "/" + name, OpenMode::kRead);
-  if (!opened.ok()) {
-    if (opened.error().code != ErrorCode::kNotFound) return opened.error();
-    // A crash between sealing and indexing leaves none.
-    return false;
+  if (!tail_sealed_) {
+    TRY(writer_.Flush());
+    const Bytes end = EncodePackEnd(tail_table_, number, writer_.end(), sealing_);
+    TRY(writer_.Append(end));
+    tail_sealed_ = true;
+    const std::lock_guard guard(mutex_);
+    stored_bytes_ += end.size();
   }
-  const auto damaged = [&](const char* what) {
-    damages_.push_back({name, std::string(what) + "; rebuilt from the pack"});
-    return false;
-  };
-  TRY_ASSIGN(const Bytes bytes, ReadWhole(*opened.value(), kIndexBytesMax, name));
-  if (bytes.size() < kIndexHeaderBytes + 4) return damaged("the index is cut short");
-  const View all(bytes);
-  Reader tail(all.last(4));
-  if (Crc32c(0, all.first(all.size() - 4)) != tail.U32()) return damaged("the index is damaged");
-  Reader reader(all.first(all.size() - 4));
-  const Bytes expected = FileHeader(kIndexMagic, number, options_.store_id, 0);
-  const View magic = reader.Raw(8);
-  if (!std::equal(magic.begin(), magic.end(), expected.begin()) || reader.U32() != kVersion ||
-      reader.U32() != number)
-    return damaged("the index belongs to something else");
-  reader.Raw(16);
-  const uint64_t count = reader.U64();
-  reader.Raw(kIndexHeaderBytes - reader.offset());
-  if (count * kIndexEntryBytes + 8 != reader.left()) return damaged("the index is cut short");
-  const uint64_t pack_bytes = reader.U64();
-  for (uint64_t i = 0; i < count; ++i) {
-    const Digest digest = reader.TakeDigest();
-    ChunkPlace place{number, reader.U64(), reader.U32(), reader.U32()};
-    if (index_.emplace(digest, place).second) unique_bytes_ += place.content_length;
+  if (!tail_done_) {
+    TRY(writer_.Flush());
+    if (const Status synced = writer_.Sync(); !synced.ok()) return Fail(synced.error());
+    tail_done_ = true;
   }
-  stored_bytes_ += pack_bytes;
-  return true;
-}
-
-Status PackStore::ScanPack(uint32_t number, File& file, bool last) {
-  const std::string name = PackName(number, "pack");
-  TRY_ASSIGN(const Bytes bytes, ReadWhole(file, options_.pack_bytes_max * 2 + (64u << 20), name));
-  const View all(bytes);
-  const Bytes header = FileHeader(kPackMagic, number, options_.store_id, 0);
-  const bool synced_beyond = !last || number < options_.synced.pack;
-  const uint64_t acknowledged =
-      synced_beyond ? bytes.size() : number == options_.synced.pack ? options_.synced.offset : 0;
-  const size_t damages_before = damages_.size();
-  size_t offset = kPackHeaderBytes;
-  if (bytes.size() < header.size() || !std::equal(header.begin(), header.end(), bytes.begin())) {
-    if (acknowledged > 0) damages_.push_back({At(name, 0), "the pack's header is damaged"});
-    if (acknowledged == 0) offset = 0;
-  }
-  while (offset >= kPackHeaderBytes && offset < bytes.size()) {
-    const View rest = all.subspan(offset);
-    const auto entry =
-        rest.size() < kEntryHeaderBytes ? std::nullopt : ParseEntryHeader(rest.first(kEntryHeaderBytes));
-    const bool whole = entry && entry->stored_length <= rest.size() - kEntryHeaderBytes;
-    if (whole && EntryChecks(rest.first(kEntryHeaderBytes),
-                             rest.subspan(kEntryHeaderBytes, entry->stored_length), entry->crc)) {
-      const ChunkPlace place{number, offset, entry->content_length, entry->stored_length};
-      if (index_.emplace(entry->digest, place).second) unique_bytes_ += entry->content_length;
-      offset += kEntryHeaderBytes + entry->stored_length;
-      continue;
-    }
-    // Not acknowledged: the torn end of what a crash interrupted.
-    if (offset >= acknowledged) break;
-    damages_.push_back({At(name, offset), "the entry's checksum does not match"});
-    // An entry whose header is whole is still known by it, so that reading it says where it is damaged.
-    if (whole)
-      condemned_.emplace(entry->digest, ChunkPlace{number, offset, entry->content_length,
-                                                   entry->stored_length});
-    const auto next = FindEntry(all, offset + 1);
-    if (!next) {
-      offset = std::max<size_t>(offset, std::min<uint64_t>(acknowledged, bytes.size()));
-      break;
-    }
-    offset = *next;
-  }
-  if (acknowledged > bytes.size())
-    damages_.push_back({At(name, bytes.size()), "the pack is cut short"});
-  stored_bytes_ += offset;
-  if (!last) {
-    // A damaged pack is scanned at each opening, so that its damage stays known.
-    const bool whole = damages_.size() == damages_before;
-    return options_.writable && whole ? TryWriteIndex(number) : Ok();
-  }
-  tail_number_ = number;
-  tail_bytes_ = offset;
-  if (!options_.writable) return Ok();
-  if (offset < kPackHeaderBytes) {
-    TRY(file.Truncate(0));
-    TRY(file.WriteAt(0, header));
-    tail_bytes_ = kPackHeaderBytes;
-  } else if (offset < bytes.size()) {
-    TRY(file.Truncate(offset));
-  }
-  // What a killed process wrote may be in memory only; chunks found here will be referred to.
-  TRY(file.Sync());
-  TRY(disk_.SyncDirectory(options_.path + "/packs"));
-  tail_synced_ = tail_bytes_;
-  return Ok();
+  return StartPack(number + 1);
 }
 
 Status PackStore::StartPack(uint32_t number) {
-  TRY_ASSIGN(auto file, disk_.Open(PackPath(number, "pack"), OpenMode::kCreate));
+  const std::string path = options_.path + "/" + PackName(number);
+  PackHeader header{number, 0, options_.store_id};
+  {
+    const std::lock_guard guard(mutex_);
+    if (next_region_ > kRegionIdMax)
+      return Error{ErrorCode::kLimit, options_.path, "the store has used up its region numbers"};
+    header.next_region = next_region_;
+  }
+  TRY_ASSIGN(auto opened, disk_.OpenDirect(path, OpenMode::kCreate));
   const auto begin = [&]() -> Status {
-    TRY(file->WriteAt(0, FileHeader(kPackMagic, number, options_.store_id, 0)));
-    TRY(file->Sync());
+    const Bytes bytes = EncodePackHeader(header);
+    AlignedBuffer buffer(bytes.size());
+    std::copy(bytes.begin(), bytes.end(), buffer.data());
+    TRY(opened->WriteAt(0, buffer.span()));
+    TRY(opened->Sync());
     return disk_.SyncDirectory(options_.path + "/packs");
   };
   if (const Status begun = begin(); !begun.ok()) {
     // Without this the name would stay taken; if it fails too, the next opening mends the empty pack.
-    if (!disk_.Remove(PackPath(number, "pack")).ok()) return Fail(begun.error());
+    if (!disk_.Remove(path).ok()) return Fail(begun.error());
     return begun.error();
   }
-  files_[number] = std::move(file);
-  ++pack_count_;
+  const std::shared_ptr<File> file(std::move(opened));
+  writer_.Attach(file, kPackHeaderBytes);
+  tail_sealed_ = tail_done_ = false;
+  const std::lock_guard guard(mutex_);
+  if (tail_number_ != 0)
+    KeepTable(tail_number_, std::make_unique<PackTable>(std::move(tail_table_)));
+  tail_table_ = PackTable{};
   tail_number_ = number;
-  tail_bytes_ = tail_synced_ = kPackHeaderBytes;
+  packs_.insert(number);
+  files_[number] = file;
   stored_bytes_ += kPackHeaderBytes;
   return Ok();
 }
 
-Status PackStore::WriteIndex(uint32_t number) {
-  std::vector<std::pair<Digest, ChunkPlace>> entries;
-  uint64_t pack_bytes = kPackHeaderBytes;
-  for (const auto& [digest, place] : index_) {
-    if (place.pack != number) continue;
-    entries.emplace_back(digest, place);
-    pack_bytes += kEntryHeaderBytes + place.stored_length;
-  }
-  std::sort(entries.begin(), entries.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
-  Bytes bytes = FileHeader(kIndexMagic, number, options_.store_id, entries.size());
-  Writer writer(bytes);
-  writer.U64(pack_bytes);
-  for (const auto& [digest, place] : entries) {
-    writer.Raw(digest);
-    writer.U64(place.offset);
-    writer.U32(place.content_length);
-    writer.U32(place.stored_length);
-  }
-  writer.U32(Crc32c(0, bytes));
-  // Renamed into place whole, so that an index that does not check was damaged and not torn.
-  const std::string temporary = PackPath(number, "index~");
-  TRY_ASSIGN(const bool leftover, disk_.Exists(temporary));
-  if (leftover) TRY(disk_.Remove(temporary));
-  TRY_ASSIGN(auto file, disk_.Open(temporary, OpenMode::kCreate));
-  TRY(file->WriteAt(0, bytes));
-  TRY(file->Sync());
-  TRY(disk_.Rename(temporary, PackPath(number, "index")));
-  return disk_.SyncDirectory(options_.path + "/packs");
+Status PackStore::Fail(const Error& error) {
+  const std::lock_guard guard(mutex_);
+  if (!failed_) failed_ = error;
+  settled_.notify_all();
+  return error;
 }
 
-Status PackStore::Fail(const Error& error) {
-  if (failure_.empty() && error.code != ErrorCode::kCrashed) failure_ = error.place + ": " + error.what;
-  return error;
+// The first to ask hears what it was, later ones that the store has failed.
+Status PackStore::CheckFailed() {
+  if (!failed_) return Ok();
+  if (!failure_told_ || failed_->code == ErrorCode::kCrashed) {
+    failure_told_ = true;
+    return *failed_;
+  }
+  return Error{ErrorCode::kFailed, options_.path, failed_->place + ": " + failed_->what};
 }
 
 std::string PackStore::failure() const {
   const std::lock_guard guard(mutex_);
-  return failure_;
+  return failed_ && failed_->code != ErrorCode::kCrashed ? failed_->place + ": " + failed_->what
+                                                         : std::string();
 }
 
-Status PackStore::SealTail() {
-  File& file = *files_[tail_number_];
-  if (tail_synced_ < tail_bytes_)
-    if (const Status synced = file.Sync(); !synced.ok()) return Fail(synced.error());
-  tail_synced_ = tail_bytes_;
-  TRY(TryWriteIndex(tail_number_));
-  return StartPack(tail_number_ + 1);
-}
-
-// An index only saves the next opening a scan: a disk too full for it keeps nobody from going on.
-Status PackStore::TryWriteIndex(uint32_t number) {
-  const Status written = WriteIndex(number);
-  if (!written.ok() && written.error().code == ErrorCode::kCrashed) return written;
-  return Ok();
-}
-
-bool PackStore::Has(const Digest& digest) const {
+uint32_t PackStore::next_region() const {
   const std::lock_guard guard(mutex_);
-  return index_.contains(digest);
+  return next_region_;
 }
 
-std::optional<uint32_t> PackStore::ContentLength(const Digest& digest) const {
-  const std::lock_guard guard(mutex_);
-  const auto found = index_.find(digest);
-  if (found == index_.end()) return std::nullopt;
-  return found->second.content_length;
-}
-
-Status PackStore::Append(const std::vector<NewChunk>& chunks) {
-  const std::lock_guard guard(mutex_);
-  if (!failure_.empty()) return Error{ErrorCode::kFailed, options_.path, failure_};
-  if (tail_bytes_ >= options_.pack_bytes_max) TRY(SealTail());
-  Bytes bytes;
-  std::vector<std::pair<Digest, ChunkPlace>> added;
-  std::unordered_map<Digest, bool, DigestHash> seen;
-  for (const NewChunk& chunk : chunks) {
-    if (index_.contains(chunk.digest) || !seen.emplace(chunk.digest, true).second) continue;
-    added.emplace_back(chunk.digest,
-                       ChunkPlace{tail_number_, tail_bytes_ + bytes.size(), chunk.content_length,
-                                  static_cast<uint32_t>(chunk.encoded.stored.size())});
-    WriteEntry(bytes, chunk);
-  }
-  if (bytes.empty()) return Ok();
-  File& file = *files_[tail_number_];
-  if (const Status written = file.WriteAt(tail_bytes_, bytes); !written.ok()) {
-    // What got onto the disk of it goes again, or the next entry would stand behind a torn one.
-    if (const Status cut = file.Truncate(tail_bytes_); !cut.ok()) return Fail(cut.error());
-    return written;
-  }
-  tail_bytes_ += bytes.size();
-  stored_bytes_ += bytes.size();
-  for (const auto& [digest, place] : added) {
-    index_.emplace(digest, place);
-    unique_bytes_ += place.content_length;
-  }
-  return Ok();
-}
-
-Result<Watermark> PackStore::Sync() {
-  const std::lock_guard guard(mutex_);
-  if (!failure_.empty()) return Error{ErrorCode::kFailed, options_.path, failure_};
-  if (tail_synced_ < tail_bytes_) {
-    // After a failed sync nobody knows what the disk has.
-    if (const Status synced = files_[tail_number_]->Sync(); !synced.ok())
-      return Fail(synced.error()).error();
-    tail_synced_ = tail_bytes_;
-  }
-  return Watermark{tail_number_, tail_bytes_};
-}
-
-Result<File*> PackStore::PackFile(uint32_t number) {
-  if (const auto found = files_.find(number); found != files_.end()) return found->second.get();
-  TRY_ASSIGN(auto file, disk_.Open(PackPath(number, "pack"), OpenMode::kRead));
-  return (files_[number] = std::move(file)).get();
-}
-
-// Header and stored bytes of a chunk's entry, checked.
-Result<Bytes> PackStore::ReadEntry(const Digest& digest, ChunkPlace& place) {
-  File* file = nullptr;
+Status PackStore::CheckRoom() {
   {
     const std::lock_guard guard(mutex_);
-    const auto found = index_.find(digest);
-    if (found == index_.end()) {
-      const auto condemned = condemned_.find(digest);
-      if (condemned == condemned_.end())
-        return Error{ErrorCode::kCorrupt, "packs", "a chunk that an image refers to is missing"};
-      return Error{ErrorCode::kCorrupt,
-                   At(PackName(condemned->second.pack, "pack"), condemned->second.offset),
-                   "the chunk is damaged"};
+    TRY(CheckFailed());
+    if (!full_) return Ok();
+  }
+  return RetryStalled();
+}
+
+Status PackStore::RetryStalled() {
+  const std::lock_guard guard(append_mutex_);
+  const auto retry = [&]() -> Status {
+    writer_.Retry();
+    while (!stalled_.empty()) {
+      TRY(AppendEncoded(stalled_.front()));
+      stalled_.erase(stalled_.begin());
     }
-    place = found->second;
+    return writer_.Flush();
+  };
+  const Status retried = retry();
+  if (!retried.ok() && retried.error().code != ErrorCode::kNoSpace) return Fail(retried.error());
+  const std::lock_guard inner(mutex_);
+  full_ = !retried.ok();
+  return retried;
+}
+
+Result<Watermark> PackStore::Sync(std::span<ChunkStream* const> streams) {
+  std::vector<Draft> closing;
+  uint64_t sequence;
+  {
+    const std::lock_guard guard(mutex_);
+    TRY(CheckFailed());
+    for (ChunkStream* const stream : streams) {
+      CloseDraft(stream->delta, closing);
+      CloseDraft(stream->plain, closing);
+    }
+    // What another stream has drafted and this one refers to.
+    std::vector<Draft> shared;
+    for (const auto& [id, draft] : drafts_)
+      if (draft->shared && !draft->closed) shared.push_back(draft);
+    std::sort(shared.begin(), shared.end(),
+              [](const Draft& a, const Draft& b) { return a->id < b->id; });
+    for (Draft& draft : shared) CloseDraft(draft, closing);
+    sequence = next_sequence_;
+  }
+  Submit(closing);
+  while (true) {
+    bool full;
+    {
+      std::unique_lock lock(mutex_);
+      const auto settled = [&] {
+        return outstanding_.empty() || *outstanding_.begin() >= sequence;
+      };
+      settled_.wait(lock, [&] { return failed_ || full_ || settled(); });
+      TRY(CheckFailed());
+      full = full_;
+      if (!full && settled()) break;
+    }
+    TRY(RetryStalled());
+  }
+  return SyncTail();
+}
+
+// Several syncs at once share one: who waited finds that it was done.
+Result<Watermark> PackStore::SyncTail() {
+  Watermark needed;
+  {
+    const std::lock_guard guard(append_mutex_);
+    needed = {tail_number_, writer_.end(), 0};
+  }
+  const std::lock_guard sync_guard(sync_mutex_);
+  if (!synced_.Before(needed)) return synced_;
+  Watermark reached;
+  {
+    const std::lock_guard guard(append_mutex_);
+    if (const Status flushed = writer_.Flush(); !flushed.ok()) {
+      if (flushed.error().code != ErrorCode::kNoSpace) return Fail(flushed.error()).error();
+      const std::lock_guard inner(mutex_);
+      full_ = true;
+      return flushed.error();
+    }
+    const std::lock_guard inner(mutex_);
+    reached = {tail_number_, writer_.end(), next_region_};
+  }
+  // A pack that was sealed meanwhile was synced then.
+  if (const Status synced = writer_.Sync(); !synced.ok()) return Fail(synced.error()).error();
+  synced_ = reached;
+  return reached;
+}
+
+// -- Reading
+
+Result<PackStore::RawRegion> PackStore::ReadRaw(uint32_t region) {
+  RegionPlace place;
+  std::shared_ptr<File> file;
+  bool unwritten = false;
+  {
+    const std::lock_guard guard(mutex_);
+    const RegionPlace* const found = regions_.Find(region);
+    if (found == nullptr)
+      return Error{ErrorCode::kCorrupt, "packs", "a chunk that an image refers to is missing"};
+    place = *found;
     TRY_ASSIGN(file, PackFile(place.pack));
+    unwritten = options_.writable && place.pack == tail_number_ &&
+                place.offset + uint64_t{place.total_bytes} > writer_.written_end();
   }
-  Bytes bytes(kEntryHeaderBytes + place.stored_length);
-  if (const Status read = file->ReadAt(place.offset, bytes); !read.ok()) {
-    const Error& error = read.error();
-    if (error.code != ErrorCode::kCorrupt) return error;
-    return Condemn(digest, place, "the pack is cut short");
+  if (unwritten) {
+    const std::lock_guard guard(append_mutex_);
+    TRY(writer_.Flush());
   }
-  const View all(bytes);
-  const auto header = ParseEntryHeader(all.first(kEntryHeaderBytes));
-  if (!header || header->stored_length != place.stored_length ||
-      header->content_length != place.content_length || header->digest != digest ||
-      !EntryChecks(all.first(kEntryHeaderBytes), all.subspan(kEntryHeaderBytes), header->crc))
-    return Condemn(digest, place, "the entry's checksum does not match");
-  return bytes;
+  const uint64_t start = place.offset / kDirectAlignment * kDirectAlignment;
+  const uint64_t end = (place.offset + uint64_t{place.total_bytes} + kDirectAlignment - 1) /
+                       kDirectAlignment * kDirectAlignment;
+  RawRegion raw{AlignedBuffer(end - start), {}, place.pack, place.offset};
+  TRY(file->ReadAt(start, raw.buffer.span()));
+  raw.bytes = raw.buffer.span().subspan(place.offset - start, place.total_bytes);
+  return raw;
 }
 
-Error PackStore::Condemn(const Digest& digest, const ChunkPlace& place, const std::string& what) {
+Error PackStore::Condemn(uint32_t region, const RawRegion& raw, const std::string& what) {
   const std::lock_guard guard(mutex_);
-  index_.erase(digest);
-  condemned_.emplace(digest, place);
-  return {ErrorCode::kCorrupt, At(PackName(place.pack, "pack"), place.offset), what};
+  if (RegionPlace* const place = regions_.Find(region)) place->flags |= RegionPlace::kBad;
+  return {ErrorCode::kCorrupt, At(PackName(raw.pack), raw.offset), what};
 }
 
-Result<Bytes> PackStore::ReadUncached(const Digest& digest) {
-  ChunkPlace place{};
-  TRY_ASSIGN(const Bytes entry, ReadEntry(digest, place));
-  const View all(entry);
-  const auto header = ParseEntryHeader(all.first(kEntryHeaderBytes));
-  auto content = DecodeChunk(header->codec, all.subspan(kEntryHeaderBytes), place.content_length);
-  if (!content.ok()) return Condemn(digest, place, content.error().what);
-  if (Blake3(content.value()) != digest)
-    return Condemn(digest, place, "the chunk's digest does not match");
+Result<std::shared_ptr<const RegionContent>> PackStore::Unpack(std::span<uint8_t> region,
+                                                               int depth) {
+  TRY_ASSIGN(const OpenedRegion opened, OpenRegion(region, sealing_));
+  Bytes prefix;
+  if (opened.header.codec == Codec::kDelta) {
+    if (depth > 0)
+      return Error{ErrorCode::kCorrupt, "", "a region's base is itself compressed against others"};
+    TRY_ASSIGN(prefix, BasePrefix(opened.lists.bases));
+  }
+  auto content = std::make_shared<RegionContent>();
+  content->bytes.resize(opened.header.content_bytes);
+  TRY(Decompress(opened.header.codec, opened.stored, prefix, content->bytes));
+  uint32_t end = 0;
+  for (const ChunkEntry& chunk : opened.lists.chunks) content->ends.push_back(end += chunk.length);
+  for (uint32_t i = 0; i < opened.lists.chunks.size(); ++i)
+    if (ChunkDigest(content->Chunk(i)) != opened.lists.chunks[i].digest)
+      return Error{ErrorCode::kCorrupt, "", "a chunk's digest does not match"};
+  return std::shared_ptr<const RegionContent>(std::move(content));
+}
+
+Result<std::shared_ptr<const RegionContent>> PackStore::Decode(uint32_t region, int depth) {
+  TRY_ASSIGN(RawRegion raw, ReadRaw(region));
+  auto header = ParseRegionHeader(raw.bytes);
+  if (!header || header->id != region || !RegionChecks(raw.bytes)) {
+    // Once more: a read may go astray without anything being wrong on the disk.
+    TRY_ASSIGN(raw, ReadRaw(region));
+    header = ParseRegionHeader(raw.bytes);
+    if (header && header->id != region) return Condemn(region, raw, "another region lies here");
+  }
+  auto content = Unpack(raw.bytes, depth);
+  if (!content.ok() && content.error().code == ErrorCode::kCorrupt && content.error().place.empty())
+    return Condemn(region, raw, content.error().what);
   return content;
 }
 
-Result<std::shared_ptr<const Bytes>> PackStore::Read(const Digest& digest) {
-  {
-    const std::lock_guard guard(mutex_);
-    if (const auto found = cached_.find(digest); found != cached_.end()) {
-      cache_.splice(cache_.begin(), cache_, found->second);
-      return found->second->second;
-    }
-  }
-  TRY_ASSIGN(Bytes content, ReadUncached(digest));
-  auto shared = std::make_shared<const Bytes>(std::move(content));
-  const std::lock_guard guard(mutex_);
-  if (cached_.contains(digest)) return shared;
-  cache_.emplace_front(digest, shared);
-  cached_[digest] = cache_.begin();
-  cache_bytes_ += shared->size();
-  while (cache_bytes_ > kDecodeCacheBytesMax) {
-    cache_bytes_ -= cache_.back().second->size();
-    cached_.erase(cache_.back().first);
-    cache_.pop_back();
-  }
-  return shared;
+Result<uint64_t> PackStore::Check(uint32_t region) {
+  TRY_ASSIGN(const auto content, Decode(region, 0));
+  return content->ends.size();
 }
 
-Status PackStore::ReadEncoded(const Digest& digest, Bytes& out) {
-  ChunkPlace place{};
-  TRY_ASSIGN(const Bytes entry, ReadEntry(digest, place));
-  const auto header = ParseEntryHeader(View(entry).first(kEntryHeaderBytes));
-  Writer writer(out);
-  writer.U8(header->codec);
-  writer.U32(header->content_length);
-  writer.U32(header->stored_length);
-  writer.Raw(View(entry).subspan(kEntryHeaderBytes));
-  return Ok();
+Result<std::shared_ptr<const RegionContent>> PackStore::Content(uint32_t region, int depth) {
+  return cache_.Get(region, [&] { return Decode(region, depth); });
+}
+
+Result<ChunkContent> PackStore::Read(ChunkRef ref) {
+  {
+    const std::lock_guard guard(mutex_);
+    if (const auto found = drafts_.find(RegionOf(ref)); found != drafts_.end()) {
+      const RegionDraft& draft = *found->second;
+      if (PlaceOf(ref) >= draft.chunks.size())
+        return Error{ErrorCode::kCorrupt, "packs", "a chunk that an image refers to is missing"};
+      size_t start = 0;
+      for (uint32_t i = 0; i < PlaceOf(ref); ++i) start += draft.chunks[i].length;
+      const View chunk = View(draft.content).subspan(start, draft.chunks[PlaceOf(ref)].length);
+      const auto copy = std::make_shared<const Bytes>(chunk.begin(), chunk.end());
+      return ChunkContent{copy, *copy};
+    }
+  }
+  auto content = Content(RegionOf(ref), 0);
+  if (!content.ok() && content.error().code == ErrorCode::kCorrupt) {
+    // The same bytes may have come again since the damage was found.
+    const auto entry = EntryOf(ref);
+    const auto other = entry.ok() ? Find(entry.value().digest) : std::nullopt;
+    if (!other || *other == ref) return content.error();
+    return Read(*other);
+  }
+  if (!content.ok()) return content.error();
+  const RegionContent& region = *content.value();
+  if (PlaceOf(ref) >= region.ends.size())
+    return Error{ErrorCode::kCorrupt, "packs", "a chunk that an image refers to is missing"};
+  return ChunkContent{content.value(), region.Chunk(PlaceOf(ref))};
+}
+
+void PackStore::Prefetch(uint32_t region) {
+  if (workers_.inline_only() || cache_.Knows(region)) return;
+  {
+    const std::lock_guard guard(mutex_);
+    if (regions_.Find(region) == nullptr) return;
+  }
+  // Where it fails, who reads it is told; where the queue is full, who reads it decodes it.
+  workers_.TrySubmit([this, region] {
+    if (!Content(region, 0).ok()) return;
+  });
 }
 
 PackStatistics PackStore::Statistics() const {
   const std::lock_guard guard(mutex_);
-  return {pack_count_, index_.size(), unique_bytes_, stored_bytes_};
+  return {packs_.size(), chunk_count_, unique_bytes_, stored_bytes_};
+}
+
+uint64_t PackStore::StoredBytes() const {
+  const std::lock_guard guard(mutex_);
+  return stored_bytes_;
 }
 
 }  // namespace capstan

@@ -1,65 +1,67 @@
-// Packs: append-only files of unique chunks, and the index that finds a chunk by its digest.
+// Packs, and the index that finds a chunk in them.
 //
-//   pack   = header (64 bytes), entry, entry, ...
-//   entry  = header (52 bytes), stored bytes
-// docs/formats/store.md has every byte. A pack is sealed once it is full: it is synced, its index is
-// written beside it, and it never changes again. Entries are appended whole: what is not synced may be lost
-// in a crash, and is cut at the next opening; what an image refers to always is.
+// The way of a chunk: Take looks its digest up; a new one goes into the open region (a draft) of its stream; a full
+// draft is compressed and sealed on a worker and appended to the last pack; Sync makes all of it durable. A
+// draft is readable, and found by its digests, from the moment it has a chunk.
 //
-// Thread-safe.
+// Locks, in this order: sync_mutex_, append_mutex_, mutex_. Thread-safe.
 #pragma once
 
-#include <list>
+#include <map>
 #include <mutex>
 #include <optional>
-#include <unordered_map>
+#include <set>
 
-#include "codec.h"
-#include "disk.h"
+#include "chunk_index.h"
+#include "pack_format.h"
+#include "pack_writer.h"
+#include "region_cache.h"
+#include "region_map.h"
+#include "worker_pool.h"
 
 namespace capstan {
 
-constexpr uint64_t kPackBytesMaxDefault = 128ull << 20;
-constexpr size_t kPackHeaderBytes = 64;
-constexpr size_t kEntryHeaderBytes = 52;
-constexpr size_t kDecodeCacheBytesMax = 8u << 20;
-
-using StoreId = std::array<uint8_t, 16>;
+constexpr size_t kDecodeCacheBytesMax = 24u << 20;
+constexpr size_t kTableCacheBytesMax = 16u << 20;
 
 struct Damage {
   std::string place;
   std::string what;
 };
 
-struct DigestHash {
-  size_t operator()(const Digest& digest) const {
-    size_t value;
-    std::memcpy(&value, digest.data(), sizeof value);
-    return value;
-  }
+// A region being filled.
+struct RegionDraft {
+  uint32_t id = 0;
+  std::vector<ChunkEntry> chunks;
+  Bytes content;
+  // The first chunk that the new ones replace; kNoChunk: not to be compressed against anything.
+  ChunkRef base = kNoChunk;
+  std::vector<BaseRun> bases;
+  // Another stream refers to it.
+  bool shared = false;
+  // A transfer was told that it is here.
+  bool wanted = false;
+  bool closed = false;
+  uint64_t sequence = 0;
 };
 
-struct ChunkPlace {
-  uint32_t pack;
-  uint64_t offset;
-  uint32_t content_length;
-  uint32_t stored_length;
+// What the packs remember of one stream of chunks between calls.
+struct ChunkStream {
+  ChunkRef last_match = kNoChunk;
+  std::shared_ptr<RegionDraft> plain;
+  std::shared_ptr<RegionDraft> delta;
+  // Deltas since the last match, and what the next one would replace.
+  unsigned delta_count = 0;
+  ChunkRef next_base = kNoChunk;
+  // Numbers set aside, so that the regions of a stream follow one another.
+  uint32_t plain_ids[2] = {0, 0};
+  uint32_t delta_ids[2] = {0, 0};
 };
 
-// How far the packs are synced: recorded with every sync of an image, so that recovery can tell what was
-// never acknowledged from what was damaged.
-struct Watermark {
-  uint32_t pack = 0;
-  uint64_t offset = 0;
-  bool operator<(const Watermark& other) const {
-    return pack != other.pack ? pack < other.pack : offset < other.offset;
-  }
-};
-
-struct NewChunk {
-  Digest digest;
-  uint32_t content_length;
-  EncodedChunk encoded;
+// A chunk's bytes, and what keeps them.
+struct ChunkContent {
+  std::shared_ptr<const void> owner;
+  View bytes;
 };
 
 struct PackStatistics {
@@ -78,67 +80,185 @@ class PackStore {
     uint64_t pack_bytes_max;
     // The greatest that any image recorded.
     Watermark synced;
+    // 0: everything runs in the calls.
+    unsigned thread_count;
+    bool compress;
+    // Above this the index keeps only samples of the digests.
+    uint64_t index_bytes_max;
   };
-  static Result<std::unique_ptr<PackStore>> Open(Disk& disk, const Options& options);
+  // `sealing` is null where the store is not encrypted.
+  static Result<std::unique_ptr<PackStore>> Open(Disk& disk, const Options& options,
+                                                 Sealing* sealing);
+  ~PackStore();
 
-  bool Has(const Digest& digest) const;
-  // Of a chunk that is here.
-  std::optional<uint32_t> ContentLength(const Digest& digest) const;
-  // Those of `chunks` that are not here yet, all or none.
-  Status Append(const std::vector<NewChunk>& chunks);
-  // Makes all that was appended durable, and says how far.
-  Result<Watermark> Sync();
+  // -- Writing
+  // Whether more may be taken; tries again what there was no space for. kNoSpace, kFailed.
+  Status CheckRoom();
+  // The place of the chunk, new or known.
+  ChunkRef Take(ChunkStream& stream, const Digest& digest, View content, bool* is_new);
+  // Makes all that was taken through `streams`, and all that they refer to, durable.
+  Result<Watermark> Sync(std::span<ChunkStream* const> streams);
+  // The stream ends without a sync: what is drafted goes its way.
+  void End(ChunkStream& stream);
 
-  // The content, checked against checksum and digest; shared with the cache.
-  Result<std::shared_ptr<const Bytes>> Read(const Digest& digest);
-  // The same past the cache.
-  Result<Bytes> ReadUncached(const Digest& digest);
-  // Appends codec, lengths and stored bytes, as chunks travel; the checksum is checked.
-  Status ReadEncoded(const Digest& digest, Bytes& out);
+  // -- Finding
+  std::optional<ChunkRef> Find(const Digest& digest);
+  // Digest and length of a chunk that is here. kCorrupt.
+  Result<ChunkEntry> EntryOf(ChunkRef ref);
+
+  // -- Reading
+  // Checked against checksum and digest. Where it is damaged, another chunk of that digest serves.
+  Result<ChunkContent> Read(ChunkRef ref);
+  // Reads the region from the disk, whether or not it is at hand; the count of its chunks.
+  Result<uint64_t> Check(uint32_t region);
+  // Begins to decode the region on a worker.
+  void Prefetch(uint32_t region);
+
+  // -- Checking and collecting (pack_check.cc)
+  // Reads every byte of every pack. `done` counts bytes.
+  Status VerifyPacks(std::vector<Damage>& damages, std::atomic<uint64_t>& done,
+                     uint64_t& chunk_count);
+  uint64_t StoredBytes() const;
+  // Where the region is found to be damaged.
+  std::optional<std::string> DamagedPlace(uint32_t region);
+  // Regions used from here on are kept by the collection.
+  void BeginCollection();
+  struct Collected {
+    uint64_t packs_removed = 0;
+    uint64_t bytes_freed = 0;
+    uint64_t bytes_copied = 0;
+  };
+  // Marks what serves in place of marked regions that are damaged.
+  void MarkSubstitutes(std::vector<bool>& marks);
+  // Marks what the marked deltas were compressed against.
+  Status MarkBases(std::vector<bool>& marks);
+  // Gives up packs of which less than `live_share` is marked, copying what is. At most `packs_max` of them.
+  Result<Collected> CollectPacks(const std::vector<bool>& marks, double live_share,
+                                 size_t packs_max);
+  // Reads the folder anew: a writer beside this reader may have gone on.
+  Status Reload();
 
   PackStatistics Statistics() const;
   // What was found wrong at the opening.
   const std::vector<Damage>& damages() const { return damages_; }
+  // Where the next region number is taken from.
+  uint32_t next_region() const;
   // Why nothing may be written any more; empty while it may.
   std::string failure() const;
 
  private:
-  PackStore(Disk& disk, Options options) : disk_(disk), options_(std::move(options)) {}
+  using Draft = std::shared_ptr<RegionDraft>;
+  struct Encoded {
+    Draft draft;
+    RegionHeader header;
+    RegionLists lists;
+    Bytes bytes;
+  };
+  struct RawRegion {
+    AlignedBuffer buffer;
+    std::span<uint8_t> bytes;
+    uint32_t pack;
+    uint32_t offset;
+  };
 
+  PackStore(Disk& disk, Options options, Sealing* sealing);
+
+  // Opening (pack_load.cc).
   Status LoadPacks();
   Status LoadPack(uint32_t number, bool last);
-  Result<bool> LoadIndex(uint32_t number);
   Status ScanPack(uint32_t number, File& file, bool last);
+  void Know(const PackTable::Region& region, uint32_t pack, std::span<const ChunkEntry> chunks,
+            std::span<const BaseRun> bases);
+  void DropBaseless();
   Status StartPack(uint32_t number);
-  Status SealTail();
-  Status WriteIndex(uint32_t number);
-  Status TryWriteIndex(uint32_t number);
+
+  // With mutex_ held.
+  ChunkRef FindLocked(const Digest& digest);
+  std::span<const ChunkEntry> ChunksOf(uint32_t region);
+  PackTable* TableOf(uint32_t pack);
+  void KeepTable(uint32_t pack, std::unique_ptr<PackTable> table);
+  Draft& OpenDraft(ChunkStream& stream);
+  Draft NewDraft(uint32_t (&ids)[2]);
+  ChunkRef Successor(ChunkRef ref);
+  ChunkRef BaseAt(ChunkRef ref);
+  ChunkRef Advance(ChunkRef ref, uint64_t bytes);
+  void FindBases(RegionDraft& draft);
+  void CloseDraft(Draft& draft, std::vector<Draft>& closing);
+  void Touch(uint32_t region);
+  void Want(ChunkRef ref);
+  Status CheckFailed();
+  Result<std::shared_ptr<File>> PackFile(uint32_t number);
+
+  void Submit(std::vector<Draft>& closing);
+  void WriteDraft(const Draft& draft);
+  Result<Bytes> BasePrefix(const std::vector<BaseRun>& bases);
+  // With append_mutex_ held.
+  Status AppendEncoded(Encoded& encoded);
+  Status Roll();
+  Status RetryStalled();
+  Result<Watermark> SyncTail();
   Status Fail(const Error& error);
-  Result<Bytes> ReadEntry(const Digest& digest, ChunkPlace& place);
-  Error Condemn(const Digest& digest, const ChunkPlace& place, const std::string& what);
-  Result<File*> PackFile(uint32_t number);
-  std::string PackPath(uint32_t number, const char* suffix) const;
+
+  Result<std::shared_ptr<const RegionContent>> Content(uint32_t region, int depth);
+  Result<std::shared_ptr<const RegionContent>> Decode(uint32_t region, int depth);
+  Result<std::shared_ptr<const RegionContent>> Unpack(std::span<uint8_t> region, int depth);
+  Result<RawRegion> ReadRaw(uint32_t region);
+  Error Condemn(uint32_t region, const RawRegion& raw, const std::string& what);
+
+  // Checking and collecting.
+  Status VerifyPack(uint32_t number, std::vector<Damage>& damages, std::atomic<uint64_t>& done,
+                    uint64_t& chunk_count);
+  Result<PackTable> LoadTable(uint32_t number);
+  Status CollectPack(uint32_t number, const PackTable& table, const std::vector<bool>& marks,
+                     Collected& collected);
+  bool IsLive(const PackTable::Region& region, uint32_t pack, const std::vector<bool>& marks);
 
   Disk& disk_;
   const Options options_;
-  mutable std::mutex mutex_;
-  std::unordered_map<Digest, ChunkPlace, DigestHash> index_;
-  // Entries found damaged: nothing is deduplicated against them, so the next backup heals them.
-  std::unordered_map<Digest, ChunkPlace, DigestHash> condemned_;
-  std::unordered_map<uint32_t, std::unique_ptr<File>> files_;
-  std::vector<Damage> damages_;
-  std::string failure_;
-  uint32_t tail_number_ = 0;
-  uint64_t tail_bytes_ = 0;
-  uint64_t tail_synced_ = 0;
-  uint64_t stored_bytes_ = 0;
-  uint64_t unique_bytes_ = 0;
-  uint64_t pack_count_ = 0;
+  Sealing* const sealing_;
 
-  using CacheEntry = std::pair<Digest, std::shared_ptr<const Bytes>>;
-  std::list<CacheEntry> cache_;
-  std::unordered_map<Digest, std::list<CacheEntry>::iterator, DigestHash> cached_;
-  size_t cache_bytes_ = 0;
+  std::mutex sync_mutex_;
+  Watermark synced_;
+
+  std::mutex append_mutex_;
+  PackWriter writer_;
+  // Sealing goes on where it was left when the disk was full: table appended, pack synced.
+  bool tail_sealed_ = false;
+  bool tail_done_ = false;
+  std::vector<Encoded> stalled_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable settled_;
+  // Apart: it is some hundred KiB itself.
+  std::unique_ptr<ChunkIndex> index_ = std::make_unique<ChunkIndex>();
+  RegionMap regions_;
+  uint32_t next_region_ = 1;
+  std::unordered_map<uint32_t, Draft> drafts_;
+  std::vector<Bytes> spare_;
+  std::set<uint64_t> outstanding_;
+  uint64_t next_sequence_ = 0;
+  bool full_ = false;
+  std::optional<Error> failed_;
+  bool failure_told_ = false;
+  PackTable tail_table_;
+  uint32_t tail_number_ = 0;
+  std::set<uint32_t> packs_;
+  std::map<uint32_t, std::shared_ptr<File>> files_;
+  std::list<std::pair<uint32_t, std::unique_ptr<PackTable>>> tables_;
+  // Made from the regions where the table is damaged.
+  std::map<uint32_t, PackTable> rebuilt_;
+  size_t table_bytes_ = 0;
+  uint8_t collection_ = 2;
+  uint64_t chunk_count_ = 0;
+  uint64_t unique_bytes_ = 0;
+  uint64_t stored_bytes_ = 0;
+  std::vector<Damage> damages_;
+  // Region and one that it was compressed against: checked once all packs are known.
+  std::vector<std::pair<uint32_t, uint32_t>> based_;
+
+  RegionCache cache_{kDecodeCacheBytesMax};
+  // Last, so that its threads end first.
+  WorkerPool workers_;
 };
 
 }  // namespace capstan

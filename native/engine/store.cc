@@ -11,8 +11,8 @@ namespace capstan {
 namespace {
 
 constexpr uint8_t kStoreMagic[8] = {'C', 'A', 'P', 'S', 'S', 'T', 'O', 'R'};
-constexpr uint32_t kVersion = 1;
-constexpr size_t kSuperblockBytes = 64;
+constexpr uint32_t kVersion = 2;
+constexpr size_t kSuperblockBytes = 128;
 constexpr size_t kImageNameBytesMax = 64;
 // Stands before the name of a file that is to be renamed; no image's name has it.
 constexpr char kTemporaryMark = '~';
@@ -46,28 +46,30 @@ std::vector<Digest> SplitDigests(View bytes) {
   return digests;
 }
 
-std::vector<Digest> UniqueDigests(const std::vector<PartitionState>& partitions) {
+std::vector<Digest> UniqueDigests(const Manifest& manifest) {
   std::vector<Digest> digests;
-  std::unordered_map<Digest, bool, DigestHash> seen;
-  for (const PartitionState& state : partitions)
-    for (size_t i = 0; i < state.recipe.size(); ++i)
-      if (seen.emplace(state.recipe[i].digest, true).second)
-        digests.push_back(state.recipe[i].digest);
+  std::set<Digest> seen;
+  for (const ManifestPartition& partition : manifest)
+    for (const auto& slices : partition.streams)
+      for (const ManifestSlice& slice : slices)
+        if (seen.insert(slice.digest).second) digests.push_back(slice.digest);
   return digests;
+}
+
+// What the key check of an encrypted store seals nothing with: no other nonce ends like this.
+std::array<uint8_t, kCipherNonceBytes> KeyCheckNonce(uint32_t epoch) {
+  std::array<uint8_t, kCipherNonceBytes> nonce;
+  nonce.fill(0xff);
+  for (size_t i = 0; i < 4; ++i) nonce[i] = static_cast<uint8_t>(epoch >> (8 * i));
+  return nonce;
 }
 
 }  // namespace
 
-ImageInfo::Partition SummaryOf(const PartitionState& state) {
-  return {state.records.object_count(), state.records.filemark_count(), state.records.byte_count(),
-          state.recipe.size()};
-}
-
-Result<std::shared_ptr<Store>> Store::Open(std::unique_ptr<Disk> disk, const std::string& path,
-                                           Mode mode, uint64_t pack_bytes_max,
-                                           const StoreId& id_if_new) {
-  std::shared_ptr<Store> store(new Store(std::move(disk), path, mode != Mode::kRead));
-  if (mode == Mode::kCreate) {
+Result<std::shared_ptr<Store>> Store::Open(std::unique_ptr<Disk> disk, const Options& options) {
+  const std::string& path = options.path;
+  std::shared_ptr<Store> store(new Store(std::move(disk), path, options.mode != Mode::kRead));
+  if (options.mode == Mode::kCreate) {
     TRY(store->disk_->MakeDirectory(path));
     TRY(store->disk_->MakeDirectory(path + "/packs"));
     TRY(store->disk_->MakeDirectory(path + "/images"));
@@ -75,57 +77,80 @@ Result<std::shared_ptr<Store>> Store::Open(std::unique_ptr<Disk> disk, const std
   if (store->writable_) {
     TRY_ASSIGN(store->lock_, store->disk_->Lock(path + "/lock"));
   }
-  TRY(store->LoadOrCreateSuperblock(mode == Mode::kCreate, id_if_new));
+  TRY(store->LoadOrCreateSuperblock(options));
   Watermark synced;
   TRY(store->LoadImages(synced));
-  TRY_ASSIGN(store->packs_, PackStore::Open(*store->disk_, {path, store->id_, store->writable_,
-                                                            pack_bytes_max, synced}));
+  TRY_ASSIGN(store->packs_,
+             PackStore::Open(*store->disk_,
+                             {path, store->id_, store->writable_, options.pack_bytes_max, synced,
+                              options.thread_count, options.compress, options.index_bytes_max},
+                             store->sealing_.get()));
   return store;
 }
 
-Status Store::LoadOrCreateSuperblock(bool create, const StoreId& id_if_new) {
+Status Store::LoadOrCreateSuperblock(const Options& options) {
   const std::string path = path_ + "/store";
   auto opened = disk_->Open(path, OpenMode::kRead);
-  if (opened.ok()) {
+  if (!opened.ok() && (opened.error().code != ErrorCode::kNotFound ||
+                       options.mode != Mode::kCreate))
+    return opened.error();
+  std::unique_ptr<Cipher> cipher;
+  if (!options.key.empty()) {
+    TRY_ASSIGN(cipher, Cipher::Make(options.key));
+  }
+  const bool is_new = !opened.ok();
+  if (is_new) {
+    id_ = options.id_if_new;
+  } else {
     TRY_ASSIGN(const Bytes bytes, ReadWhole(*opened.value(), kSuperblockBytes, "store"));
     Reader reader(bytes);
     const View magic = reader.Raw(8);
     const uint32_t version = reader.U32();
-    reader.U32();
+    const uint32_t encrypted = reader.U32();
     const View id = reader.Raw(id_.size());
-    if (reader.failed() || bytes.size() != kSuperblockBytes ||
-        !std::equal(magic.begin(), magic.end(), kStoreMagic))
+    epoch_ = reader.U32();
+    const View tag = reader.Raw(kCipherTagBytes);
+    if (bytes.size() < 12 || !std::equal(magic.begin(), magic.end(), kStoreMagic))
       return Error{ErrorCode::kCorrupt, "store at 0", "this is no store of Capstan"};
-    Reader checksum(View(bytes).last(4));
-    if (Crc32c(0, View(bytes).first(kSuperblockBytes - 4)) != checksum.U32())
-      return Error{ErrorCode::kCorrupt, "store at 0", "the superblock is damaged"};
     if (version != kVersion)
       return Error{ErrorCode::kCorrupt, "store at 0",
                    "version " + std::to_string(version) + " of the format is not known"};
+    Reader checksum(View(bytes).last(4));
+    if (bytes.size() != kSuperblockBytes ||
+        Crc32c(0, View(bytes).first(kSuperblockBytes - 4)) != checksum.U32() || encrypted > 1)
+      return Error{ErrorCode::kCorrupt, "store at 0", "the superblock is damaged"};
     std::copy(id.begin(), id.end(), id_.begin());
-    // A process killed while it made the store may have left names that are in memory only.
-    return writable_ ? disk_->SyncDirectory(path_) : Ok();
+    if ((encrypted == 1) != (cipher != nullptr))
+      return Error{ErrorCode::kInvalid, path_,
+                   encrypted == 1 ? "the store is encrypted: its key is needed"
+                                  : "the store is not encrypted: it takes no key"};
+    if (cipher && !cipher->Open({}, KeyCheckNonce(epoch_), id_, tag).ok())
+      return Error{ErrorCode::kInvalid, path_, "the key is not the one of this store"};
   }
-  if (opened.error().code != ErrorCode::kNotFound || !create) return opened.error();
+  // Nonces of an earlier opening are never used again: the epoch is durable before the first.
+  if (cipher && writable_) ++epoch_;
+  if (cipher) sealing_.reset(new Sealing{std::move(cipher), NonceSource(epoch_)});
   // The store's own name comes first: whoever finds a superblock need not sync what is above.
-  TRY(disk_->SyncDirectory(ParentOf(path_)));
-  id_ = id_if_new;
+  if (is_new) TRY(disk_->SyncDirectory(ParentOf(path_)));
+  if (is_new || (sealing_ && writable_)) return WriteSuperblock();
+  // A process killed while it made the store may have left names that are in memory only.
+  return writable_ ? disk_->SyncDirectory(path_) : Ok();
+}
+
+Status Store::WriteSuperblock() {
   Bytes bytes;
   Writer writer(bytes);
   writer.Raw(kStoreMagic);
   writer.U32(kVersion);
-  writer.U32(0);
+  writer.U32(sealing_ ? 1 : 0);
   writer.Raw(id_);
+  writer.U32(epoch_);
+  std::array<uint8_t, kCipherTagBytes> tag{};
+  if (sealing_) TRY(sealing_->cipher->Seal({}, KeyCheckNonce(epoch_), id_, tag));
+  writer.Raw(tag);
   bytes.resize(kSuperblockBytes - 4);
   writer.U32(Crc32c(0, bytes));
-  const std::string temporary = path + kTemporaryMark;
-  TRY_ASSIGN(const bool leftover, disk_->Exists(temporary));
-  if (leftover) TRY(disk_->Remove(temporary));
-  TRY_ASSIGN(const auto file, disk_->Open(temporary, OpenMode::kCreate));
-  TRY(file->WriteAt(0, bytes));
-  TRY(file->Sync());
-  TRY(disk_->Rename(temporary, path));
-  return disk_->SyncDirectory(path_);
+  return ReplaceFile(path_, "store", bytes);
 }
 
 Result<std::vector<std::string>> Store::ImageNames() const {
@@ -149,7 +174,10 @@ Status Store::LoadImages(Watermark& synced) {
         TRY_ASSIGN(const auto file, disk_->Open(ImagePath(name), OpenMode::kWrite));
         TRY(file->Sync());
       }
-      if (synced < parsed.value().state.synced) synced = parsed.value().state.synced;
+      const Watermark& reached = parsed.value().state.synced;
+      const uint32_t next_region = std::max(synced.next_region, reached.next_region);
+      if (synced.Before(reached)) synced = reached;
+      synced.next_region = next_region;
     } else if (parsed.error().code == ErrorCode::kCorrupt) {
       // A staged image (`<tape>.<suffix>`) is torn where a crash came before its sync: nobody relies on it.
       if (writable_ && name.find('.') != std::string::npos)
@@ -168,7 +196,7 @@ Result<ParsedImage> Store::LoadImage(const std::string& name) const {
   if (!IsImageName(name)) return BadName(name);
   TRY_ASSIGN(const auto file, disk_->Open(ImagePath(name), OpenMode::kRead));
   TRY_ASSIGN(const Bytes bytes, ReadWhole(*file, kImageFileBytesMax, "images/" + name));
-  return ParseImageFile(bytes, "images/" + name);
+  return ParseImageFile(bytes, "images/" + name, sealing_.get());
 }
 
 Status Store::CheckOpen(bool for_writing) const {
@@ -192,8 +220,10 @@ Status Store::SyncImagesFolder() {
   return synced;
 }
 
-Status Store::ReplaceImage(const std::string& name, const Bytes& content) {
-  const std::string temporary = ImagePath(kTemporaryMark + name);
+Status Store::ReplaceFile(const std::string& folder, const std::string& name,
+                          const Bytes& content) {
+  const std::string path = folder + "/" + name;
+  const std::string temporary = folder + "/" + kTemporaryMark + name;
   TRY_ASSIGN(const bool leftover, disk_->Exists(temporary));
   if (leftover) TRY(disk_->Remove(temporary));
   TRY_ASSIGN(const auto file, disk_->Open(temporary, OpenMode::kCreate));
@@ -206,8 +236,15 @@ Status Store::ReplaceImage(const std::string& name, const Bytes& content) {
     if (const Status removed = disk_->Remove(temporary); !removed.ok()) return removed;
     return written;
   }
-  TRY(disk_->Rename(temporary, ImagePath(name)));
-  return SyncImagesFolder();
+  TRY(disk_->Rename(temporary, path));
+  const Status synced = disk_->SyncDirectory(folder);
+  if (!synced.ok()) Fail(synced.error());
+  return synced;
+}
+
+Status Store::ReplaceImage(const std::string& name, const Bytes& content) {
+  const std::lock_guard guard(names_mutex_);
+  return ReplaceFile(path_ + "/images", name, content);
 }
 
 Status Store::CreateImage(const std::string& name, uint32_t partition_count) {
@@ -246,8 +283,11 @@ Result<std::shared_ptr<Image>> Store::OpenImage(const std::string& name, bool wr
       return synced.error();
     }
   }
-  return std::shared_ptr<Image>(
-      new Image(shared_from_this(), name, writable, std::move(parsed)));
+  auto image = std::make_shared<Image>(shared_from_this(), name, writable, std::move(parsed));
+  const std::lock_guard guard(mutex_);
+  std::erase_if(open_, [](const auto& other) { return other.expired(); });
+  open_.push_back(image);
+  return image;
 }
 
 Result<std::vector<ImageInfo>> Store::ListImages() {
@@ -263,7 +303,8 @@ Result<std::vector<ImageInfo>> Store::ListImages() {
     }
     ImageInfo info{name, parsed.value().state.generation, {}};
     for (const PartitionState& state : parsed.value().state.partitions)
-      info.partitions.push_back(SummaryOf(state));
+      info.partitions.push_back(
+          SummaryOf(state.objects, state.streams[0].size() + state.streams[1].size()));
     images.push_back(std::move(info));
   }
   return images;
@@ -277,6 +318,7 @@ Status Store::RemoveImage(const std::string& name) {
     if (writing_.contains(name)) return Error{ErrorCode::kInUse, name, "it is open for writing"};
     staged_.erase(name);
   }
+  const std::lock_guard guard(names_mutex_);
   TRY(disk_->Remove(ImagePath(name)));
   return SyncImagesFolder();
 }
@@ -291,40 +333,80 @@ Status Store::PublishImage(const std::string& from, const std::string& to) {
       if (writing_.contains(name)) return Error{ErrorCode::kInUse, name, "it is open for writing"};
     staged_.erase(from);
   }
+  const std::lock_guard guard(names_mutex_);
   TRY(disk_->Rename(ImagePath(from), ImagePath(to)));
   return SyncImagesFolder();
 }
 
-Result<Bytes> Store::ExportManifest(const std::string& name) {
-  TRY(CheckOpen(false));
-  TRY_ASSIGN(const ParsedImage parsed, LoadImage(name));
-  return EncodeManifest(parsed.state.partitions);
+Result<std::vector<ManifestSlice>> Store::SlicesOf(const ChunkList& list) {
+  std::vector<ManifestSlice> slices;
+  slices.reserve(list.size());
+  for (ChunkList::Cursor cursor = list.CursorAtSlice(0); !cursor.at_end(); cursor.NextOther()) {
+    auto entry = packs_->EntryOf(cursor.slice().ref);
+    if (!entry.ok() && !writable_) {
+      TRY(packs_->Reload());
+      entry = packs_->EntryOf(cursor.slice().ref);
+    }
+    if (!entry.ok()) return entry.error();
+    slices.insert(slices.end(), cursor.repeats(),
+                  {entry.value().digest, entry.value().length, cursor.slice().used});
+  }
+  return slices;
 }
 
-Result<ManifestSummary> Store::ReadManifest(View manifest) const {
-  TRY_ASSIGN(const std::vector<PartitionState> partitions, ParseManifest(manifest));
-  ManifestSummary summary{Blake3(manifest), {}, UniqueDigests(partitions)};
-  for (const PartitionState& state : partitions) summary.partitions.push_back(SummaryOf(state));
+Result<Bytes> Store::ExportManifest(const std::string& name) {
+  TRY(CheckOpen(false));
+  TRY_ASSIGN(ParsedImage parsed, LoadImage(name));
+  Manifest manifest;
+  for (PartitionState& state : parsed.state.partitions) {
+    ManifestPartition& partition = manifest.emplace_back();
+    for (size_t i = 0; i < kStreamCount; ++i) {
+      TRY_ASSIGN(partition.streams[i], SlicesOf(state.streams[i]));
+    }
+    partition.objects = std::move(state.objects);
+  }
+  return EncodeManifest(manifest);
+}
+
+Result<ManifestSummary> Store::ReadManifest(View bytes) const {
+  TRY_ASSIGN(const Manifest manifest, ParseManifest(bytes));
+  ManifestSummary summary{Blake3(bytes), {}, UniqueDigests(manifest)};
+  for (const ManifestPartition& partition : manifest)
+    summary.partitions.push_back(SummaryOf(
+        partition.objects, partition.streams[0].size() + partition.streams[1].size()));
   return summary;
 }
 
 Bytes Store::LackingChunks(View digests) const {
   Bytes lacking;
-  for (const Digest& digest : SplitDigests(digests)) lacking.push_back(packs_->Has(digest) ? 0 : 1);
+  for (const Digest& digest : SplitDigests(digests)) lacking.push_back(packs_->Find(digest) ? 0 : 1);
   return lacking;
 }
 
 Result<Bytes> Store::ReadEncodedChunks(View digests) {
   TRY(CheckOpen(false));
   Bytes encoded;
-  for (const Digest& digest : SplitDigests(digests)) TRY(packs_->ReadEncoded(digest, encoded));
+  Bytes stored;
+  for (const Digest& digest : SplitDigests(digests)) {
+    const auto ref = packs_->Find(digest);
+    if (!ref) return Error{ErrorCode::kCorrupt, "packs", "a chunk that was asked for is missing"};
+    TRY_ASSIGN(const ChunkContent content, packs_->Read(*ref));
+    stored.clear();
+    const Codec codec = Compress(content.bytes, stored);
+    Writer writer(encoded);
+    writer.U8(static_cast<uint8_t>(codec));
+    writer.U32(static_cast<uint32_t>(content.bytes.size()));
+    writer.U32(static_cast<uint32_t>(stored.size()));
+    writer.Raw(stored);
+  }
   return encoded;
 }
 
 Result<Bytes> Store::AddEncodedChunks(View encoded) {
   TRY(CheckOpen(true));
-  std::vector<NewChunk> chunks;
-  Bytes digests;
+  TRY(packs_->CheckRoom());
+  // All of it is looked at before any of it is taken.
+  std::vector<Bytes> contents;
   Reader reader(encoded);
   while (reader.left() > 0) {
     if (reader.left() < kEncodedHeaderBytes)
@@ -336,27 +418,43 @@ Result<Bytes> Store::AddEncodedChunks(View encoded) {
       return Error{ErrorCode::kInvalid, "", "an encoded chunk has a length that cannot be"};
     const View stored = reader.Raw(stored_length);
     if (reader.failed()) return Error{ErrorCode::kInvalid, "", "an encoded chunk is cut short"};
-    auto content = DecodeChunk(codec, stored, content_length);
-    if (!content.ok()) return Error{ErrorCode::kInvalid, "", content.error().what};
-    const Digest digest = Blake3(content.value());
-    digests.insert(digests.end(), digest.begin(), digest.end());
-    chunks.push_back({digest, content_length,
-                      {static_cast<Codec>(codec), Bytes(stored.begin(), stored.end())}});
+    if (codec > static_cast<uint8_t>(Codec::kZstd))
+      return Error{ErrorCode::kInvalid, "", "codec " + std::to_string(codec) + " is not known"};
+    Bytes& content = contents.emplace_back(content_length);
+    if (const Status done = Decompress(static_cast<Codec>(codec), stored, {}, content); !done.ok())
+      return Error{ErrorCode::kInvalid, "", done.error().what};
   }
-  TRY(packs_->Append(chunks));
+  Bytes digests;
+  const std::lock_guard guard(intake_mutex_);
+  for (const Bytes& content : contents) {
+    const Digest digest = ChunkDigest(content);
+    digests.insert(digests.end(), digest.begin(), digest.end());
+    bool is_new = false;
+    packs_->Take(intake_, digest, content, &is_new);
+    // The collection leaves it until the image that it came for is staged.
+    packs_->Find(digest);
+  }
   return digests;
 }
 
-Status Store::StageImage(const std::string& name, View manifest, uint64_t generation) {
+Status Store::StageImage(const std::string& name, View bytes, uint64_t generation) {
   TRY(CheckOpen(true));
   if (!IsImageName(name)) return BadName(name);
-  TRY_ASSIGN(const std::vector<PartitionState> partitions, ParseManifest(manifest));
-  for (const PartitionState& state : partitions) {
-    for (size_t i = 0; i < state.recipe.size(); ++i) {
-      const auto length = packs_->ContentLength(state.recipe[i].digest);
-      if (!length) return Error{ErrorCode::kNotFound, "chunk", "number " + std::to_string(i)};
-      if (*length != state.recipe[i].content_length)
-        return Error{ErrorCode::kCorrupt, "the manifest", "a slice is not as long as its chunk"};
+  TRY_ASSIGN(Manifest manifest, ParseManifest(bytes));
+  std::vector<PartitionState> partitions;
+  for (ManifestPartition& partition : manifest) {
+    PartitionState& state = partitions.emplace_back();
+    state.objects = std::move(partition.objects);
+    for (size_t k = 0; k < kStreamCount; ++k) {
+      for (size_t i = 0; i < partition.streams[k].size(); ++i) {
+        const ManifestSlice& slice = partition.streams[k][i];
+        const auto ref = packs_->Find(slice.digest);
+        if (!ref) return Error{ErrorCode::kNotFound, "chunk", "number " + std::to_string(i)};
+        TRY_ASSIGN(const ChunkEntry entry, packs_->EntryOf(*ref));
+        if (entry.length != slice.content_length)
+          return Error{ErrorCode::kCorrupt, "the manifest", "a slice is not as long as its chunk"};
+        state.streams[k].Append({*ref, slice.used});
+      }
     }
   }
   {
@@ -365,13 +463,15 @@ Status Store::StageImage(const std::string& name, View manifest, uint64_t genera
     staged_.insert(name);
   }
   // The frame says how far the packs are synced, so they are before it is written.
-  TRY_ASSIGN(const Watermark synced, packs_->Sync());
-  Frame frame{generation, synced, {}};
-  for (uint32_t i = 0; i < partitions.size(); ++i)
-    frame.changes.push_back(WholeOf(i, partitions[i]));
+  ChunkStream* const intake = &intake_;
+  const std::lock_guard intake_guard(intake_mutex_);
+  TRY_ASSIGN(const Watermark synced, packs_->Sync({&intake, 1}));
+  FrameWriter frame(generation, synced);
+  for (uint32_t i = 0; i < partitions.size(); ++i) frame.Change(i, partitions[i], 0);
   Bytes content = EncodeImageHeader(id_, static_cast<uint32_t>(partitions.size()));
-  const Bytes encoded = EncodeFrame(frame, 0);
+  const Bytes encoded = frame.Finish(0, sealing_.get());
   content.insert(content.end(), encoded.begin(), encoded.end());
+  const std::lock_guard guard(names_mutex_);
   TRY_ASSIGN(const bool exists, disk_->Exists(ImagePath(name)));
   if (exists) TRY(disk_->Remove(ImagePath(name)));
   TRY_ASSIGN(const auto file, disk_->Open(ImagePath(name), OpenMode::kCreate));
@@ -384,7 +484,11 @@ Status Store::StageImage(const std::string& name, View manifest, uint64_t genera
 
 Status Store::Sync() {
   TRY(CheckOpen(true));
-  if (const auto synced = packs_->Sync(); !synced.ok()) return synced.error();
+  {
+    ChunkStream* const intake = &intake_;
+    const std::lock_guard guard(intake_mutex_);
+    if (const auto synced = packs_->Sync({&intake, 1}); !synced.ok()) return synced.error();
+  }
   std::set<std::string> staged;
   {
     const std::lock_guard guard(mutex_);
@@ -401,17 +505,16 @@ Status Store::Sync() {
   return SyncImagesFolder();
 }
 
-Result<VerifyReport> Store::Verify(const std::vector<std::string>& wanted) {
-  TRY(CheckOpen(false));
-  VerifyReport report{0, 0, 0, {}};
-  std::vector<std::string> names = wanted;
-  if (names.empty()) {
-    TRY_ASSIGN(names, ImageNames());
-    report.damages = packs_->damages();
-  }
-  std::unordered_map<Digest, bool, DigestHash> seen;
-  std::vector<std::pair<Slice, std::string>> chunks;
-  uint64_t total = 0;
+Result<ChunkContent> Store::ReadChunk(ChunkRef ref) {
+  auto content = packs_->Read(ref);
+  if (content.ok() || writable_ || content.error().code != ErrorCode::kCorrupt) return content;
+  TRY(packs_->Reload());
+  return packs_->Read(ref);
+}
+
+// Parses the images and resolves what they refer to; reads it, too, where `read`. `regions` gets the regions.
+Status Store::CheckImages(const std::vector<std::string>& names, bool read, VerifyReport& report,
+                          std::set<uint32_t>& regions) {
   for (const std::string& name : names) {
     const auto parsed = LoadImage(name);
     ++report.image_count;
@@ -420,29 +523,104 @@ Result<VerifyReport> Store::Verify(const std::vector<std::string>& wanted) {
       report.damages.push_back({parsed.error().place, parsed.error().what});
       continue;
     }
+    std::set<uint32_t> own;
     for (const PartitionState& state : parsed.value().state.partitions) {
-      for (size_t i = 0; i < state.recipe.size(); ++i) {
-        if (!seen.emplace(state.recipe[i].digest, true).second) continue;
-        chunks.emplace_back(state.recipe[i], name);
-        total += state.recipe[i].content_length;
+      for (const ChunkList& list : state.streams) {
+        for (auto cursor = list.CursorAtSlice(0); !cursor.at_end(); cursor.NextOther()) {
+          const Slice slice = cursor.slice();
+          const auto entry = packs_->EntryOf(slice.ref);
+          if (!entry.ok())
+            report.damages.push_back(
+                {entry.error().place, entry.error().what + " (image " + name + ")"});
+          else if (entry.value().length < slice.used)
+            report.damages.push_back({"images/" + name, "a slice is longer than its chunk"});
+          own.insert(RegionOf(slice.ref));
+        }
       }
     }
-  }
-  verified_bytes = 0;
-  verify_total_bytes = total;
-  for (const auto& [slice, name] : chunks) {
-    const auto content = packs_->ReadUncached(slice.digest);
-    ++report.chunk_count;
-    if (content.ok()) {
-      report.bytes_read += slice.content_length;
-    } else if (content.error().code == ErrorCode::kCorrupt) {
-      report.damages.push_back({content.error().place, content.error().what + " (image " + name + ")"});
-    } else {
-      return content.error();
+    for (const uint32_t region : own) {
+      if (!read || regions.contains(region)) continue;
+      const auto checked = packs_->Check(region);
+      if (checked.ok())
+        report.chunk_count += checked.value();
+      else if (checked.error().code == ErrorCode::kCorrupt)
+        report.damages.push_back({checked.error().place, checked.error().what});
+      else
+        return checked.error();
+      verified_bytes += kRegionContentBytes;
     }
-    verified_bytes += slice.content_length;
+    for (const uint32_t region : own)
+      if (const auto place = packs_->DamagedPlace(region))
+        report.damages.push_back({*place, "data of image " + name + " is damaged"});
+    regions.merge(own);
   }
+  return Ok();
+}
+
+Result<VerifyReport> Store::Verify(const std::vector<std::string>& wanted) {
+  TRY(CheckOpen(false));
+  VerifyReport report{0, 0, 0, {}};
+  verified_bytes = 0;
+  verify_total_bytes = packs_->StoredBytes();
+  if (wanted.empty()) {
+    TRY_ASSIGN(const std::vector<std::string> names, ImageNames());
+    TRY(packs_->VerifyPacks(report.damages, verified_bytes, report.chunk_count));
+    report.bytes_read = verified_bytes;
+    std::set<uint32_t> regions;
+    TRY(CheckImages(names, false, report, regions));
+    return report;
+  }
+  std::set<uint32_t> regions;
+  TRY(CheckImages(wanted, true, report, regions));
+  verify_total_bytes = report.bytes_read = verified_bytes;
   return report;
+}
+
+Result<std::vector<Digest>> Store::DamagedChunks(const std::vector<std::string>& images) {
+  TRY(CheckOpen(false));
+  VerifyReport report{0, 0, 0, {}};
+  std::set<uint32_t> regions;
+  TRY(CheckImages(images, true, report, regions));
+  std::vector<Digest> digests;
+  for (const uint32_t region : regions) {
+    if (!packs_->DamagedPlace(region)) continue;
+    for (uint32_t place = 0; place < kRegionChunkCountMax; ++place) {
+      const auto entry = packs_->EntryOf(RefOf(region, place));
+      if (!entry.ok()) break;
+      if (!packs_->Find(entry.value().digest)) digests.push_back(entry.value().digest);
+    }
+  }
+  return digests;
+}
+
+Result<PackStore::Collected> Store::Collect(double live_share, size_t packs_max) {
+  TRY(CheckOpen(true));
+  packs_->BeginCollection();
+  std::vector<bool> marks(packs_->next_region());
+  const auto mark = [&](ChunkRef ref) {
+    if (RegionOf(ref) >= marks.size()) marks.resize(RegionOf(ref) + size_t{1024});
+    marks[RegionOf(ref)] = true;
+  };
+  {
+    const std::lock_guard names_guard(names_mutex_);
+    std::vector<std::shared_ptr<Image>> open;
+    {
+      const std::lock_guard guard(mutex_);
+      for (const auto& image : open_)
+        if (auto held = image.lock()) open.push_back(std::move(held));
+    }
+    for (const auto& image : open) image->EachRef(mark);
+    TRY_ASSIGN(const std::vector<std::string> names, ImageNames());
+    for (const std::string& name : names) {
+      // Of an image that cannot be read nobody knows what it refers to: nothing is given up.
+      TRY_ASSIGN(const ParsedImage parsed, LoadImage(name));
+      for (const PartitionState& state : parsed.state.partitions)
+        for (const ChunkList& list : state.streams) list.EachRef(mark);
+    }
+  }
+  packs_->MarkSubstitutes(marks);
+  TRY(packs_->MarkBases(marks));
+  return packs_->CollectPacks(marks, live_share, packs_max);
 }
 
 Result<StoreStatistics> Store::Statistics() {

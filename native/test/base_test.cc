@@ -3,14 +3,19 @@
 #include "../engine/chunker.h"
 #include "../engine/codec.h"
 #include "../engine/crc32c.h"
-#include "../engine/recipe.h"
-#include "../engine/record_map.h"
 #include "harness.h"
 
 #include <set>
 
 namespace capstan::test {
 namespace {
+
+// Of the stream `bytes`, which ends there.
+size_t FirstLength(View bytes) {
+  std::vector<uint32_t> lengths;
+  CutChunks(bytes, true, lengths);
+  return lengths.front();
+}
 
 struct Blake3Vector {
   size_t length;
@@ -94,7 +99,7 @@ TEST("crc32c", "instruction and table agree, and it continues") {
 std::vector<Bytes> ChunksOf(View bytes) {
   std::vector<Bytes> chunks;
   while (!bytes.empty()) {
-    const size_t length = FirstChunkLength(bytes);
+    const size_t length = FirstLength(bytes);
     chunks.emplace_back(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(length));
     bytes = bytes.subspan(length);
   }
@@ -117,10 +122,10 @@ TEST("chunker", "a cut depends on nothing behind the longest chunk") {
   Random random(4);
   for (int i = 0; i < 20; ++i) {
     Bytes bytes = random.Noise(2 * kChunkBytesMax);
-    const size_t length = FirstChunkLength(bytes);
-    CHECK(FirstChunkLength(View(bytes).first(kChunkBytesMax)) == length);
+    const size_t length = FirstLength(bytes);
+    CHECK(FirstLength(View(bytes).first(kChunkBytesMax)) == length);
     for (size_t at = length; at < bytes.size(); ++at) bytes[at] ^= 0x55;
-    CHECK(FirstChunkLength(bytes) == length);
+    CHECK(FirstLength(bytes) == length);
   }
 }
 
@@ -142,39 +147,56 @@ TEST("chunker", "zeros come in chunks of one length") {
     CHECK(chunk.size() == ChunksOf(Bytes(1 << 20, 0))[0].size());
 }
 
-TEST("codec", "what was encoded decodes, never longer than it was") {
-  Random random(6);
-  for (const size_t size : {size_t{1}, size_t{31}, size_t{1000}, kChunkBytesMin, kChunkBytesMax}) {
-    for (const bool noise : {false, true}) {
-      const Bytes content = noise ? random.Noise(size) : Bytes(size, 'x');
-      const EncodedChunk encoded = EncodeChunk(content);
-      CHECK(encoded.stored.size() <= size);
-      const auto decoded = DecodeChunk(static_cast<uint8_t>(encoded.codec), encoded.stored,
-                                       static_cast<uint32_t>(size));
-      CHECK(Must(decoded) == content);
-      CHECK(!DecodeChunk(static_cast<uint8_t>(encoded.codec), encoded.stored,
-                         static_cast<uint32_t>(size + 1)).ok());
-      if (size > 1)
-        CHECK(!DecodeChunk(static_cast<uint8_t>(encoded.codec), encoded.stored,
-                           static_cast<uint32_t>(size - 1)).ok());
-    }
+TEST("codec", "what was compressed comes back, never longer than it was") {
+  Random random(11);
+  for (int i = 0; i < 60; ++i) {
+    const size_t size = 1 + random.Below(300000);
+    Bytes content = random.Noise(size);
+    if (i % 3 == 1) std::fill(content.begin() + static_cast<ptrdiff_t>(size / 2), content.end(), 7);
+    if (i % 3 == 2) std::fill(content.begin(), content.end(), 9);
+    Bytes stored;
+    const Codec codec = Compress(content, stored);
+    CHECK(stored.size() <= content.size());
+    Bytes back(size);
+    CHECK(Decompress(codec, stored, {}, back).ok());
+    CHECK(back == content);
+    Bytes longer(size + 1);
+    CHECK(!Decompress(codec, stored, {}, longer).ok());
   }
-  CHECK(!DecodeChunk(2, Bytes(5), 5).ok());
-  CHECK(!DecodeChunk(255, Bytes(5), 5).ok());
 }
 
-TEST("codec", "damaged input decodes to an error or to the length it says") {
-  Random random(7);
-  Bytes content(20000);
+TEST("codec", "a changed copy compressed against the original takes little, and needs it to come back") {
+  Random random(12);
+  const Bytes original = random.Noise(300000);
+  Bytes changed = original;
+  for (int i = 0; i < 20; ++i) changed[random.Below(changed.size())] ^= 0x55;
+  Bytes stored;
+  CHECK(CompressAgainst(original, changed, stored));
+  CHECK(stored.size() < 3000);
+  Bytes back(changed.size());
+  CHECK(Decompress(Codec::kDelta, stored, original, back).ok());
+  CHECK(back == changed);
+  Bytes other = original;
+  other[150000] ^= 1;
+  CHECK(!Decompress(Codec::kDelta, stored, other, back).ok() || back != changed);
+  Bytes none;
+  CHECK(!CompressAgainst(random.Noise(1000), random.Noise(50000), none));
+  CHECK(none.empty());
+}
+
+TEST("codec", "damaged input decompresses to an error or to the length it says") {
+  Random random(13);
+  Bytes content(50000);
   for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<uint8_t>(i / 100);
-  const EncodedChunk encoded = EncodeChunk(content);
-  for (int i = 0; i < 2000; ++i) {
-    Bytes stored = encoded.stored;
-    if (random.OneIn(3)) stored.resize(random.Below(stored.size()));
-    for (uint64_t flips = random.Below(4); flips > 0 && !stored.empty(); --flips)
-      stored[random.Below(stored.size())] ^= static_cast<uint8_t>(1 << random.Below(8));
-    const auto decoded = DecodeChunk(1, stored, static_cast<uint32_t>(content.size()));
-    CHECK(!decoded.ok() || decoded.value().size() == content.size());
+  Bytes stored;
+  CHECK(Compress(content, stored) == Codec::kZstd);
+  for (int i = 0; i < 3000; ++i) {
+    Bytes damaged = stored;
+    damaged[random.Below(damaged.size())] = static_cast<uint8_t>(random.Next());
+    if (i % 2 == 0) damaged.resize(random.Below(damaged.size()));
+    Bytes back(content.size());
+    const Status done = Decompress(Codec::kZstd, damaged, {}, back);
+    CHECK(done.ok() || done.error().code == ErrorCode::kCorrupt);
   }
 }
 
@@ -207,77 +229,6 @@ TEST("bytes", "a varint has one form and no more than 64 bits") {
     Reader reader(bad);
     reader.Varint();
     CHECK(reader.failed());
-  }
-}
-
-TEST("record map", "every answer is that of a list of lengths") {
-  Random random(9);
-  for (int round = 0; round < 40; ++round) {
-    RecordMap map;
-    std::vector<uint32_t> naive;
-    for (int step = 0; step < 60; ++step) {
-      if (random.OneIn(4)) {
-        const size_t keep = random.Below(naive.size() + 1);
-        naive.resize(keep);
-        map.Truncate(keep);
-      } else {
-        const uint32_t length = random.OneIn(3) ? 0 : static_cast<uint32_t>(1 + random.Below(3));
-        const uint64_t count = random.Below(4);
-        naive.insert(naive.end(), count, length);
-        map.Append(length, count);
-      }
-      uint64_t bytes = 0;
-      uint64_t filemarks = 0;
-      for (size_t i = 0; i < naive.size(); ++i) {
-        CHECK(map.LengthOf(i) == naive[i]);
-        CHECK(map.BytesBefore(i) == bytes);
-        CHECK(map.FilemarksBefore(i) == filemarks);
-        if (naive[i] == 0) CHECK(map.FilemarkAt(filemarks) == i);
-        bytes += naive[i];
-        filemarks += naive[i] == 0 ? 1 : 0;
-      }
-      CHECK(map.object_count() == naive.size() && map.byte_count() == bytes);
-      CHECK(map.filemark_count() == filemarks && map.BytesBefore(naive.size()) == bytes);
-      const size_t from = random.Below(naive.size() + 1);
-      std::vector<uint32_t> unrolled;
-      uint32_t previous = UINT32_MAX;
-      for (const Run& run : map.RunsFrom(from)) {
-        CHECK(run.count > 0 && run.length != previous);
-        previous = run.length;
-        unrolled.insert(unrolled.end(), run.count, run.length);
-      }
-      CHECK(std::equal(unrolled.begin(), unrolled.end(), naive.begin() + static_cast<ptrdiff_t>(from), naive.end()));
-    }
-  }
-}
-
-TEST("recipe", "every byte lies in the slice that a list of bytes says") {
-  Random random(10);
-  for (int round = 0; round < 40; ++round) {
-    Recipe recipe;
-    // Of each byte: which chunk, and where in it.
-    std::vector<std::pair<uint8_t, uint32_t>> naive;
-    for (uint8_t step = 0; step < 50; ++step) {
-      if (random.OneIn(3)) {
-        const size_t keep = random.Below(naive.size() + 1);
-        recipe.Truncate(keep);
-        naive.resize(keep);
-      } else {
-        const uint32_t length = static_cast<uint32_t>(1 + random.Below(9));
-        Digest digest{};
-        digest[0] = step;
-        recipe.Append({digest, length, length});
-        for (uint32_t i = 0; i < length; ++i) naive.emplace_back(step, i);
-      }
-      CHECK(recipe.byte_count() == naive.size());
-      for (size_t i = 0; i < naive.size(); ++i) {
-        const size_t slice = recipe.IndexAt(i);
-        CHECK(recipe[slice].digest[0] == naive[i].first);
-        CHECK(i - recipe.StartOf(slice) == naive[i].second);
-        CHECK(naive[i].second < recipe[slice].used);
-      }
-      CHECK(recipe.IndexAt(naive.size()) == recipe.size());
-    }
   }
 }
 

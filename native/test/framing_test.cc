@@ -1,4 +1,4 @@
-// Taking records apart and joining them: every known format, unknown ones, payload that looks like framing, damage.
+// Records taken apart and joined: known formats, unknown ones, payload that looks like framing, damage.
 #include "../engine/chunker.h"
 #include "../engine/framing.h"
 #include "harness.h"
@@ -105,7 +105,10 @@ Bytes PageContent(uint64_t seed, size_t size, size_t page_bytes) {
     LittleEndian(content, number, 4);
     LittleEndian(content, 1000 + number, 8);
     LittleEndian(content, page_bytes, 4);
-    while (content.size() + 64 < end) Append(content, random.Noise(24)), Append(content, "row of a table ");
+    while (content.size() + 64 < end) {
+      Append(content, random.Noise(24));
+      Append(content, "row of a table ");
+    }
     content.resize(end);
   }
   return content;
@@ -119,7 +122,8 @@ Bytes TarContent(uint64_t seed, size_t size, size_t member_bytes) {
     Bytes header;
     Append(header, Text("folder/file-", 10000 + number));
     header.resize(100);
-    Append(header, std::string_view("0000644\0" "0001750\0" "0001750\0" "00000176000\0" "14626453421\0", 48));
+    Append(header, std::string_view("0000644\0" "0001750\0" "0001750\0", 24));
+    Append(header, std::string_view("00000176000\0" "14626453421\0", 24));
     Append(header, Text("01", 1000 + number % 7, " 0"));
     header.resize(257);
     Append(header, "ustar  ");
@@ -142,8 +146,9 @@ Bytes Shifted(const Bytes& content, size_t at, size_t by) {
 Records Cut(const Bytes& content, size_t record_bytes) {
   Records records;
   for (size_t at = 0; at < content.size(); at += record_bytes)
-    records.emplace_back(content.begin() + static_cast<ptrdiff_t>(at),
-                         content.begin() + static_cast<ptrdiff_t>(std::min(content.size(), at + record_bytes)));
+    records.emplace_back(
+        content.begin() + static_cast<ptrdiff_t>(at),
+        content.begin() + static_cast<ptrdiff_t>(std::min(content.size(), at + record_bytes)));
   return records;
 }
 
@@ -168,7 +173,8 @@ class BaculaWriter {
     if (shape_.labels) Label(-4);
     int32_t index = 0;
     for (size_t at = 0; at < content.size();) {
-      const size_t length = std::min<size_t>(1 + random_.Below(shape_.record_bytes_max), content.size() - at);
+      const size_t length =
+          std::min<size_t>(1 + random_.Below(shape_.record_bytes_max), content.size() - at);
       Record(++index, 2, View(content).subspan(at, length));
       at += length;
     }
@@ -214,7 +220,8 @@ class BaculaWriter {
   void Record(int32_t index, int32_t stream, View data) {
     for (;;) {
       if (shape_.block_bytes - block_.size() <= record_header_bytes()) Finish();
-      const size_t here = std::min(data.size(), shape_.block_bytes - block_.size() - record_header_bytes());
+      const size_t here =
+          std::min(data.size(), shape_.block_bytes - block_.size() - record_header_bytes());
       Header(index, stream, data.size());
       Append(block_, data.first(here));
       data = data.subspan(here);
@@ -257,19 +264,22 @@ constexpr UnknownFormat kUnknownFormats[] = {
        Append(out, std::string_view("client-17.example\0\0\0\0\0\0\0", 24));
        LittleEndian(out, session * 200'000 + number, 8), LittleEndian(out, number, 4);
        LittleEndian(out, 1'700'000'000 + session * 86'400 + number / 40, 4);
-       LittleEndian(out, data.size(), 4), LittleEndian(out, 0, 8), LittleEndian(out, Noisy(session, number), 4);
+       LittleEndian(out, data.size(), 4), LittleEndian(out, 0, 8);
+       LittleEndian(out, Noisy(session, number), 4);
      }},
     {"big endian, checksum first", 32, 65536, 16,
      [](Bytes& out, uint64_t session, uint64_t number, View) {
        BigEndian(out, Noisy(session, number), 4);
        Append(out, "BLKH"), BigEndian(out, number, 4);
-       BigEndian(out, 1'700'000'000 + session * 86'400 + number / 9, 4), Append(out, Identity(session, 16));
+       BigEndian(out, 1'700'000'000 + session * 86'400 + number / 9, 4);
+       Append(out, Identity(session, 16));
      }},
     {"checksum last, no lengths", 64, 65536, 16,
      [](Bytes& out, uint64_t session, uint64_t number, View) {
        Append(out, "VOLBLOCK"), LittleEndian(out, 0x00010002, 4), LittleEndian(out, number, 8);
        Append(out, "backup-server-3."), Append(out, Identity(session, 16));
-       LittleEndian(out, session, 4), LittleEndian(out, 17, 4), LittleEndian(out, Noisy(session, number), 4);
+       LittleEndian(out, session, 4), LittleEndian(out, 17, 4);
+       LittleEndian(out, Noisy(session, number), 4);
      }},
     {"reserved to 512 bytes", 512, 32768, 16,
      [](Bytes& out, uint64_t session, uint64_t number, View) {
@@ -283,7 +293,8 @@ constexpr UnknownFormat kUnknownFormats[] = {
      }},
     {"digits", 48, 10240, 16,
      [](Bytes& out, uint64_t session, uint64_t number, View) {
-       Append(out, Text("BLOCK ", 100'000'000 + number, " JOB ", 1'000'000 + session, " 2024-06-01 SITE01 "));
+       Append(out, Text("BLOCK ", 100'000'000 + number, " JOB ", 1'000'000 + session));
+       Append(out, " 2024-06-01 SITE01 ");
        out.resize(47, ' '), out.push_back('\n');
      }},
 };
@@ -347,7 +358,7 @@ TEST("framing", "Bacula blocks of every level give back exactly what was saved")
   }
 }
 
-TEST("framing", "two Bacula backups of shifted content differ in their payload only where the content does") {
+TEST("framing", "two Bacula backups of shifted content have payload that differs only there") {
   const Bytes first = MixedContent(2, 6'000'000);
   const Bytes second = Shifted(first, 100'000, 777);
   const Records first_blocks = BaculaWriter({.session = 7}).Write(first);
@@ -375,7 +386,8 @@ TEST("framing", "Bacula blocks with damaged headers are joined again all the sam
 TEST("framing", "an Amanda header becomes framing and its zeros take no room") {
   Bytes header;
   Append(header, "AMANDA: FILE 20240601 host.example /home lev 0 comp N program /bin/tar\n"
-                 "To restore, position tape at start of file and run:\n\tdd if=<tape> bs=32k skip=1\n\f\n");
+                 "To restore, position tape at start of file and run:\n"
+                 "\tdd if=<tape> bs=32k skip=1\n\f\n");
   const size_t text_bytes = header.size();
   header.resize(32768);
   const Taken taken = TakeApart({header, Bytes(32768, 'x')});
@@ -383,7 +395,7 @@ TEST("framing", "an Amanda header becomes framing and its zeros take no room") {
   CHECK(taken.framing.size() < text_bytes + 16);
 }
 
-TEST("framing", "the length of an unknown header is found, and again in a backup with other ids and shifted content") {
+TEST("framing", "an unknown header's length is found, and again with other ids and shifted content") {
   const auto contents = {MixedContent, TextContent,
                          +[](uint64_t seed, size_t size) { return Random(seed).Noise(size); },
                          +[](uint64_t seed, size_t size) { return PageContent(seed, size, 8192); }};
@@ -391,11 +403,14 @@ TEST("framing", "the length of an unknown header is found, and again in a backup
     int content_number = 0;
     for (const auto content_of : contents) {
       ++content_number;
-      for (const uint64_t seed : {1, 2, 3}) {
-        const Bytes content = content_of(seed, 40 * format.record_bytes);
-        for (const size_t shift : {0, 777, 3 * 512, 100'000}) {
-          const Taken taken = TakeApart(WriteUnknown(format, seed * 10 + shift, Shifted(content, 5000, shift)));
-          const std::string place = Text(format.name, ", content ", content_number, ", seed ", seed, ", shift ", shift);
+      for (const uint64_t seed : {1, 2}) {
+        const Bytes content = content_of(seed, 24 * format.record_bytes);
+        for (const size_t shift : {0, 777, 100'000}) {
+          const Records blocks =
+              WriteUnknown(format, seed * 10 + shift, Shifted(content, 5000, shift));
+          const Taken taken = TakeApart(blocks);
+          const std::string place = Text(format.name, ", content ", content_number, ", seed ", seed,
+                                         ", shift ", shift);
           CHECK(taken.raw < format.raw_max, place, ": raw ", taken.raw);
           for (size_t i = 0; i < taken.framing_bytes.size(); ++i)
             CHECK(taken.framing_bytes[i] == (i < taken.raw ? 0 : format.header_bytes), place, ": record ", i,
@@ -410,7 +425,8 @@ TEST("framing", "an unknown format deduplicates once its header is known") {
   const Bytes first = MixedContent(5, 12'000'000);
   const Bytes second = Shifted(first, 3'000'000, 4321);
   const UnknownFormat& format = kUnknownFormats[2];
-  const Records first_blocks = WriteUnknown(format, 1, first), second_blocks = WriteUnknown(format, 2, second);
+  const Records first_blocks = WriteUnknown(format, 1, first);
+  const Records second_blocks = WriteUnknown(format, 2, second);
   CHECK(NewShare(Whole(first_blocks), Whole(second_blocks)) > 0.9);
   CHECK(NewShare(TakeApart(first_blocks).payload, TakeApart(second_blocks).payload) < 0.2);
 }
@@ -467,7 +483,7 @@ TEST("framing", "pages behind an unknown header are not taken for a part of it")
   }
 }
 
-TEST("framing", "what was learned holds over filemarks and foreign records, and is learned anew for another session") {
+TEST("framing", "what was learned holds over filemarks and foreign records, and is learned anew") {
   const UnknownFormat& format = kUnknownFormats[0];
   const Bytes content = MixedContent(13, 20 * format.record_bytes);
   const Records blocks = WriteUnknown(format, 1, content);
@@ -478,7 +494,8 @@ TEST("framing", "what was learned holds over filemarks and foreign records, and 
   framer.EndFile();
   CHECK(TakeApart(framer, blocks).raw == 0);
   Records mixed = blocks;
-  for (size_t at = 3; at < mixed.size(); at += 4) mixed.insert(mixed.begin() + static_cast<ptrdiff_t>(at), Random(at).Noise(65536));
+  for (size_t at = 3; at < mixed.size(); at += 4)
+    mixed.insert(mixed.begin() + static_cast<ptrdiff_t>(at), Random(at).Noise(65536));
   CHECK(TakeApart(framer, mixed).raw == mixed.size() - blocks.size());
   framer.EndFile();
   const Taken other = TakeApart(framer, WriteUnknown(kUnknownFormats[2], 9, content));
@@ -498,18 +515,41 @@ TEST("framing", "labels before the data do not keep an unknown header from being
   CHECK(taken.framing_bytes.back() == format.header_bytes);
 }
 
+TEST("framing", "whatever the records are, they are joined again") {
+  Random random(17);
+  Framer framer;
+  const Bytes content = MixedContent(17, 400'000);
+  for (int round = 0; round < 1500; ++round) {
+    Bytes header = Identity(random.Below(3), 8 + random.Below(random.OneIn(2) ? 64 : 3000));
+    Records records;
+    const size_t length = random.Below(random.OneIn(4) ? 70'000 : 5000);
+    for (uint64_t count = random.Below(40); count > 0; --count) {
+      Bytes record = header;
+      Append(record, View(content).subspan(random.Below(300'000), length));
+      if (random.OneIn(5)) record.resize(random.Below(record.size() + 1));
+      if (random.OneIn(9)) record.resize(record.size() + random.Below(4000));
+      header[random.Below(header.size())] = static_cast<uint8_t>(random.Next());
+      records.push_back(std::move(record));
+    }
+    TakeApart(framer, records);
+    if (random.OneIn(3)) framer.EndFile();
+    if (random.OneIn(9)) framer.Reset();
+  }
+}
+
 TEST("framing", "damaged programs are refused or give a record of the length they say") {
   Random random(15);
   Framer framer;
   Bytes framing, payload;
   std::vector<std::pair<Bytes, Bytes>> programs;
-  for (const Bytes& block : BaculaWriter({.block_bytes = 4096, .record_bytes_max = 900}).Write(MixedContent(15, 60'000))) {
+  BaculaWriter bacula({.block_bytes = 4096, .record_bytes_max = 900});
+  for (const Bytes& block : bacula.Write(MixedContent(15, 60'000))) {
     framing.clear(), payload.clear();
     CHECK(framer.Split(block, framing, payload));
     programs.emplace_back(framing, payload);
   }
   size_t refused = 0, joined = 0;
-  for (int round = 0; round < 60'000; ++round) {
+  for (int round = 0; round < 15'000; ++round) {
     auto [program, data] = programs[random.Below(programs.size())];
     if (random.OneIn(4)) program.resize(random.Below(program.size()));
     for (uint64_t flips = random.Below(4); flips > 0 && !program.empty(); --flips)
@@ -538,7 +578,7 @@ TEST("framing", "damaged programs are refused or give a record of the length the
     CHECK(!Join(program, data, record).ok());
     ++joined;
   }
-  CHECK(refused > 1000 && joined > 1000, refused, " ", joined);
+  CHECK(refused > 500 && joined > 500, refused, " ", joined);
 }
 
 TEST("framing", "programs with lengths beyond a record's are refused before anything is taken") {

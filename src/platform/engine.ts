@@ -1,21 +1,17 @@
 /**
- * The native engine behind the port: loads the module, keeps calls on one image in order, and makes
- * CapstanErrors of its errors. On real files every operation runs on a worker thread; on a simulated
+ * The native engine behind the port: keeps calls on one image in order. On real files every operation runs on a worker thread; on a simulated
  * disk it runs inside the call, so that a simulated world stays deterministic.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { CapstanError } from '../base/errors.ts';
-import type { ErrorCode } from '../base/errors.ts';
+import { availableParallelism } from 'node:os';
 import { generation, logicalObjectNumber } from '../base/units.ts';
 import type { Generation } from '../base/units.ts';
 import type {
+  CollectOptions,
+  CollectReport,
   Engine,
   ImageInfo,
   ManifestSummary,
-  PartitionInfo,
   StoreStatistics,
   TapeImage,
   VerifyReport,
@@ -32,145 +28,26 @@ import type {
   TruncateCall,
   TruncateReply,
 } from '../tape/image-call.ts';
+import { nativeModule, translated } from './native-module.ts';
+import type {
+  NativeDisk,
+  NativeImage,
+  NativeImageInfo,
+  NativeOptions,
+  NativeStore,
+  SimulatedFile,
+} from './native-module.ts';
+
+export { SimulatedCrash } from './native-module.ts';
 
 /** A pack is sealed once it is this long, bytes. */
-export const PACK_BYTES_MAX = 128 * 1024 * 1024;
+export const PACK_BYTES_MAX = 256 * 1024 * 1024;
 const STORE_ID_BYTES = 16;
 const VERIFY_PROGRESS_INTERVAL_MS = 100;
-
-interface NativeImageInfo {
-  readonly name: string;
-  readonly generation: number;
-  readonly partitions: readonly PartitionInfo[];
-}
-
-interface NativeImage {
-  info(): Promise<NativeImageInfo>;
-  append(p: number, at: number, lengths: Uint32Array, data: Uint8Array): Promise<number>;
-  read(
-    partition: number,
-    at: number,
-    reverse: boolean,
-    countMax: number,
-    bytesMax: number,
-  ): Promise<ReadReply>;
-  space(
-    partition: number,
-    at: number,
-    filemarks: boolean,
-    count: number,
-  ): Promise<Omit<SpaceReply, 'at'> & { at: number }>;
-  locate(
-    partition: number,
-    at: number,
-  ): Promise<Omit<LocateReply, 'at' | 'objectCount'> & { at: number; objectCount: number }>;
-  truncate(partition: number, at: number): Promise<number>;
-  sync(generation: number): Promise<void>;
-  close(): Promise<void>;
-}
-
-interface NativeStore {
-  createImage(name: string, partitionCount: number): Promise<void>;
-  openImage(name: string, writable: boolean): Promise<NativeImage>;
-  listImages(): Promise<readonly NativeImageInfo[]>;
-  removeImage(name: string): Promise<void>;
-  publishImage(from: string, to: string): Promise<void>;
-  exportManifest(name: string): Promise<Uint8Array>;
-  readManifest(manifest: Uint8Array): Promise<ManifestSummary>;
-  lackingChunks(digests: Uint8Array): Promise<Uint8Array>;
-  readEncodedChunks(digests: Uint8Array): Promise<Uint8Array>;
-  addEncodedChunks(encoded: Uint8Array): Promise<Uint8Array>;
-  stageImage(name: string, manifest: Uint8Array, generation: number): Promise<void>;
-  sync(): Promise<void>;
-  verify(images: readonly string[]): Promise<VerifyReport>;
-  verifyProgress(): { doneBytes: number; totalBytes: number };
-  statistics(): Promise<StoreStatistics>;
-  close(): Promise<void>;
-}
-
-interface NativeDisk {
-  readonly operationCount: number;
-  readonly crashed: boolean;
-  crashAtOperation(n: number): void;
-  powerCut(): void;
-  kill(): void;
-  restart(): void;
-  setQuotaBytes(bytes: number | undefined): void;
-  failOperation(n: number, kind: string, error: string, persistent: boolean): void;
-  clearFaults(): void;
-  rot(path: string, offset: number, bit: number): boolean;
-  files(): readonly SimulatedFile[];
-  hash(): string;
-}
-
-interface NativeModule {
-  readonly SimulatedDisk: new (seed: number, profile: string) => NativeDisk;
-  openStore(
-    disk: NativeDisk | undefined,
-    path: string,
-    mode: string,
-    packBytesMax: number,
-    storeId: Uint8Array,
-  ): Promise<NativeStore>;
-}
-
-let loaded: NativeModule | undefined;
-
-/** Loads the module when it is first needed, so that what does without it works without it. */
-function nativeModule(): NativeModule {
-  if (loaded !== undefined) return loaded;
-  let root = import.meta.dirname;
-  while (!existsSync(join(root, 'package.json')) && dirname(root) !== root) root = dirname(root);
-  const path = join(root, 'build', 'Release', 'capstan_engine.node');
-  try {
-    loaded = createRequire(import.meta.url)(path) as NativeModule;
-  } catch (cause) {
-    throw new Error(
-      `The native engine ${path} cannot be loaded: run "npm run build:native" there (it needs ` +
-        `python3, make and g++).`,
-      { cause },
-    );
-  }
-  return loaded;
-}
-
-/** The simulated disk has lost power: its process is dead, and nothing it asked for will be answered. */
-export class SimulatedCrash extends Error {
-  override readonly name = 'SimulatedCrash';
-}
-
-/** Native error codes to ours, with the fields of ours. */
-const ERROR_CODES = {
-  NOT_FOUND: ['NOT_FOUND', (e) => ({ kind: 'image or chunk', name: e.place })],
-  ALREADY_EXISTS: ['ALREADY_EXISTS', (e) => ({ kind: 'image', name: e.place, where: '' })],
-  IN_USE: ['IN_USE', (e) => ({ kind: 'image', name: e.place, by: e.what })],
-  CORRUPT: ['STORE_CORRUPT', (e) => ({ place: e.place, what: e.what })],
-  LOCKED: ['STORE_LOCKED', (e) => ({ path: dirname(e.place), holder: e.what })],
-  FAILED: ['STORE_FAILED', (e) => ({ path: e.place, what: e.what })],
-  NO_SPACE: ['NO_SPACE', (e) => ({ path: e.place })],
-  IO: ['DISK_IO', (e) => ({ place: e.place, what: e.what })],
-  LIMIT: ['LIMIT_EXCEEDED', (e) => ({ what: e.place, value: e.what, limit: 'the format' })],
-  INVALID: ['INVALID_ARGUMENT', (e) => ({ what: e.place, reason: e.what })],
-} as const satisfies Record<string, [ErrorCode, (e: NativeError) => Record<string, string>]>;
-
-interface NativeError extends Error {
-  readonly code: keyof typeof ERROR_CODES | 'CRASHED';
-  readonly place: string;
-  readonly what: string;
-}
-
-/** Awaits a native call; its error becomes ours. */
-async function translated<T>(call: Promise<T>): Promise<T> {
-  try {
-    return await call;
-  } catch (error) {
-    const native = error as NativeError;
-    if (native.code === 'CRASHED') throw new SimulatedCrash(native.message, { cause: error });
-    const entry = ERROR_CODES[native.code];
-    if (entry === undefined) throw error;
-    throw new CapstanError(entry[0], entry[1](native), { cause: error });
-  }
-}
+/** A pack of which less is referred to is given up by a collection. */
+const LIVE_SHARE_MIN = 0.5;
+/** Packs that one collection gives up at most: all there can be. */
+const PACK_COUNT_MAX = 0xffff_ffff;
 
 function imageInfo(info: NativeImageInfo): ImageInfo {
   return { ...info, generation: generation(info.generation) };
@@ -333,6 +210,15 @@ class NativeEngine implements Engine {
     }
   }
 
+  damagedChunks(images: readonly string[]): Promise<Uint8Array> {
+    return translated(this.#store.damagedChunks(images));
+  }
+
+  collect(options: CollectOptions): Promise<CollectReport> {
+    const { liveShareMin = LIVE_SHARE_MIN, packCountMax = PACK_COUNT_MAX } = options;
+    return translated(this.#store.collect(liveShareMin, packCountMax));
+  }
+
   statistics(): Promise<StoreStatistics> {
     return translated(this.#store.statistics());
   }
@@ -345,24 +231,38 @@ class NativeEngine implements Engine {
 export interface OpenEngineOptions {
   /** 'create' makes the store where there is none; 'read' goes beside a writer. */
   readonly mode: 'create' | 'write' | 'read';
+  /** A pack is sealed before it is longer. */
   readonly packBytesMax?: number;
+  /** 32 bytes: a store made with it is encrypted (AES-256-GCM), and opens with no other. */
+  readonly key?: Uint8Array;
+  /** 'off' stores chunks as they are, for data that is compressed already. Default: 'on'. */
+  readonly compression?: 'on' | 'off';
+  /** Above this the index keeps only samples of the digests: less memory, a little less deduplication. */
+  readonly indexBytesMax?: number;
 }
 
-/** Opens the store in the folder `path`. Rejects NOT_FOUND, STORE_LOCKED, STORE_CORRUPT, DISK_IO. */
+/** Threads that compress and decompress for one store, beside the one that a call runs on. */
+const THREAD_COUNT = Math.max(1, Math.min(8, availableParallelism()));
+
+function nativeOptions(options: OpenEngineOptions, storeId: Uint8Array): NativeOptions {
+  return {
+    packBytesMax: options.packBytesMax ?? PACK_BYTES_MAX,
+    storeId,
+    key: options.key,
+    compress: options.compression !== 'off',
+    threadCount: THREAD_COUNT,
+    indexBytesMax: options.indexBytesMax,
+  };
+}
+
+/**
+ * Opens the store in the folder `path`. Rejects NOT_FOUND, STORE_LOCKED, STORE_CORRUPT, DISK_IO;
+ * INVALID_ARGUMENT where the key is missing or another's.
+ */
 export async function openEngine(path: string, options: OpenEngineOptions): Promise<Engine> {
-  const store = nativeModule().openStore(
-    undefined,
-    path,
-    options.mode,
-    options.packBytesMax ?? PACK_BYTES_MAX,
-    randomBytes(STORE_ID_BYTES),
-  );
+  const native = nativeOptions(options, randomBytes(STORE_ID_BYTES));
+  const store = nativeModule().openStore(undefined, path, options.mode, native);
   return new NativeEngine(await translated(store));
-}
-
-export interface SimulatedFile {
-  readonly path: string;
-  readonly sizeBytes: number;
 }
 
 /** The engine's disk in memory; its fault model stands in native/engine/simulated_disk.h. */
@@ -452,13 +352,7 @@ export async function openSimulatedEngine(
   path: string,
   options: OpenEngineOptions,
 ): Promise<Engine> {
-  const storeId = new Uint8Array(STORE_ID_BYTES);
-  const store = nativeModule().openStore(
-    disk.native as NativeDisk,
-    path,
-    options.mode,
-    options.packBytesMax ?? PACK_BYTES_MAX,
-    storeId,
-  );
+  const native = nativeOptions(options, new Uint8Array(STORE_ID_BYTES));
+  const store = nativeModule().openStore(disk.native as NativeDisk, path, options.mode, native);
   return new NativeEngine(await translated(store));
 }

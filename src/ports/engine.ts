@@ -76,6 +76,21 @@ export interface VerifyReport {
   readonly damages: readonly Damage[];
 }
 
+export interface CollectOptions {
+  /** A pack of which less than this share is referred to is given up; what is, is copied. Default 0.5. */
+  readonly liveShareMin?: number;
+  /** At most so many packs, so that a collection can be done in steps. */
+  readonly packCountMax?: number;
+}
+
+export interface CollectReport {
+  readonly packsRemoved: number;
+  /** Of the packs removed, bytes on disk. */
+  readonly freedBytes: number;
+  /** Written anew, since they are still referred to. */
+  readonly copiedBytes: number;
+}
+
 /** A manifest: which chunks make up an image and where its records end. Equal images, equal bytes. */
 export interface ManifestSummary {
   /** BLAKE3 of the manifest's bytes. */
@@ -140,6 +155,13 @@ export interface Engine {
     readonly images?: readonly string[];
     readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
   }): Promise<VerifyReport>;
+  /** Digests of the chunks of these images that are damaged and not here in another place: a peer may heal. */
+  damagedChunks(images: readonly string[]): Promise<Uint8Array>;
+  /**
+   * Gives space back that nothing refers to. Goes beside reading, writing and copying; what a transfer was
+   * told is here stays for this collection and the next. STORE_CORRUPT where an image cannot be read.
+   */
+  collect(options: CollectOptions): Promise<CollectReport>;
   statistics(): Promise<StoreStatistics>;
   close(): Promise<void>;
 }

@@ -1,0 +1,307 @@
+// Verifying packs, and collecting what nothing refers to any more.
+#include <algorithm>
+
+#include "pack_scanner.h"
+#include "pack_store.h"
+
+namespace capstan {
+
+Result<PackTable> PackStore::LoadTable(uint32_t number) {
+  std::shared_ptr<File> file;
+  {
+    const std::lock_guard guard(mutex_);
+    if (number == tail_number_) return PackTable(tail_table_);
+    if (const auto rebuilt = rebuilt_.find(number); rebuilt != rebuilt_.end())
+      return PackTable(rebuilt->second);
+    TRY_ASSIGN(file, PackFile(number));
+  }
+  TRY_ASSIGN(PackEnd end, ReadPackEnd(*file, number, sealing_));
+  return std::move(end.table);
+}
+
+Status PackStore::VerifyPacks(std::vector<Damage>& damages, std::atomic<uint64_t>& done,
+                              uint64_t& chunk_count) {
+  std::set<uint32_t> numbers;
+  {
+    const std::lock_guard guard(append_mutex_);
+    if (options_.writable) {
+      // What is in memory only cannot be read from the disk.
+      if (const Status flushed = writer_.Flush();
+          !flushed.ok() && flushed.error().code != ErrorCode::kNoSpace)
+        return flushed;
+    }
+    const std::lock_guard inner(mutex_);
+    numbers = packs_;
+    damages.insert(damages.end(), damages_.begin(), damages_.end());
+  }
+  for (const uint32_t number : numbers) TRY(VerifyPack(number, damages, done, chunk_count));
+  return Ok();
+}
+
+Status PackStore::VerifyPack(uint32_t number, std::vector<Damage>& damages,
+                             std::atomic<uint64_t>& done, uint64_t& chunk_count) {
+  const std::string name = PackName(number);
+  const auto damaged = [&](uint64_t offset, const std::string& what) {
+    const Damage damage{At(name, offset), what};
+    // The opening may have found it before.
+    if (std::none_of(damages.begin(), damages.end(),
+                     [&](const Damage& known) { return known.place == damage.place; }))
+      damages.push_back(damage);
+  };
+  // The region that should lie at `offset`, if any.
+  const auto condemn = [&](uint64_t offset) {
+    const std::lock_guard guard(mutex_);
+    PackTable* const table = TableOf(number);
+    if (table == nullptr) return;
+    for (const PackTable::Region& region : table->regions())
+      if (region.offset == offset)
+        if (RegionPlace* const place = regions_.Find(region.id); place && place->pack == number)
+          place->flags |= RegionPlace::kBad;
+  };
+  std::shared_ptr<File> file;
+  bool tail;
+  {
+    const std::lock_guard guard(mutex_);
+    if (!packs_.contains(number)) return Ok();
+    tail = number == tail_number_;
+    TRY_ASSIGN(file, PackFile(number));
+  }
+  TRY_ASSIGN(const uint64_t size, file->Size());
+  uint64_t end = size;
+  if (tail && options_.writable && !tail_sealed_) end = writer_.written_end();
+  Bytes header(std::min<uint64_t>(size, kPackHeaderBytes));
+  TRY(file->ReadAt(0, header));
+  const auto parsed = ParsePackHeader(header);
+  if (!parsed.ok())
+    damaged(0, parsed.error().what);
+  else if (parsed.value().number != number || parsed.value().store_id != options_.store_id)
+    damaged(0, "the pack belongs to something else");
+  auto sealed = ReadPackEnd(*file, number, sealing_);
+  if (sealed.ok())
+    end = sealed.value().table_offset;
+  else if (!tail && sealed.error().code == ErrorCode::kNotFound)
+    damaged(size, "the pack's trailer is missing");
+  else if (sealed.error().code == ErrorCode::kCorrupt)
+    damaged(size, sealed.error().what);
+  else if (sealed.error().code != ErrorCode::kNotFound)
+    return sealed.error();
+
+  size_t found_count = 0;
+  PackScanner scanner(*file, end);
+  while (true) {
+    TRY_ASSIGN(const PackScanner::Found found, scanner.Next());
+    if (found == PackScanner::Found::kEnd) break;
+    if (found == PackScanner::Found::kOther) {
+      damaged(scanner.offset(), "the region's checksum does not match");
+      condemn(scanner.offset());
+      TRY_ASSIGN(const bool recovered, scanner.Recover());
+      if (!recovered) break;
+      continue;
+    }
+    const auto region_header = ParseRegionHeader(scanner.region());
+    const uint64_t offset = scanner.offset();
+    ++found_count;
+    if (sealed.ok()) {
+      const PackTable::Region* const listed = sealed.value().table.Find(region_header->id);
+      if (listed == nullptr || listed->offset != offset)
+        damaged(offset, "the table does not have this region");
+    }
+    const auto content = Unpack(scanner.region(), 0);
+    if (content.ok()) {
+      chunk_count += content.value()->ends.size();
+    } else if (content.error().code != ErrorCode::kCorrupt) {
+      return content.error();
+    } else {
+      // A delta that nothing refers to may have outlived what it was compressed against.
+      const std::lock_guard guard(mutex_);
+      RegionPlace* const place = regions_.Find(region_header->id);
+      if (place != nullptr && place->pack == number && (place->flags & RegionPlace::kBad) == 0) {
+        damaged(offset, content.error().what);
+        place->flags |= RegionPlace::kBad;
+      }
+    }
+    done += scanner.region().size();
+  }
+  if (sealed.ok() && found_count < sealed.value().table.regions().size())
+    for (const PackTable::Region& region : sealed.value().table.regions()) {
+      AlignedBuffer window(kRegionHeaderBytes);
+      if (!file->ReadAt(region.offset, window.span()).ok() ||
+          !ParseRegionHeader(window.span()) ||
+          ParseRegionHeader(window.span())->id != region.id)
+        damaged(region.offset, "a region of the table is not there");
+    }
+  return Ok();
+}
+
+std::optional<std::string> PackStore::DamagedPlace(uint32_t region) {
+  const std::lock_guard guard(mutex_);
+  const RegionPlace* const place = regions_.Find(region);
+  if (place == nullptr || (place->flags & RegionPlace::kBad) == 0) return std::nullopt;
+  return At(PackName(place->pack), place->offset);
+}
+
+void PackStore::BeginCollection() {
+  const std::lock_guard guard(mutex_);
+  ++collection_;
+}
+
+void PackStore::MarkSubstitutes(std::vector<bool>& marks) {
+  const std::lock_guard guard(mutex_);
+  for (uint32_t region = 0; region < marks.size(); ++region) {
+    const RegionPlace* const place = marks[region] ? regions_.Find(region) : nullptr;
+    if (place == nullptr || (place->flags & RegionPlace::kBad) == 0) continue;
+    PackTable* const table = TableOf(place->pack);
+    const PackTable::Region* const found = table == nullptr ? nullptr : table->Find(region);
+    if (found == nullptr) continue;
+    const auto chunks = table->ChunksOf(*found);
+    const std::vector<ChunkEntry> damaged(chunks.begin(), chunks.end());
+    for (const ChunkEntry& chunk : damaged)
+      if (const ChunkRef ref = FindLocked(chunk.digest); ref != kNoChunk && RegionOf(ref) < marks.size())
+        marks[RegionOf(ref)] = true;
+  }
+}
+
+Status PackStore::MarkBases(std::vector<bool>& marks) {
+  std::set<uint32_t> numbers;
+  {
+    const std::lock_guard guard(mutex_);
+    numbers = packs_;
+  }
+  const auto mark = [&](uint32_t region) {
+    if (region >= marks.size()) marks.resize(region + size_t{1024});
+    marks[region] = true;
+  };
+  for (const uint32_t number : numbers) {
+    auto table = LoadTable(number);
+    // Of a pack that cannot be read nothing is given up, and nothing that it refers to is known.
+    if (!table.ok()) return table.error();
+    for (const PackTable::Region& region : table.value().regions()) {
+      if (region.base_count == 0) continue;
+      bool live;
+      {
+        const std::lock_guard guard(mutex_);
+        live = IsLive(region, number, marks);
+      }
+      if (live)
+        for (const BaseRun& run : table.value().BasesOf(region)) mark(run.region);
+    }
+  }
+  // Those on their way, too.
+  const std::lock_guard guard(mutex_);
+  for (const auto& [id, draft] : drafts_)
+    for (const BaseRun& run : draft->bases) mark(run.region);
+  return Ok();
+}
+
+bool PackStore::IsLive(const PackTable::Region& region, uint32_t pack,
+                       const std::vector<bool>& marks) {
+  const RegionPlace* const place = regions_.Find(region.id);
+  if (place == nullptr || place->pack != pack) return false;
+  if (region.id < marks.size() && marks[region.id]) return true;
+  return place->touched == collection_ || place->wanted == collection_ ||
+         place->wanted == static_cast<uint8_t>(collection_ - 1);
+}
+
+Result<PackStore::Collected> PackStore::CollectPacks(const std::vector<bool>& marks,
+                                                     double live_share, size_t packs_max) {
+  struct Candidate {
+    uint32_t number;
+    uint64_t live_bytes;
+  };
+  std::vector<Candidate> candidates;
+  std::set<uint32_t> numbers;
+  {
+    const std::lock_guard guard(mutex_);
+    numbers = packs_;
+    numbers.erase(tail_number_);
+    for (const auto& [number, table] : rebuilt_) numbers.erase(number);
+  }
+  for (const uint32_t number : numbers) {
+    TRY_ASSIGN(const PackTable table, LoadTable(number));
+    uint64_t live = 0;
+    uint64_t all = 1;
+    bool damaged = false;
+    const std::lock_guard guard(mutex_);
+    for (const PackTable::Region& region : table.regions()) {
+      all += region.total_bytes;
+      const RegionPlace* const place = regions_.Find(region.id);
+      if (!IsLive(region, number, marks)) continue;
+      live += region.total_bytes;
+      damaged = damaged || (place->flags & RegionPlace::kBad) != 0;
+    }
+    // What is damaged stays where it is: a peer may heal it.
+    if (!damaged && static_cast<double>(live) < live_share * static_cast<double>(all))
+      candidates.push_back({number, live});
+  }
+  // First those that cost least: on a full disk they make room for the others.
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.live_bytes < b.live_bytes; });
+  if (candidates.size() > packs_max) candidates.resize(packs_max);
+  Collected collected;
+  for (const Candidate& candidate : candidates) {
+    TRY_ASSIGN(const PackTable table, LoadTable(candidate.number));
+    TRY(CollectPack(candidate.number, table, marks, collected));
+  }
+  if (!candidates.empty()) TRY(disk_.SyncDirectory(options_.path + "/packs"));
+  return collected;
+}
+
+// Copies what is live to the last pack, makes that durable, then removes the pack.
+Status PackStore::CollectPack(uint32_t number, const PackTable& table,
+                              const std::vector<bool>& marks, Collected& collected) {
+  std::vector<const PackTable::Region*> live;
+  {
+    const std::lock_guard guard(mutex_);
+    TRY(CheckFailed());
+    for (const PackTable::Region& region : table.regions()) {
+      RegionPlace* const place = regions_.Find(region.id);
+      if (place == nullptr || place->pack != number) continue;
+      if (IsLive(region, number, marks)) {
+        live.push_back(&region);
+        continue;
+      }
+      // From here on nothing finds it.
+      const auto chunks = table.ChunksOf(region);
+      for (uint32_t i = 0; i < chunks.size(); ++i) {
+        index_->Erase(chunks[i].digest, RefOf(region.id, i));
+        unique_bytes_ -= chunks[i].length;
+      }
+      chunk_count_ -= chunks.size();
+      *place = RegionPlace{};
+      cache_.Forget(region.id);
+    }
+  }
+  for (const PackTable::Region* const region : live) {
+    TRY_ASSIGN(const RawRegion raw, ReadRaw(region->id));
+    const auto header = ParseRegionHeader(raw.bytes);
+    if (!header || header->id != region->id || !RegionChecks(raw.bytes))
+      return Condemn(region->id, raw, "the region's checksum does not match");
+    Encoded encoded{nullptr, *header, {}, Bytes(raw.bytes.begin(), raw.bytes.end())};
+    const auto chunks = table.ChunksOf(*region);
+    const auto bases = table.BasesOf(*region);
+    encoded.lists.chunks.assign(chunks.begin(), chunks.end());
+    encoded.lists.bases.assign(bases.begin(), bases.end());
+    const std::lock_guard guard(append_mutex_);
+    TRY(AppendEncoded(encoded));
+    collected.bytes_copied += encoded.bytes.size();
+  }
+  if (!live.empty())
+    if (const auto synced = SyncTail(); !synced.ok()) return synced.error();
+  std::shared_ptr<File> file;
+  {
+    const std::lock_guard guard(mutex_);
+    TRY_ASSIGN(file, PackFile(number));
+  }
+  TRY_ASSIGN(const uint64_t size, file->Size());
+  TRY(disk_.Remove(options_.path + "/" + PackName(number)));
+  const std::lock_guard guard(mutex_);
+  packs_.erase(number);
+  files_.erase(number);
+  stored_bytes_ -= std::min(stored_bytes_, size);
+  std::erase_if(tables_, [&](const auto& entry) { return entry.first == number; });
+  ++collected.packs_removed;
+  collected.bytes_freed += size;
+  return Ok();
+}
+
+}  // namespace capstan

@@ -1,0 +1,226 @@
+#include "pack_format.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "crc32c.h"
+
+namespace capstan {
+namespace {
+
+constexpr uint8_t kPackMagic[8] = {'C', 'A', 'P', 'S', 'P', 'A', 'C', 'K'};
+constexpr uint8_t kTrailerMagic[8] = {'C', 'A', 'P', 'S', 'T', 'A', 'B', 'L'};
+constexpr uint32_t kVersion = 2;
+constexpr size_t kTableRegionBytes = 20;
+constexpr size_t kChunkEntryBytes = 36;
+constexpr size_t kBaseRunBytes = 8;
+// Of the trailer, what the cipher authenticates: magic, version, number, place and length of the table.
+constexpr size_t kTrailerAuthenticatedBytes = 28;
+
+Error Damaged(const char* what) { return {ErrorCode::kCorrupt, "", what}; }
+
+}  // namespace
+
+std::string At(const std::string& name, uint64_t offset) {
+  return name + " at " + std::to_string(offset);
+}
+
+std::string PackName(uint32_t number) {
+  char name[40];
+  std::snprintf(name, sizeof name, "packs/%08u.pack", number);
+  return name;
+}
+
+Bytes EncodePackHeader(const PackHeader& header) {
+  Bytes bytes;
+  bytes.reserve(kPackHeaderBytes);
+  Writer writer(bytes);
+  writer.Raw(kPackMagic);
+  writer.U32(kVersion);
+  writer.U32(header.number);
+  writer.Raw(header.store_id);
+  writer.U32(header.next_region);
+  bytes.resize(kPackHeaderBytes - 4);
+  writer.U32(Crc32c(0, bytes));
+  return bytes;
+}
+
+Result<PackHeader> ParsePackHeader(View bytes) {
+  if (bytes.size() < kPackHeaderBytes) return Damaged("the pack's header is cut short");
+  bytes = bytes.first(kPackHeaderBytes);
+  Reader reader(bytes);
+  const View magic = reader.Raw(8);
+  const uint32_t version = reader.U32();
+  PackHeader header{reader.U32(), 0, {}};
+  const View id = reader.Raw(header.store_id.size());
+  std::copy(id.begin(), id.end(), header.store_id.begin());
+  header.next_region = reader.U32();
+  Reader checksum(bytes.last(4));
+  if (!std::equal(magic.begin(), magic.end(), kPackMagic) ||
+      checksum.U32() != Crc32c(0, bytes.first(kPackHeaderBytes - 4)))
+    return Damaged("the pack's header is damaged");
+  if (version != kVersion) return Damaged("the pack is of a version that is not known");
+  return header;
+}
+
+void PackTable::Add(const RegionHeader& header, uint32_t offset, const RegionLists& lists) {
+  regions_.push_back({header.id, offset, header.total_bytes, header.content_bytes,
+                      static_cast<uint32_t>(chunks_.size()), static_cast<uint32_t>(bases_.size()),
+                      header.codec, header.chunk_count, header.base_count});
+  chunks_.insert(chunks_.end(), lists.chunks.begin(), lists.chunks.end());
+  bases_.insert(bases_.end(), lists.bases.begin(), lists.bases.end());
+}
+
+const PackTable::Region* PackTable::Find(uint32_t id) {
+  for (; placed_ < regions_.size(); ++placed_) places_[regions_[placed_].id] = placed_;
+  const auto found = places_.find(id);
+  return found == places_.end() ? nullptr : &regions_[found->second];
+}
+
+size_t PackTable::memory_bytes() const {
+  constexpr size_t kPlaceBytes = 40;
+  return regions_.capacity() * (sizeof(Region) + kPlaceBytes) +
+         chunks_.capacity() * sizeof(ChunkEntry) + bases_.capacity() * sizeof(BaseRun);
+}
+
+Bytes PackTable::Encode() const {
+  Bytes bytes;
+  bytes.reserve(12 + regions_.size() * kTableRegionBytes + chunks_.size() * kChunkEntryBytes +
+                bases_.size() * kBaseRunBytes);
+  Writer writer(bytes);
+  writer.U32(static_cast<uint32_t>(regions_.size()));
+  writer.U32(static_cast<uint32_t>(chunks_.size()));
+  writer.U32(static_cast<uint32_t>(bases_.size()));
+  for (const Region& region : regions_) {
+    writer.U32(region.id);
+    writer.U32(region.offset);
+    writer.U32(region.total_bytes);
+    writer.U32(region.content_bytes);
+    writer.U8(static_cast<uint8_t>(region.codec));
+    writer.U8(region.chunk_count);
+    writer.U8(region.base_count);
+    writer.U8(0);
+  }
+  WriteLists({chunks_, bases_}, bytes);
+  return bytes;
+}
+
+Result<PackTable> PackTable::Parse(View bytes) {
+  Reader reader(bytes);
+  const uint32_t region_count = reader.U32();
+  const uint32_t chunk_count = reader.U32();
+  const uint32_t base_count = reader.U32();
+  if (reader.failed() || region_count * uint64_t{kTableRegionBytes} +
+                                 chunk_count * uint64_t{kChunkEntryBytes} +
+                                 base_count * uint64_t{kBaseRunBytes} !=
+                             reader.left())
+    return Damaged("the table is not as long as it says");
+  PackTable table;
+  table.regions_.reserve(region_count);
+  uint64_t chunks = 0;
+  uint64_t bases = 0;
+  uint64_t end = kPackHeaderBytes;
+  for (uint32_t i = 0; i < region_count; ++i) {
+    Region region{};
+    region.id = reader.U32();
+    region.offset = reader.U32();
+    region.total_bytes = reader.U32();
+    region.content_bytes = reader.U32();
+    const uint8_t codec = reader.U8();
+    region.chunk_count = reader.U8();
+    region.base_count = reader.U8();
+    const uint8_t zero = reader.U8();
+    region.codec = static_cast<Codec>(codec);
+    region.first_chunk = static_cast<uint32_t>(chunks);
+    region.first_base = static_cast<uint32_t>(bases);
+    chunks += region.chunk_count;
+    bases += region.base_count;
+    if (zero != 0 || codec > static_cast<uint8_t>(Codec::kDelta) || region.chunk_count == 0 ||
+        region.base_count > kBaseRunCountMax || region.content_bytes > kRegionContentBytesMax ||
+        region.total_bytes > kRegionBytesMax || region.offset < end || region.id > kRegionIdMax)
+      return Damaged("the table has a region that cannot be");
+    end = uint64_t{region.offset} + region.total_bytes;
+    table.regions_.push_back(region);
+  }
+  if (chunks != chunk_count || bases != base_count)
+    return Damaged("the table's counts do not add up");
+  const View lists = reader.Raw(reader.left());
+  TRY_ASSIGN(RegionLists parsed, ParseLists(lists, chunk_count, base_count));
+  table.chunks_ = std::move(parsed.chunks);
+  table.bases_ = std::move(parsed.bases);
+  return table;
+}
+
+Bytes EncodePackEnd(const PackTable& table, uint32_t number, uint64_t offset, Sealing* sealing) {
+  Bytes bytes = table.Encode();
+  const size_t table_bytes = bytes.size();
+  Bytes trailer;
+  Writer writer(trailer);
+  writer.Raw(kTrailerMagic);
+  writer.U32(kVersion);
+  writer.U32(number);
+  writer.U64(offset);
+  writer.U32(static_cast<uint32_t>(table_bytes));
+  std::array<uint8_t, kCipherNonceBytes> nonce{};
+  std::array<uint8_t, kCipherTagBytes> tag{};
+  if (sealing != nullptr) {
+    nonce = sealing->nonces.Next();
+    if (!sealing->cipher->Seal(bytes, nonce, trailer, tag).ok())
+      std::fill(bytes.begin(), bytes.end(), uint8_t{0});
+  }
+  writer.U32(Crc32c(0, bytes));
+  writer.U32(sealing != nullptr ? 1 : 0);
+  writer.Raw(nonce);
+  writer.Raw(tag);
+  trailer.resize(kTrailerBytes - 4);
+  writer.U32(Crc32c(0, trailer));
+  const size_t whole = bytes.size() + kTrailerBytes;
+  bytes.resize((whole + kDirectAlignment - 1) / kDirectAlignment * kDirectAlignment -
+               kTrailerBytes);
+  bytes.insert(bytes.end(), trailer.begin(), trailer.end());
+  return bytes;
+}
+
+Result<PackEnd> ReadPackEnd(File& file, uint32_t number, Sealing* sealing) {
+  TRY_ASSIGN(const uint64_t size, file.Size());
+  const Error none{ErrorCode::kNotFound, "", "the pack is not sealed"};
+  if (size < kPackHeaderBytes + kTrailerBytes) return none;
+  Bytes trailer(kTrailerBytes);
+  TRY(file.ReadAt(size - kTrailerBytes, trailer));
+  Reader reader(trailer);
+  const View magic = reader.Raw(8);
+  if (!std::equal(magic.begin(), magic.end(), kTrailerMagic)) return none;
+  const uint32_t version = reader.U32();
+  const uint32_t said_number = reader.U32();
+  const uint64_t offset = reader.U64();
+  const uint32_t table_bytes = reader.U32();
+  const size_t authenticated = reader.offset();
+  const uint32_t crc = reader.U32();
+  const uint32_t encrypted = reader.U32();
+  const View nonce = reader.Raw(kCipherNonceBytes);
+  const View tag = reader.Raw(kCipherTagBytes);
+  Reader checksum(View(trailer).last(4));
+  if (checksum.U32() != Crc32c(0, View(trailer).first(kTrailerBytes - 4)) || version != kVersion ||
+      said_number != number || encrypted > 1 || offset % kDirectAlignment != 0 ||
+      offset > size || table_bytes > size - offset - kTrailerBytes ||
+      table_bytes > kTableBytesMax)
+    return Damaged("the trailer is damaged");
+  static_assert(kTrailerAuthenticatedBytes == 28);
+  if (authenticated != kTrailerAuthenticatedBytes) return Damaged("the trailer is malformed");
+  if ((encrypted == 1) != (sealing != nullptr))
+    return Damaged(encrypted == 1 ? "the table is encrypted" : "the table is not encrypted");
+  Bytes bytes(size - offset);
+  TRY(file.ReadAt(offset, bytes));
+  const std::span<uint8_t> table = std::span(bytes).first(table_bytes);
+  if (Crc32c(0, table) != crc) return Damaged("the table is damaged");
+  // Zeros stand between the table and the trailer, so that no bit of a pack goes unchecked.
+  const View gap = View(bytes).subspan(table_bytes, bytes.size() - table_bytes - kTrailerBytes);
+  if (std::any_of(gap.begin(), gap.end(), [](uint8_t byte) { return byte != 0; }))
+    return Damaged("something stands behind the table");
+  if (sealing != nullptr)
+    TRY(sealing->cipher->Open(table, nonce, View(trailer).first(authenticated), tag));
+  TRY_ASSIGN(PackTable parsed, PackTable::Parse(table));
+  return PackEnd{std::move(parsed), offset};
+}
+
+}  // namespace capstan

@@ -1,0 +1,196 @@
+// Opening the packs: what lies in them becomes known, and what a crash tore is cut.
+//
+// Every pack but the last was synced before its successor was begun, so its table is believed. The last is
+// read region by region: of it, what does not check is damage up to where the images' frames say that it
+// was synced, and torn behind that.
+#include <algorithm>
+#include <cstdio>
+
+#include "pack_scanner.h"
+#include "pack_store.h"
+
+namespace capstan {
+
+Result<std::unique_ptr<PackStore>> PackStore::Open(Disk& disk, const Options& options,
+                                                   Sealing* sealing) {
+  std::unique_ptr<PackStore> store(new PackStore(disk, options, sealing));
+  TRY(store->LoadPacks());
+  return store;
+}
+
+Status PackStore::LoadPacks() {
+  TRY_ASSIGN(const std::vector<std::string> names, disk_.List(options_.path + "/packs"));
+  next_region_ = std::max(next_region_, options_.synced.next_region);
+  for (const std::string& name : names) {
+    unsigned number = 0;
+    int length = 0;
+    if (std::sscanf(name.c_str(), "%8u.pack%n", &number, &length) == 1 &&
+        static_cast<size_t>(length) == name.size() && number > 0)
+      packs_.insert(number);
+  }
+  const std::set<uint32_t> numbers = packs_;
+  for (const uint32_t number : numbers) TRY(LoadPack(number, number == *numbers.rbegin()));
+  DropBaseless();
+  if (options_.writable && numbers.empty()) TRY(StartPack(1));
+  synced_ = {tail_number_, writer_.end(), next_region_};
+  return Ok();
+}
+
+Status PackStore::Reload() {
+  const std::lock_guard guard(mutex_);
+  index_.reset(new ChunkIndex);
+  regions_.Clear();
+  packs_.clear();
+  files_.clear();
+  tables_.clear();
+  rebuilt_.clear();
+  damages_.clear();
+  table_bytes_ = 0;
+  tail_table_ = PackTable{};
+  tail_number_ = 0;
+  chunk_count_ = unique_bytes_ = stored_bytes_ = 0;
+  return LoadPacks();
+}
+
+Status PackStore::LoadPack(uint32_t number, bool last) {
+  const std::string path = options_.path + "/" + PackName(number);
+  TRY_ASSIGN(auto opened, disk_.OpenDirect(path, options_.writable && last ? OpenMode::kWrite
+                                                                           : OpenMode::kRead));
+  const std::shared_ptr<File> file(std::move(opened));
+  TRY_ASSIGN(const uint64_t size, file->Size());
+  stored_bytes_ += size;
+  if (last) {
+    files_[number] = file;
+    return ScanPack(number, *file, true);
+  }
+  auto end = ReadPackEnd(*file, number, sealing_);
+  if (!end.ok()) {
+    if (end.error().code != ErrorCode::kCorrupt && end.error().code != ErrorCode::kNotFound)
+      return end.error();
+    damages_.push_back({PackName(number), end.error().what + "; known from its regions"});
+    return ScanPack(number, *file, false);
+  }
+  const PackTable& table = end.value().table;
+  for (const PackTable::Region& region : table.regions())
+    Know(region, number, table.ChunksOf(region), table.BasesOf(region));
+  return Ok();
+}
+
+void PackStore::Know(const PackTable::Region& region, uint32_t pack,
+                     std::span<const ChunkEntry> chunks, std::span<const BaseRun> bases) {
+  next_region_ = std::max(next_region_, region.id + 1);
+  RegionPlace& place = regions_[region.id];
+  // One that lies twice was copied by a collection that a crash interrupted: either will do.
+  const bool known = place.pack != 0;
+  place = {pack, region.offset, region.total_bytes,
+           region.codec == Codec::kDelta ? RegionPlace::kDelta : uint8_t{0}, 0, 0, 0};
+  if (known) return;
+  for (uint32_t i = 0; i < chunks.size(); ++i) {
+    index_->Insert(chunks[i].digest, RefOf(region.id, i));
+    unique_bytes_ += chunks[i].length;
+  }
+  chunk_count_ += chunks.size();
+  for (const BaseRun& run : bases) based_.emplace_back(region.id, run.region);
+}
+
+// A region whose base a collection took away with everything that referred to it is of no use.
+void PackStore::DropBaseless() {
+  for (const auto& [region, base] : based_)
+    if (regions_.Find(base) == nullptr)
+      if (RegionPlace* const place = regions_.Find(region)) place->flags |= RegionPlace::kBad;
+  based_.clear();
+  based_.shrink_to_fit();
+}
+
+Status PackStore::ScanPack(uint32_t number, File& file, bool last) {
+  const std::string name = PackName(number);
+  TRY_ASSIGN(const uint64_t size, file.Size());
+  const uint64_t acknowledged =
+      !last || number < options_.synced.pack     ? size
+      : number == options_.synced.pack ? options_.synced.offset
+                                       : 0;
+  bool begun = false;
+  if (size >= kPackHeaderBytes) {
+    AlignedBuffer buffer(kPackHeaderBytes);
+    TRY(file.ReadAt(0, buffer.span()));
+    const auto header = ParsePackHeader(buffer.span());
+    begun = header.ok() && header.value().number == number &&
+            header.value().store_id == options_.store_id;
+    if (begun) next_region_ = std::max(next_region_, header.value().next_region);
+  }
+  if (!begun && acknowledged > 0)
+    damages_.push_back({At(name, 0), "the pack's header is damaged"});
+
+  PackTable table;
+  uint64_t end = size;
+  const auto sealed = ReadPackEnd(file, number, sealing_);
+  if (sealed.ok()) end = sealed.value().table_offset;
+  bool torn = false;
+  uint64_t tail = std::min<uint64_t>(size, kPackHeaderBytes);
+  if (begun || acknowledged > 0) {
+    PackScanner scanner(file, end);
+    while (true) {
+      TRY_ASSIGN(const PackScanner::Found found, scanner.Next());
+      tail = scanner.offset();
+      if (found == PackScanner::Found::kEnd) break;
+      if (found == PackScanner::Found::kRegion) {
+        const auto opened = OpenRegion(scanner.region(), sealing_);
+        if (!opened.ok()) return Error{ErrorCode::kCorrupt, At(name, tail), opened.error().what};
+        table.Add(opened.value().header, static_cast<uint32_t>(tail), opened.value().lists);
+        tail += scanner.region().size();
+        continue;
+      }
+      // Not acknowledged: the torn end of what a crash interrupted.
+      torn = tail >= acknowledged;
+      if (torn) break;
+      damages_.push_back({At(name, tail), "the region's checksum does not match"});
+      TRY_ASSIGN(const bool recovered, scanner.Recover());
+      if (!recovered) {
+        tail = std::max(tail, std::min(acknowledged, end));
+        torn = true;
+        break;
+      }
+    }
+  }
+  if (acknowledged > size) damages_.push_back({At(name, size), "the pack is cut short"});
+  // What is damaged is still known by the table, so that reading it says where.
+  if (sealed.ok())
+    for (const PackTable::Region& region : sealed.value().table.regions())
+      if (table.Find(region.id) == nullptr && region.offset < acknowledged) {
+        Know(region, number, sealed.value().table.ChunksOf(region),
+             sealed.value().table.BasesOf(region));
+        regions_[region.id].flags |= RegionPlace::kBad;
+      }
+  for (const PackTable::Region& region : table.regions())
+    Know(region, number, table.ChunksOf(region), table.BasesOf(region));
+  if (!last) {
+    rebuilt_[number] = std::move(table);
+    return Ok();
+  }
+  tail_number_ = number;
+  tail_table_ = std::move(table);
+  if (!options_.writable) return Ok();
+  if (sealed.ok() && !torn) {
+    tail_sealed_ = true;
+    tail = size;
+  }
+  if (!begun && acknowledged == 0) {
+    TRY(file.Truncate(0));
+    const Bytes header = EncodePackHeader({number, next_region_, options_.store_id});
+    AlignedBuffer buffer(header.size());
+    std::copy(header.begin(), header.end(), buffer.data());
+    TRY(file.WriteAt(0, buffer.span()));
+    tail = kPackHeaderBytes;
+  }
+  const uint64_t start = (tail + kDirectAlignment - 1) / kDirectAlignment * kDirectAlignment;
+  if (tail < size) TRY(file.Truncate(tail));
+  if (start != tail || tail < size) TRY(file.Truncate(start));
+  // What a killed process wrote may be in memory only; chunks found here will be referred to.
+  TRY(file.Sync());
+  TRY(disk_.SyncDirectory(options_.path + "/packs"));
+  tail_done_ = tail_sealed_;
+  writer_.Attach(files_[number], start);
+  return Ok();
+}
+
+}  // namespace capstan

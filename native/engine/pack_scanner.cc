@@ -1,0 +1,63 @@
+#include "pack_scanner.h"
+
+#include <algorithm>
+
+namespace capstan {
+
+Result<std::span<uint8_t>> PackScanner::Look(uint64_t offset, size_t count) {
+  const uint64_t end = std::min<uint64_t>(end_, offset + count);
+  if (offset >= end) return std::span<uint8_t>{};
+  if (offset < window_start_ || end > window_start_ + window_bytes_) {
+    window_start_ = offset / kDirectAlignment * kDirectAlignment;
+    window_bytes_ = std::min<uint64_t>(kWindowBytes, end_ - window_start_);
+    const Status read = file_.ReadAt(window_start_, window_.span().first(window_bytes_));
+    if (!read.ok()) {
+      window_bytes_ = 0;
+      return read.error();
+    }
+  }
+  return window_.span().subspan(offset - window_start_, end - offset);
+}
+
+Result<std::span<uint8_t>> PackScanner::RegionAt(uint64_t offset) {
+  TRY_ASSIGN(const std::span<uint8_t> start, Look(offset, kRegionHeaderBytes));
+  const auto header = ParseRegionHeader(start);
+  if (!header) return std::span<uint8_t>{};
+  TRY_ASSIGN(const std::span<uint8_t> region, Look(offset, header->total_bytes));
+  if (region.size() < header->total_bytes || !RegionChecks(region)) return std::span<uint8_t>{};
+  return region;
+}
+
+Result<PackScanner::Found> PackScanner::Next() {
+  while (next_ < end_) {
+    found_ = next_;
+    TRY_ASSIGN(region_, RegionAt(next_));
+    if (!region_.empty()) {
+      next_ += region_.size();
+      return Found::kRegion;
+    }
+    // Zeros up to the next multiple of 4096: a sync stood here.
+    const size_t gap = (kDirectAlignment - next_ % kDirectAlignment) % kDirectAlignment;
+    TRY_ASSIGN(const View padding, Look(next_, gap));
+    if (gap == 0 || std::any_of(padding.begin(), padding.end(),
+                                [](uint8_t byte) { return byte != 0; }))
+      return Found::kOther;
+    next_ += padding.size();
+  }
+  found_ = next_;
+  return Found::kEnd;
+}
+
+Result<bool> PackScanner::Recover() {
+  for (uint64_t offset = next_ + 1; offset + kRegionHeaderBytes <= end_; ++offset) {
+    TRY_ASSIGN(const View bytes, Look(offset, kRegionHeaderBytes));
+    if (bytes[0] != 'R' || bytes[1] != 'E' || bytes[2] != 'G' || bytes[3] != 'N') continue;
+    TRY_ASSIGN(const std::span<uint8_t> region, RegionAt(offset));
+    if (region.empty()) continue;
+    next_ = offset;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace capstan

@@ -1,0 +1,42 @@
+// Reads a pack from front to back, region by region, in a window of some MiB.
+#pragma once
+
+#include "pack_format.h"
+
+namespace capstan {
+
+class PackScanner {
+ public:
+  // Regions lie in [kPackHeaderBytes, end).
+  PackScanner(File& file, uint64_t end) : file_(file), end_(end) {}
+
+  enum class Found { kRegion, kEnd, kOther };
+  // What stands next. kRegion: one whose checksums are right. kOther: it does not move on.
+  Result<Found> Next();
+  // Moves from what is no region to the next one that is; false where there is none.
+  Result<bool> Recover();
+
+  // Of the region found, or where what is none begins.
+  uint64_t offset() const { return found_; }
+  // The region found, valid until the next call.
+  std::span<uint8_t> region() const { return region_; }
+
+ private:
+  // The bytes from `offset` on, at most `count`, fewer at the end.
+  Result<std::span<uint8_t>> Look(uint64_t offset, size_t count);
+  // The whole region at `offset`, or nothing.
+  Result<std::span<uint8_t>> RegionAt(uint64_t offset);
+
+  static constexpr size_t kWindowBytes = 4u << 20;
+
+  File& file_;
+  const uint64_t end_;
+  uint64_t next_ = kPackHeaderBytes;
+  uint64_t found_ = kPackHeaderBytes;
+  std::span<uint8_t> region_;
+  AlignedBuffer window_{kWindowBytes};
+  uint64_t window_start_ = 0;
+  size_t window_bytes_ = 0;
+};
+
+}  // namespace capstan

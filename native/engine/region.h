@@ -1,0 +1,112 @@
+// A region: consecutive new chunks of one stream, stored as one piece. docs/formats/store.md has every byte.
+//
+//   region = header (64 bytes), chunk list (36 bytes a chunk), base list (8 bytes a run), stored bytes
+//
+// Everything behind the header is sealed where the store is encrypted. A region never changes; collection
+// copies it as it lies, so its number stays its name.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+
+#include "cipher.h"
+#include "codec.h"
+#include "result.h"
+
+namespace capstan {
+
+// A chunk's place: region << 8 | place in it.
+using ChunkRef = uint64_t;
+constexpr ChunkRef kNoChunk = ~0ull;
+constexpr ChunkRef RefOf(uint32_t region, uint32_t place) {
+  return static_cast<ChunkRef>(region) << 8 | place;
+}
+constexpr uint32_t RegionOf(ChunkRef ref) { return static_cast<uint32_t>(ref >> 8); }
+constexpr uint32_t PlaceOf(ChunkRef ref) { return static_cast<uint32_t>(ref & 0xff); }
+
+constexpr size_t kRegionHeaderBytes = 64;
+// A region is closed once it has this much; its last chunk may take it beyond.
+constexpr size_t kRegionContentBytes = 256 * 1024;
+constexpr size_t kRegionContentBytesMax = 1024 * 1024;
+constexpr size_t kRegionChunkCountMax = 255;
+constexpr size_t kBaseRunCountMax = 8;
+constexpr size_t kBaseBytesMax = 2 * 1024 * 1024;
+constexpr size_t kRegionBytesMax =
+    kRegionHeaderBytes + kRegionChunkCountMax * 36 + kBaseRunCountMax * 8 + kRegionContentBytesMax;
+
+struct ChunkEntry {
+  Digest digest;
+  uint32_t length;
+};
+
+// `count` chunks of a region, from `first` on: part of what a delta was compressed against.
+struct BaseRun {
+  uint32_t region;
+  uint8_t first;
+  uint8_t count;
+};
+
+struct RegionHeader {
+  uint32_t id;
+  uint32_t total_bytes;  // header and all
+  uint32_t content_bytes;
+  Codec codec;
+  bool encrypted;
+  uint8_t chunk_count;
+  uint8_t base_count;
+  uint32_t body_crc;
+  std::array<uint8_t, kCipherNonceBytes> nonce;
+  std::array<uint8_t, kCipherTagBytes> tag;
+
+  size_t list_bytes() const { return chunk_count * size_t{36} + base_count * size_t{8}; }
+};
+
+// What is sealed into one region.
+struct RegionLists {
+  std::vector<ChunkEntry> chunks;
+  std::vector<BaseRun> bases;
+};
+
+// Numbers once used are never used again with one key: epoch (the opening), then a counter.
+class NonceSource {
+ public:
+  explicit NonceSource(uint32_t epoch) : epoch_(epoch) {}
+  std::array<uint8_t, kCipherNonceBytes> Next();
+
+ private:
+  const uint32_t epoch_;
+  std::atomic<uint64_t> next_{0};
+};
+
+// What seals and opens; null where a store is not encrypted.
+struct Sealing {
+  std::unique_ptr<Cipher> cipher;
+  NonceSource nonces;
+};
+
+// A region is made in two steps, so that the codec writes right behind the lists: BeginRegion appends room
+// for the header, and the lists; the codec appends what is stored; FinishRegion seals all from `start` on.
+void BeginRegion(const RegionLists& lists, Bytes& out);
+void FinishRegion(uint32_t id, Codec codec, uint32_t content_bytes, const RegionLists& lists,
+                  Sealing* sealing, size_t start, Bytes& out);
+
+// Nothing where the bytes are no header of a region that can be.
+std::optional<RegionHeader> ParseRegionHeader(View bytes);
+
+struct OpenedRegion {
+  RegionHeader header;
+  RegionLists lists;
+  View stored;  // in the region's own bytes
+};
+// Checks everything but the digests; `region` is exactly the whole, and is opened in place. kCorrupt.
+Result<OpenedRegion> OpenRegion(std::span<uint8_t> region, Sealing* sealing);
+// Whether the checksum over header and body is right: needs no key.
+bool RegionChecks(View region);
+
+// Checks lengths and counts of lists against each other. kCorrupt.
+Status CheckLists(const RegionLists& lists, uint32_t content_bytes, Codec codec);
+void WriteLists(const RegionLists& lists, Bytes& out);
+Result<RegionLists> ParseLists(View bytes, size_t chunk_count, size_t base_count);
+
+}  // namespace capstan

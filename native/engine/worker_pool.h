@@ -1,0 +1,70 @@
+// Threads for compression and decompression; with no threads everything runs in the call, as the simulated
+// world wants it.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace capstan {
+
+class WorkerPool {
+ public:
+  explicit WorkerPool(unsigned thread_count) : thread_count_(thread_count) {}
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
+  // Finishes what was submitted.
+  ~WorkerPool() {
+    {
+      const std::lock_guard guard(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  bool inline_only() const { return thread_count_ == 0; }
+
+  // False where the queue is full or there are no threads: the caller does the job itself then, which
+  // bounds memory and puts its own core to use.
+  bool TrySubmit(std::function<void()> job) {
+    if (thread_count_ == 0) return false;
+    {
+      const std::lock_guard guard(mutex_);
+      if (queue_.size() >= kQueuedJobsMax) return false;
+      queue_.push_back(std::move(job));
+      // A store that is only listed needs no threads.
+      while (threads_.size() < thread_count_) threads_.emplace_back([this] { Run(); });
+    }
+    wake_.notify_one();
+    return true;
+  }
+
+ private:
+  static constexpr size_t kQueuedJobsMax = 8;
+
+  void Run() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      const std::function<void()> job = std::move(queue_.front());
+      queue_.pop_front();
+      lock.unlock();
+      job();
+      lock.lock();
+    }
+  }
+
+  const unsigned thread_count_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> queue_;
+  std::vector<std::thread> threads_;
+  bool stopping_ = false;
+};
+
+}  // namespace capstan
