@@ -81,7 +81,7 @@ void PackStore::Know(const PackTable::Region& region, uint32_t pack,
   next_region_ = std::max(next_region_, region.id + 1);
   RegionPlace& place = regions_[region.id];
   // One that lies twice was copied by a collection that a crash interrupted: either will do.
-  const bool known = place.pack != 0;
+  const bool known = place.pack != 0 && (place.flags & RegionPlace::kBad) == 0;
   place = {pack, region.offset, region.total_bytes,
            region.codec == Codec::kDelta ? RegionPlace::kDelta : uint8_t{0}, 0, 0, 0};
   if (known) return;
@@ -144,6 +144,11 @@ Status PackStore::ScanPack(uint32_t number, File& file, bool last) {
       torn = tail >= acknowledged;
       if (torn) break;
       damages_.push_back({At(name, tail), "the region's checksum does not match"});
+      TRY_ASSIGN(const auto header, scanner.OtherHeader());
+      // Its number is known, so that who reads it is told where it lies.
+      if (header)
+        regions_[header->id] = {number, static_cast<uint32_t>(tail), header->total_bytes,
+                                RegionPlace::kBad, 0, 0, 0};
       TRY_ASSIGN(const bool recovered, scanner.Recover());
       if (!recovered) {
         tail = std::max(tail, std::min(acknowledged, end));

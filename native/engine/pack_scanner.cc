@@ -48,6 +48,11 @@ Result<PackScanner::Found> PackScanner::Next() {
   return Found::kEnd;
 }
 
+Result<std::optional<RegionHeader>> PackScanner::OtherHeader() {
+  TRY_ASSIGN(const View bytes, Look(found_, kRegionHeaderBytes));
+  return ParseRegionHeader(bytes);
+}
+
 Result<bool> PackScanner::Recover() {
   for (uint64_t offset = next_ + 1; offset + kRegionHeaderBytes <= end_; ++offset) {
     TRY_ASSIGN(const View bytes, Look(offset, kRegionHeaderBytes));

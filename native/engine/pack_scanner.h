@@ -13,6 +13,8 @@ class PackScanner {
   enum class Found { kRegion, kEnd, kOther };
   // What stands next. kRegion: one whose checksums are right. kOther: it does not move on.
   Result<Found> Next();
+  // Of what is no region, where at least its header is whole.
+  Result<std::optional<RegionHeader>> OtherHeader();
   // Moves from what is no region to the next one that is; false where there is none.
   Result<bool> Recover();
 

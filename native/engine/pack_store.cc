@@ -113,7 +113,8 @@ Result<ChunkEntry> PackStore::EntryOf(ChunkRef ref) {
   PackTable* const table = place == nullptr ? nullptr : TableOf(place->pack);
   const PackTable::Region* const found = table == nullptr ? nullptr : table->Find(region);
   if (found == nullptr || PlaceOf(ref) >= found->chunk_count)
-    return Error{ErrorCode::kCorrupt, place == nullptr ? "packs" : PackName(place->pack),
+    return Error{ErrorCode::kCorrupt,
+                 place == nullptr ? "packs" : At(PackName(place->pack), place->offset),
                  "a chunk that an image refers to is missing"};
   return table->ChunksOf(*found)[PlaceOf(ref)];
 }

@@ -217,8 +217,8 @@ describe('tape.verify', () => {
     await bench.backUp(1, 200_000);
     const pack = bench.east.disk.files().find(({ path }) => path.includes('/packs/'));
     if (pack === undefined) throw new Error('there is a pack');
-    // Behind the pack's header and the labels, each up to a multiple of 4096: the region of the blocks.
-    bench.east.disk.rot({ path: pack.path, offset: 2 * 4096 + 100, bit: 1 });
+    // What a sync wrote ends at a multiple of 4096: the last region is the backup's.
+    bench.east.disk.rot({ path: pack.path, offset: pack.sizeBytes - 4096 + 100, bit: 1 });
     await bench.east.restart();
     for (const parameters of [{}, { name: 'LAB001' }]) {
       const { damages } = (await call('tape.verify', parameters)) as VerifyReport;
