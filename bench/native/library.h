@@ -16,7 +16,7 @@ class Figures {
  public:
   void Add(const char* name, double value) {
     char text[128];
-    std::snprintf(text, sizeof text, "%s\"%s\":%.6g", text_.empty() ? "" : ",", name, value);
+    std::snprintf(text, sizeof text, "%s\"%s\":%.12g", text_.empty() ? "" : ",", name, value);
     text_ += text;
   }
   std::string json() const { return "{" + text_ + "}"; }

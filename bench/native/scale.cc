@@ -9,10 +9,12 @@
 
 #include "../../native/engine/chunk_index.h"
 #include "library.h"
+#include "simulated_chunks.h"
 
 namespace {
 
 using capstan::ChunkIndex;
+using capstan::bench::SimulatedDigest;
 
 constexpr uint64_t kStoreBytes = 10ull << 40;
 constexpr uint64_t kChunkBytes = 64 * 1024;
@@ -20,19 +22,6 @@ constexpr uint64_t kChunkCount = kStoreBytes / kChunkBytes;
 constexpr uint64_t kBatchCount = 4096;
 constexpr uint64_t kLookupCount = 1'000'000;
 constexpr uint64_t kSampledBytesMax = 512'000'000;
-
-// SplitMix64 (Steele, Lea, Flood 2014): the digest of the chunk `number`.
-capstan::Digest DigestOf(uint64_t number) {
-  capstan::Digest digest;
-  for (uint64_t word = 0; word < digest.size() / 8; ++word) {
-    uint64_t z = (number * 4 + word + 1) * 0x9E3779B97F4A7C15ull;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ull;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBull;
-    z ^= z >> 31;
-    std::memcpy(digest.data() + word * 8, &z, 8);
-  }
-  return digest;
-}
 
 double ResidentBytes() {
   long pages = 0;
@@ -57,7 +46,7 @@ std::string Measure() {
   for (uint64_t first = 0; first < kChunkCount; first += kBatchCount) {
     batch.clear();
     const uint64_t end = std::min(first + kBatchCount, kChunkCount);
-    for (uint64_t number = first; number < end; ++number) batch.push_back({DigestOf(number), number});
+    for (uint64_t number = first; number < end; ++number) batch.push_back({SimulatedDigest(number), number});
     const auto start = std::chrono::steady_clock::now();
     index->InsertMany(batch);
     insertion_seconds += SecondsSince(start);
@@ -71,7 +60,7 @@ std::string Measure() {
   const auto start = std::chrono::steady_clock::now();
   for (uint64_t i = 0; i < kLookupCount; ++i) {
     const uint64_t number = i * 2654435761u % kChunkCount;
-    found += index->Find(DigestOf(number), [number](uint64_t ref) { return ref == number; }) == number;
+    found += index->Find(SimulatedDigest(number), [number](uint64_t ref) { return ref == number; }) == number;
   }
   figures.Add("lookupNs", SecondsSince(start) * 1e9 / kLookupCount);
   figures.Add("lookupsFailed", static_cast<double>(kLookupCount - found));

@@ -54,6 +54,11 @@ export interface LocateJob extends OpenOptions {
   readonly probeCount: number;
 }
 
+/** Opens the store, counts its chunks, and closes it; `openMs` is the opening alone. */
+export interface OpenJob extends OpenOptions {
+  readonly kind: 'open';
+}
+
 /** What a library of bench/native finds. */
 export interface LibraryJob {
   readonly kind: 'library';
@@ -61,7 +66,14 @@ export interface LibraryJob {
   readonly arguments: readonly [string, string];
 }
 
-export type Job = WriteJob | ReadJob | IdleSyncsJob | TinyRecordsJob | LocateJob | LibraryJob;
+export type Job =
+  | WriteJob
+  | ReadJob
+  | IdleSyncsJob
+  | TinyRecordsJob
+  | LocateJob
+  | OpenJob
+  | LibraryJob;
 
 /** What an operation took, from the opening of the store to its close. */
 export interface Sample {

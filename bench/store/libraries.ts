@@ -8,6 +8,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const SOURCES = {
   limits: ['blake3', 'chunker', 'crc32c'],
   scale: ['chunk_index'],
+  large_store: ['pack_format', 'region', 'cipher', 'crc32c'],
 } as const;
 
 /** Where the headers of this Node lie: its own folder, or the one that the npm package `node` unpacks. */

@@ -219,6 +219,25 @@ const scale: Step = {
   },
 };
 
+const opening: Step = {
+  name: 'opening',
+  run: ({ figures, work }) => {
+    const store = join(work, 'store');
+    rmSync(store, { recursive: true, force: true });
+    runJob({ kind: 'open', store });
+    rmSync(join(store, 'packs', '00000001.table'), { force: true });
+    const library = buildLibrary('large_store', work);
+    const { extra } = runJob({ kind: 'library', library, arguments: [store, ''] });
+    settle([]);
+    const sample = runJob({ kind: 'open', store });
+    rmSync(store, { recursive: true });
+    if (extra?.['chunks'] === undefined || sample.chunkCount !== extra['chunks']) {
+      throw new Error('The store did not find the chunks that were made for it.');
+    }
+    figures.add('opening', sample);
+  },
+};
+
 /** The second backup with an index that keeps one digest in four, beside one that keeps all. */
 const sampled: Step = {
   name: 'sampled',
@@ -309,6 +328,7 @@ const OWN_STEPS: readonly Step[] = [
   tapes,
   small,
   scale,
+  opening,
   sampled,
 ];
 /** Left out where there is no time: they have no goal of their own, or take long for what they tell. */

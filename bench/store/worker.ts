@@ -13,6 +13,7 @@ import type {
   Job,
   LibraryJob,
   LocateJob,
+  OpenJob,
   ReadJob,
   Sample,
   TinyRecordsJob,
@@ -251,6 +252,17 @@ function locate(job: LocateJob): Promise<Sample> {
   });
 }
 
+function openAndClose(job: OpenJob): Promise<Sample> {
+  return measured(async () => {
+    const startedAtMs = performance.now();
+    const engine = await openStore(job, 'create');
+    const openMs = performance.now() - startedAtMs;
+    const { chunkCount } = await engine.statistics();
+    await engine.close();
+    return { chunkCount, extra: { openMs } };
+  });
+}
+
 /** The library is C++ for this process to load: so it runs on the very zstd that the engine uses. */
 function runLibrary(job: LibraryJob): Promise<Sample> {
   const library = createRequire(import.meta.url)(job.library) as {
@@ -275,6 +287,8 @@ function run(job: Job): Promise<Sample> {
       return tinyRecords(job);
     case 'locate':
       return locate(job);
+    case 'open':
+      return openAndClose(job);
     case 'library':
       return runLibrary(job);
   }
