@@ -68,17 +68,20 @@ Napi::Uint32Array WordsArgument(const Napi::CallbackInfo& info, size_t i, const 
   return info[i].As<Napi::Uint32Array>();
 }
 
-Napi::Value ToJs(Napi::Env env, Bytes&& bytes) {
+template <class Vector>
+Napi::Value HandOver(Napi::Env env, Vector&& bytes) {
   const size_t size = bytes.size();
   if (size == 0) return Napi::Uint8Array::New(env, 0);
-  auto held = std::make_unique<Bytes>(std::move(bytes));
+  auto held = std::make_unique<Vector>(std::move(bytes));
   uint8_t* data = held->data();
   const Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(
       env, data, size,
-      [](Napi::Env, void*, Bytes* owner) { const std::unique_ptr<Bytes> freed(owner); },
+      [](Napi::Env, void*, Vector* owner) { const std::unique_ptr<Vector> freed(owner); },
       held.release());
   return Napi::Uint8Array::New(env, size, buffer, 0);
 }
+Napi::Value ToJs(Napi::Env env, Bytes&& bytes) { return HandOver(env, std::move(bytes)); }
+Napi::Value ToJs(Napi::Env env, RawBytes&& bytes) { return HandOver(env, std::move(bytes)); }
 Napi::Value ToJs(Napi::Env env, std::vector<uint32_t>&& words) {
   Napi::Uint32Array array = Napi::Uint32Array::New(env, words.size());
   if (!words.empty()) std::memcpy(array.Data(), words.data(), words.size() * sizeof(uint32_t));

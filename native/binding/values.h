@@ -23,6 +23,7 @@ Napi::Uint32Array WordsArgument(const Napi::CallbackInfo& info, size_t i, const 
 
 // Takes over the memory: no copy.
 Napi::Value ToJs(Napi::Env env, Bytes&& bytes);
+Napi::Value ToJs(Napi::Env env, RawBytes&& bytes);
 Napi::Value ToJs(Napi::Env env, std::vector<uint32_t>&& words);
 Napi::Value ToJs(Napi::Env env, const ImageInfo& info);
 Napi::Value ToJs(Napi::Env env, const std::vector<ImageInfo::Partition>& partitions);

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <memory>
+#include <new>
 #include <span>
 #include <vector>
 
@@ -11,6 +13,31 @@ namespace capstan {
 
 using Bytes = std::vector<uint8_t>;
 using View = std::span<const uint8_t>;
+
+// Grows without zeroing what will be written over anyway.
+template <class T>
+struct Uninitialized : std::allocator<T> {
+  template <class U>
+  struct rebind {
+    using other = Uninitialized<U>;
+  };
+  template <class U>
+  void construct(U* place) noexcept {
+    ::new (static_cast<void*>(place)) U;
+  }
+  template <class U, class... Arguments>
+  void construct(U* place, Arguments&&... arguments) {
+    ::new (static_cast<void*>(place)) U(std::forward<Arguments>(arguments)...);
+  }
+};
+// For content: resize leaves what is new as it happens to be.
+using RawBytes = std::vector<uint8_t, Uninitialized<uint8_t>>;
+// As insert at the end would, which takes byte after byte for want of a plain allocator.
+inline void Append(RawBytes& bytes, View more) {
+  const size_t before = bytes.size();
+  bytes.resize(before + more.size());
+  if (!more.empty()) std::memcpy(bytes.data() + before, more.data(), more.size());
+}
 
 constexpr size_t kDigestBytes = 32;
 using Digest = std::array<uint8_t, kDigestBytes>;

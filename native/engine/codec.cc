@@ -39,7 +39,7 @@ ZSTD_DCtx_s* Decompressor() {
 }
 
 // Bytes appended; 0, and nothing appended, where it failed or is longer than `worthwhile`.
-size_t AppendCompressed(ZSTD_CCtx_s* context, View content, size_t worthwhile, Bytes& out) {
+size_t AppendCompressed(ZSTD_CCtx_s* context, View content, size_t worthwhile, RawBytes& out) {
   const size_t start = out.size();
   out.resize(start + ZSTD_compressBound(content.size()));
   const size_t size = ZSTD_compress2(context, out.data() + start, out.size() - start,
@@ -51,7 +51,7 @@ size_t AppendCompressed(ZSTD_CCtx_s* context, View content, size_t worthwhile, B
 
 }  // namespace
 
-Codec Compress(View content, Bytes& out) {
+Codec Compress(View content, RawBytes& out) {
   ZSTD_CCtx_s* const context = Compressor();
   if (context != nullptr) {
     ZSTD_CCtx_reset(context, kResetAll);
@@ -61,11 +61,11 @@ Codec Compress(View content, Bytes& out) {
         AppendCompressed(context, content, worthwhile, out) > 0)
       return Codec::kZstd;
   }
-  out.insert(out.end(), content.begin(), content.end());
+  Append(out, content);
   return Codec::kRaw;
 }
 
-bool CompressAgainst(View prefix, View content, Bytes& out) {
+bool CompressAgainst(View prefix, View content, RawBytes& out) {
   ZSTD_CCtx_s* const context = Compressor();
   if (context == nullptr) return false;
   ZSTD_CCtx_reset(context, kResetAll);

@@ -9,11 +9,11 @@ namespace capstan {
 enum class Codec : uint8_t { kRaw = 0, kZstd = 1, kDelta = 2 };
 
 // Appends `content` to `out`, compressed; kRaw and as it is where that saves less than 1/32.
-Codec Compress(View content, Bytes& out);
+Codec Compress(View content, RawBytes& out);
 
 // Appends `content` compressed with `prefix` as what went before; false, and nothing appended, where
 // that did not even halve it.
-bool CompressAgainst(View prefix, View content, Bytes& out);
+bool CompressAgainst(View prefix, View content, RawBytes& out);
 
 // Fills `content`, exactly, from `stored`; `prefix` is what a kDelta was compressed against.
 Status Decompress(Codec codec, View stored, View prefix, std::span<uint8_t> content);

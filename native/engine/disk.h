@@ -29,6 +29,9 @@ class File {
   // true, no error where the disk takes no such hints.
   virtual Status Reserve(uint64_t size) = 0;
   virtual Status Sync() = 0;
+  // Sync; and later reads see what the medium has, not what is cached: after a sync that failed, these are
+  // two things.
+  virtual Status Refresh() = 0;
 };
 
 // Held until destroyed, or until the process ends.

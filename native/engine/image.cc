@@ -278,7 +278,7 @@ Result<ReadResult> Image::Read(uint32_t number, uint64_t at, bool reverse, uint6
   result.data.resize(bytes);
   if (const Status read = ReadObjects(partition, first, last, result.data); !read.ok()) {
     // Object by object, as far as they are whole.
-    Bytes whole;
+    RawBytes whole;
     size_t good = 0;
     for (; good < result.lengths.size(); ++good) {
       Bytes block(result.lengths[good]);
@@ -288,20 +288,20 @@ Result<ReadResult> Image::Read(uint32_t number, uint64_t at, bool reverse, uint6
         if (good == 0 || one.error().code != ErrorCode::kCorrupt) return one.error();
         break;
       }
-      whole.insert(whole.end(), block.begin(), block.end());
+      capstan::Append(whole, block);
     }
+    // All of it, where only the first attempt failed.
+    if (good < result.lengths.size()) result.stopped_by = StoppedBy::kDamaged;
     result.lengths.resize(good);
-    result.stopped_by = StoppedBy::kDamaged;
     result.data = std::move(whole);
     return result;
   }
   if (!reverse) return result;
-  Bytes reversed;
+  RawBytes reversed;
   reversed.reserve(bytes);
   uint64_t end = bytes;
   for (const uint32_t length : result.lengths) {
-    const auto block = result.data.begin() + static_cast<ptrdiff_t>(end - length);
-    reversed.insert(reversed.end(), block, block + length);
+    capstan::Append(reversed, View(result.data).subspan(end - length, length));
     end -= length;
   }
   result.data = std::move(reversed);

@@ -34,7 +34,7 @@ enum class StoppedBy {
 
 struct ReadResult {
   std::vector<uint32_t> lengths;
-  Bytes data;
+  RawBytes data;
   StoppedBy stopped_by;
 };
 struct SpaceResult {

@@ -87,7 +87,7 @@ Status PackStore::VerifyPack(uint32_t number, std::vector<Damage>& damages,
     return sealed.error();
 
   size_t found_count = 0;
-  PackScanner scanner(*file, end);
+  PackScanner scanner(*file, kPackHeaderBytes, end);
   while (true) {
     TRY_ASSIGN(const PackScanner::Found found, scanner.Next());
     if (found == PackScanner::Found::kEnd) break;
@@ -276,7 +276,7 @@ Status PackStore::CollectPack(uint32_t number, const PackTable& table,
     const auto header = ParseRegionHeader(raw.bytes);
     if (!header || header->id != region->id || !RegionChecks(raw.bytes))
       return Condemn(region->id, raw, "the region's checksum does not match");
-    Encoded encoded{nullptr, *header, {}, Bytes(raw.bytes.begin(), raw.bytes.end())};
+    Encoded encoded{nullptr, *header, {}, RawBytes(raw.bytes.begin(), raw.bytes.end())};
     const auto chunks = table.ChunksOf(*region);
     const auto bases = table.BasesOf(*region);
     encoded.lists.chunks.assign(chunks.begin(), chunks.end());

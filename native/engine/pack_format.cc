@@ -31,6 +31,12 @@ std::string PackName(uint32_t number) {
   return name;
 }
 
+std::string TableName(uint32_t number) {
+  char name[40];
+  std::snprintf(name, sizeof name, "packs/%08u.table", number);
+  return name;
+}
+
 Bytes EncodePackHeader(const PackHeader& header) {
   Bytes bytes;
   bytes.reserve(kPackHeaderBytes);
@@ -181,46 +187,75 @@ Bytes EncodePackEnd(const PackTable& table, uint32_t number, uint64_t offset, Se
   return bytes;
 }
 
-Result<PackEnd> ReadPackEnd(File& file, uint32_t number, Sealing* sealing) {
-  TRY_ASSIGN(const uint64_t size, file.Size());
-  const Error none{ErrorCode::kNotFound, "", "the pack is not sealed"};
-  if (size < kPackHeaderBytes + kTrailerBytes) return none;
-  Bytes trailer(kTrailerBytes);
-  TRY(file.ReadAt(size - kTrailerBytes, trailer));
-  Reader reader(trailer);
+namespace {
+
+struct Trailer {
+  uint32_t number;
+  uint64_t offset;
+  uint32_t table_bytes;
+  uint32_t crc;
+  bool encrypted;
+  View authenticated;
+  View nonce;
+  View tag;
+};
+
+// kNotFound where it is none. kCorrupt.
+Result<Trailer> ParseTrailer(View bytes) {
+  Reader reader(bytes);
   const View magic = reader.Raw(8);
-  if (!std::equal(magic.begin(), magic.end(), kTrailerMagic)) return none;
+  if (!std::equal(magic.begin(), magic.end(), kTrailerMagic))
+    return Error{ErrorCode::kNotFound, "", "the pack is not sealed"};
   const uint32_t version = reader.U32();
-  const uint32_t said_number = reader.U32();
-  const uint64_t offset = reader.U64();
-  const uint32_t table_bytes = reader.U32();
-  const size_t authenticated = reader.offset();
-  const uint32_t crc = reader.U32();
+  Trailer trailer{reader.U32(), reader.U64(), reader.U32(), 0, false, {}, {}, {}};
+  trailer.authenticated = bytes.first(kTrailerAuthenticatedBytes);
+  trailer.crc = reader.U32();
   const uint32_t encrypted = reader.U32();
-  const View nonce = reader.Raw(kCipherNonceBytes);
-  const View tag = reader.Raw(kCipherTagBytes);
-  Reader checksum(View(trailer).last(4));
-  if (checksum.U32() != Crc32c(0, View(trailer).first(kTrailerBytes - 4)) || version != kVersion ||
-      said_number != number || encrypted > 1 || offset % kDirectAlignment != 0 ||
-      offset > size || table_bytes > size - offset - kTrailerBytes ||
-      table_bytes > kTableBytesMax)
+  trailer.encrypted = encrypted == 1;
+  trailer.nonce = reader.Raw(kCipherNonceBytes);
+  trailer.tag = reader.Raw(kCipherTagBytes);
+  Reader checksum(bytes.last(4));
+  if (checksum.U32() != Crc32c(0, bytes.first(kTrailerBytes - 4)) || version != kVersion ||
+      encrypted > 1 || trailer.table_bytes > kTableBytesMax)
     return Damaged("the trailer is damaged");
-  static_assert(kTrailerAuthenticatedBytes == 28);
-  if (authenticated != kTrailerAuthenticatedBytes) return Damaged("the trailer is malformed");
-  if ((encrypted == 1) != (sealing != nullptr))
-    return Damaged(encrypted == 1 ? "the table is encrypted" : "the table is not encrypted");
-  Bytes bytes(size - offset);
-  TRY(file.ReadAt(offset, bytes));
-  const std::span<uint8_t> table = std::span(bytes).first(table_bytes);
-  if (Crc32c(0, table) != crc) return Damaged("the table is damaged");
+  return trailer;
+}
+
+}  // namespace
+
+Result<PackEnd> ParsePackEnd(std::span<uint8_t> bytes, uint32_t number, Sealing* sealing) {
+  if (bytes.size() < kTrailerBytes) return Damaged("the table is cut short");
+  const size_t before_trailer = bytes.size() - kTrailerBytes;
+  TRY_ASSIGN(const Trailer trailer, ParseTrailer(bytes.subspan(before_trailer)));
+  if (trailer.number != number || trailer.table_bytes > before_trailer)
+    return Damaged("the trailer is damaged");
+  if (trailer.encrypted != (sealing != nullptr))
+    return Damaged(trailer.encrypted ? "the table is encrypted" : "the table is not encrypted");
+  const std::span<uint8_t> table = bytes.first(trailer.table_bytes);
+  if (Crc32c(0, table) != trailer.crc) return Damaged("the table is damaged");
   // Zeros stand between the table and the trailer, so that no bit of a pack goes unchecked.
-  const View gap = View(bytes).subspan(table_bytes, bytes.size() - table_bytes - kTrailerBytes);
+  const View gap = bytes.subspan(trailer.table_bytes, before_trailer - trailer.table_bytes);
   if (std::any_of(gap.begin(), gap.end(), [](uint8_t byte) { return byte != 0; }))
     return Damaged("something stands behind the table");
   if (sealing != nullptr)
-    TRY(sealing->cipher->Open(table, nonce, View(trailer).first(authenticated), tag));
+    TRY(sealing->cipher->Open(table, trailer.nonce, trailer.authenticated, trailer.tag));
   TRY_ASSIGN(PackTable parsed, PackTable::Parse(table));
-  return PackEnd{std::move(parsed), offset};
+  return PackEnd{std::move(parsed), trailer.offset};
+}
+
+Result<PackEnd> ReadPackEnd(File& file, uint32_t number, Sealing* sealing) {
+  TRY_ASSIGN(const uint64_t size, file.Size());
+  if (size < kPackHeaderBytes + kTrailerBytes)
+    return Error{ErrorCode::kNotFound, "", "the pack is not sealed"};
+  Bytes bytes(kTrailerBytes);
+  TRY(file.ReadAt(size - kTrailerBytes, bytes));
+  TRY_ASSIGN(const Trailer trailer, ParseTrailer(bytes));
+  if (trailer.offset % kDirectAlignment != 0 || trailer.offset > size ||
+      size - trailer.offset > kTableBytesMax)
+    return Damaged("the trailer is damaged");
+  bytes.resize(size - trailer.offset);
+  TRY(file.ReadAt(trailer.offset, bytes));
+  return ParsePackEnd(bytes, number, sealing);
 }
 
 }  // namespace capstan

@@ -94,7 +94,12 @@ struct PackEnd {
 // kNotFound where the pack has no trailer: it was not sealed. kCorrupt.
 Result<PackEnd> ReadPackEnd(File& file, uint32_t number, Sealing* sealing);
 
+// The same bytes, on their own: `bytes` ends with the trailer.
+Result<PackEnd> ParsePackEnd(std::span<uint8_t> bytes, uint32_t number, Sealing* sealing);
+
 std::string PackName(uint32_t number);
+// Of the last pack, while it is not sealed: what it held when the store was closed in order.
+std::string TableName(uint32_t number);
 std::string At(const std::string& name, uint64_t offset);
 
 }  // namespace capstan

@@ -29,6 +29,12 @@ Status PackStore::LoadPacks() {
       packs_.insert(number);
   }
   const std::set<uint32_t> numbers = packs_;
+  // Notes on packs that were sealed since, and half a note.
+  const std::string current = numbers.empty() ? "" : TableName(*numbers.rbegin());
+  for (const std::string& name : names)
+    if (options_.writable && "packs/" + name != current &&
+        (name.ends_with(".table") || name.ends_with('~')))
+      TRY(disk_.Remove(options_.path + "/packs/" + name));
   for (const uint32_t number : numbers) TRY(LoadPack(number, number == *numbers.rbegin()));
   DropBaseless();
   if (options_.writable && numbers.empty()) TRY(StartPack(1));
@@ -102,6 +108,34 @@ void PackStore::DropBaseless() {
   based_.shrink_to_fit();
 }
 
+Result<PackEnd> PackStore::LoadSavedTable(uint32_t number) {
+  TRY_ASSIGN(const auto file,
+             disk_.Open(options_.path + "/" + TableName(number), OpenMode::kRead));
+  TRY_ASSIGN(Bytes bytes, ReadWhole(*file, kTableBytesMax, TableName(number)));
+  return ParsePackEnd(bytes, number, sealing_);
+}
+
+// Not synced: what does not check is not used.
+Status PackStore::SaveTable() {
+  const std::lock_guard sync_guard(sync_mutex_);
+  const std::lock_guard append_guard(append_mutex_);
+  const std::lock_guard guard(mutex_);
+  const bool all_synced = synced_.pack == tail_number_ && synced_.offset == writer_.end();
+  if (!options_.writable || failed_ || full_ || tail_sealed_ || !all_synced ||
+      tail_table_.regions().size() == saved_regions_)
+    return Ok();
+  const std::string path = options_.path + "/" + TableName(tail_number_);
+  const std::string temporary = path + "~";
+  TRY_ASSIGN(const bool leftover, disk_.Exists(temporary));
+  if (leftover) TRY(disk_.Remove(temporary));
+  TRY_ASSIGN(const auto file, disk_.Open(temporary, OpenMode::kCreate));
+  const Bytes bytes = EncodePackEnd(tail_table_, tail_number_, writer_.end(), sealing_);
+  TRY(file->WriteAt(0, bytes));
+  TRY(disk_.Rename(temporary, path));
+  saved_regions_ = tail_table_.regions().size();
+  return Ok();
+}
+
 Status PackStore::ScanPack(uint32_t number, File& file, bool last) {
   const std::string name = PackName(number);
   TRY_ASSIGN(const uint64_t size, file.Size());
@@ -122,19 +156,27 @@ Status PackStore::ScanPack(uint32_t number, File& file, bool last) {
     damages_.push_back({At(name, 0), "the pack's header is damaged"});
 
   PackTable table;
+  uint64_t from = kPackHeaderBytes;
   uint64_t end = size;
   const auto sealed = ReadPackEnd(file, number, sealing_);
   if (sealed.ok()) end = sealed.value().table_offset;
+  // What was noted at the last close was synced before: only what came behind it need be read.
+  if (auto saved = LoadSavedTable(number); last && saved.ok() && begun && !sealed.ok() &&
+                                           saved.value().table_offset <= end) {
+    table = std::move(saved.value().table);
+    from = saved.value().table_offset;
+  }
+  const size_t saved_count = table.regions().size();
   bool torn = false;
   uint64_t tail = std::min<uint64_t>(size, kPackHeaderBytes);
   if (begun || acknowledged > 0) {
-    PackScanner scanner(file, end);
+    PackScanner scanner(file, from, end);
     while (true) {
       TRY_ASSIGN(const PackScanner::Found found, scanner.Next());
       tail = scanner.offset();
       if (found == PackScanner::Found::kEnd) break;
       if (found == PackScanner::Found::kRegion) {
-        const auto opened = OpenRegion(scanner.region(), sealing_);
+        const auto opened = OpenRegion(scanner.region(), sealing_, Checks::kHeader);
         if (!opened.ok()) return Error{ErrorCode::kCorrupt, At(name, tail), opened.error().what};
         table.Add(opened.value().header, static_cast<uint32_t>(tail), opened.value().lists);
         tail += scanner.region().size();
@@ -174,6 +216,7 @@ Status PackStore::ScanPack(uint32_t number, File& file, bool last) {
   }
   tail_number_ = number;
   tail_table_ = std::move(table);
+  saved_regions_ = saved_count;
   if (!options_.writable) return Ok();
   if (sealed.ok() && !torn) {
     tail_sealed_ = true;

@@ -7,8 +7,9 @@ namespace capstan {
 
 class PackScanner {
  public:
-  // Regions lie in [kPackHeaderBytes, end).
-  PackScanner(File& file, uint64_t end) : file_(file), end_(end) {}
+  // Regions lie in [from, end).
+  PackScanner(File& file, uint64_t from, uint64_t end)
+      : file_(file), end_(end), next_(from), found_(from) {}
 
   enum class Found { kRegion, kEnd, kOther };
   // What stands next. kRegion: one whose checksums are right. kOther: it does not move on.
@@ -33,8 +34,8 @@ class PackScanner {
 
   File& file_;
   const uint64_t end_;
-  uint64_t next_ = kPackHeaderBytes;
-  uint64_t found_ = kPackHeaderBytes;
+  uint64_t next_;
+  uint64_t found_;
   std::span<uint8_t> region_;
   AlignedBuffer window_{kWindowBytes};
   uint64_t window_start_ = 0;

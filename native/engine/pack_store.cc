@@ -246,7 +246,7 @@ ChunkRef PackStore::Take(ChunkStream& stream, const Digest& digest, View content
       Draft& draft = OpenDraft(stream);
       ref = RefOf(draft->id, static_cast<uint32_t>(draft->chunks.size()));
       draft->chunks.push_back({digest, static_cast<uint32_t>(content.size())});
-      draft->content.insert(draft->content.end(), content.begin(), content.end());
+      Append(draft->content, content);
       index_->Insert(digest, ref);
       ++chunk_count_;
       unique_bytes_ += content.size();
@@ -280,15 +280,15 @@ void PackStore::Submit(std::vector<Draft>& closing) {
     if (!workers_.TrySubmit([this, draft] { WriteDraft(draft); })) WriteDraft(draft);
 }
 
-Result<Bytes> PackStore::BasePrefix(const std::vector<BaseRun>& bases) {
-  Bytes prefix;
+Result<RawBytes> PackStore::BasePrefix(const std::vector<BaseRun>& bases) {
+  RawBytes prefix;
   for (const BaseRun& run : bases) {
     TRY_ASSIGN(const auto content, Content(run.region, 1));
     if (run.first + size_t{run.count} > content->ends.size())
       return Error{ErrorCode::kCorrupt, "packs", "what a region was compressed against is shorter"};
     for (uint32_t i = 0; i < run.count; ++i) {
       const View chunk = content->Chunk(run.first + i);
-      prefix.insert(prefix.end(), chunk.begin(), chunk.end());
+      Append(prefix, chunk);
     }
     if (prefix.size() > kBaseBytesMax)
       return Error{ErrorCode::kCorrupt, "packs", "what a region was compressed against is too long"};
@@ -322,7 +322,7 @@ void PackStore::WriteDraft(const Draft& draft) {
   if (codec == Codec::kRaw && options_.compress)
     codec = Compress(draft->content, encoded.bytes);
   else if (codec == Codec::kRaw)
-    encoded.bytes.insert(encoded.bytes.end(), draft->content.begin(), draft->content.end());
+    Append(encoded.bytes, draft->content);
   FinishRegion(draft->id, codec, content_bytes, encoded.lists, sealing_, 0, encoded.bytes);
   encoded.header = *ParseRegionHeader(encoded.bytes);
 
@@ -346,6 +346,8 @@ Status PackStore::AppendEncoded(Encoded& encoded) {
   bool roll;
   {
     const std::lock_guard guard(mutex_);
+    // After a failed sync nothing more is begun: the next pack would say that this one is whole.
+    if (failed_) return *failed_;
     roll = tail_sealed_ || (!tail_table_.regions().empty() &&
                             writer_.end() + encoded.bytes.size() > options_.pack_bytes_max);
   }
@@ -362,7 +364,7 @@ Status PackStore::AppendEncoded(Encoded& encoded) {
   if (encoded.draft) {
     drafts_.erase(encoded.header.id);
     outstanding_.erase(encoded.draft->sequence);
-    for (Bytes* bytes : {&encoded.draft->content, &encoded.bytes}) {
+    for (RawBytes* bytes : {&encoded.draft->content, &encoded.bytes}) {
       if (spare_.size() >= kSpareBuffersMax) break;
       bytes->clear();
       spare_.push_back(std::move(*bytes));
@@ -589,8 +591,8 @@ Error PackStore::Condemn(uint32_t region, const RawRegion& raw, const std::strin
 
 Result<std::shared_ptr<const RegionContent>> PackStore::Unpack(std::span<uint8_t> region,
                                                                int depth) {
-  TRY_ASSIGN(const OpenedRegion opened, OpenRegion(region, sealing_));
-  Bytes prefix;
+  TRY_ASSIGN(const OpenedRegion opened, OpenRegion(region, sealing_, Checks::kHeader));
+  RawBytes prefix;
   if (opened.header.codec == Codec::kDelta) {
     if (depth > 0)
       return Error{ErrorCode::kCorrupt, "", "a region's base is itself compressed against others"};
@@ -608,18 +610,20 @@ Result<std::shared_ptr<const RegionContent>> PackStore::Unpack(std::span<uint8_t
 }
 
 Result<std::shared_ptr<const RegionContent>> PackStore::Decode(uint32_t region, int depth) {
-  TRY_ASSIGN(RawRegion raw, ReadRaw(region));
-  auto header = ParseRegionHeader(raw.bytes);
-  if (!header || header->id != region || !RegionChecks(raw.bytes)) {
-    // Once more: a read may go astray without anything being wrong on the disk.
-    TRY_ASSIGN(raw, ReadRaw(region));
-    header = ParseRegionHeader(raw.bytes);
-    if (header && header->id != region) return Condemn(region, raw, "another region lies here");
+  // Twice: a read may go astray without anything being wrong on the disk.
+  for (int attempt = 0;; ++attempt) {
+    TRY_ASSIGN(RawRegion raw, ReadRaw(region));
+    const auto header = ParseRegionHeader(raw.bytes);
+    auto content = header && header->id != region
+                       ? Result<std::shared_ptr<const RegionContent>>(
+                             Error{ErrorCode::kCorrupt, "", "another region lies here"})
+                       : Unpack(raw.bytes, depth);
+    // An error with a place is another region's: the base's.
+    const bool own = !content.ok() && content.error().code == ErrorCode::kCorrupt &&
+                     content.error().place.empty();
+    if (!own) return content;
+    if (attempt == 1) return Condemn(region, raw, content.error().what);
   }
-  auto content = Unpack(raw.bytes, depth);
-  if (!content.ok() && content.error().code == ErrorCode::kCorrupt && content.error().place.empty())
-    return Condemn(region, raw, content.error().what);
-  return content;
 }
 
 Result<uint64_t> PackStore::Check(uint32_t region) {

@@ -33,7 +33,7 @@ struct Damage {
 struct RegionDraft {
   uint32_t id = 0;
   std::vector<ChunkEntry> chunks;
-  Bytes content;
+  RawBytes content;
   // The first chunk that the new ones replace; kNoChunk: not to be compressed against anything.
   ChunkRef base = kNoChunk;
   std::vector<BaseRun> bases;
@@ -100,6 +100,8 @@ class PackStore {
   Result<Watermark> Sync(std::span<ChunkStream* const> streams);
   // The stream ends without a sync: what is drafted goes its way.
   void End(ChunkStream& stream);
+  // Notes what the last pack holds, so that the next opening need not read it.
+  Status SaveTable();
 
   // -- Finding
   std::optional<ChunkRef> Find(const Digest& digest);
@@ -152,7 +154,7 @@ class PackStore {
     Draft draft;
     RegionHeader header;
     RegionLists lists;
-    Bytes bytes;
+    RawBytes bytes;
   };
   struct RawRegion {
     AlignedBuffer buffer;
@@ -167,6 +169,7 @@ class PackStore {
   Status LoadPacks();
   Status LoadPack(uint32_t number, bool last);
   Status ScanPack(uint32_t number, File& file, bool last);
+  Result<PackEnd> LoadSavedTable(uint32_t number);
   void Know(const PackTable::Region& region, uint32_t pack, std::span<const ChunkEntry> chunks,
             std::span<const BaseRun> bases);
   void DropBaseless();
@@ -191,7 +194,7 @@ class PackStore {
 
   void Submit(std::vector<Draft>& closing);
   void WriteDraft(const Draft& draft);
-  Result<Bytes> BasePrefix(const std::vector<BaseRun>& bases);
+  Result<RawBytes> BasePrefix(const std::vector<BaseRun>& bases);
   // With append_mutex_ held.
   Status AppendEncoded(Encoded& encoded);
   Status Roll();
@@ -234,13 +237,15 @@ class PackStore {
   RegionMap regions_;
   uint32_t next_region_ = 1;
   std::unordered_map<uint32_t, Draft> drafts_;
-  std::vector<Bytes> spare_;
+  std::vector<RawBytes> spare_;
   std::set<uint64_t> outstanding_;
   uint64_t next_sequence_ = 0;
   bool full_ = false;
   std::optional<Error> failed_;
   bool failure_told_ = false;
   PackTable tail_table_;
+  // Regions of it that the note at the last close has.
+  size_t saved_regions_ = 0;
   uint32_t tail_number_ = 0;
   std::set<uint32_t> packs_;
   std::map<uint32_t, std::shared_ptr<File>> files_;

@@ -130,6 +130,13 @@ class PosixFile final : public File {
     return Ok();
   }
 
+  Status Refresh() override {
+    TRY(Sync());
+    // Linux keeps pages that it failed to write as if they were clean; clean ones can be dropped.
+    ::posix_fadvise(descriptor_.get(), 0, 0, POSIX_FADV_DONTNEED);
+    return Ok();
+  }
+
  private:
   // Some file systems take O_DIRECT when a file is opened, and refuse the first transfer, or want more
   // alignment: all goes through the cache from there on.

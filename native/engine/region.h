@@ -27,7 +27,7 @@ constexpr uint32_t PlaceOf(ChunkRef ref) { return static_cast<uint32_t>(ref & 0x
 
 constexpr size_t kRegionHeaderBytes = 64;
 // A region is closed once it has this much; its last chunk may take it beyond.
-constexpr size_t kRegionContentBytes = 256 * 1024;
+constexpr size_t kRegionContentBytes = 512 * 1024;
 constexpr size_t kRegionContentBytesMax = 1024 * 1024;
 constexpr size_t kRegionChunkCountMax = 255;
 constexpr size_t kBaseRunCountMax = 8;
@@ -87,9 +87,9 @@ struct Sealing {
 
 // A region is made in two steps, so that the codec writes right behind the lists: BeginRegion appends room
 // for the header, and the lists; the codec appends what is stored; FinishRegion seals all from `start` on.
-void BeginRegion(const RegionLists& lists, Bytes& out);
+void BeginRegion(const RegionLists& lists, RawBytes& out);
 void FinishRegion(uint32_t id, Codec codec, uint32_t content_bytes, const RegionLists& lists,
-                  Sealing* sealing, size_t start, Bytes& out);
+                  Sealing* sealing, size_t start, RawBytes& out);
 
 // Nothing where the bytes are no header of a region that can be.
 std::optional<RegionHeader> ParseRegionHeader(View bytes);
@@ -99,8 +99,11 @@ struct OpenedRegion {
   RegionLists lists;
   View stored;  // in the region's own bytes
 };
-// Checks everything but the digests; `region` is exactly the whole, and is opened in place. kCorrupt.
-Result<OpenedRegion> OpenRegion(std::span<uint8_t> region, Sealing* sealing);
+// kHeader: the digests of what comes out are going to be compared, which find all that the body's checksum
+// would and more.
+enum class Checks { kAll, kHeader };
+// `region` is exactly the whole, and is opened in place. kCorrupt.
+Result<OpenedRegion> OpenRegion(std::span<uint8_t> region, Sealing* sealing, Checks checks);
 // Whether the checksum over header and body is right: needs no key.
 bool RegionChecks(View region);
 

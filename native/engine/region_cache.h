@@ -15,7 +15,7 @@
 namespace capstan {
 
 struct RegionContent {
-  Bytes bytes;
+  RawBytes bytes;
   // Where each chunk ends.
   std::vector<uint32_t> ends;
 

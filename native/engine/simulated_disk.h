@@ -11,9 +11,9 @@
 // what was written stays, locks and open files go.
 //
 // Operations (writes, truncations, reservations, syncs, changes of names) are counted; a crash can be set for
-// the n-th, and faults for the n-th of a kind. Files opened past the page cache behave as others do, but for
-// one thing: a failed sync drops what it should have written and the next one says it is well, as on Linux,
-// where reads through the cache still see what was dropped and reads past it see what the medium has.
+// the n-th, and faults for the n-th of a kind. Writes past the page cache wait for a sync as others do. But a
+// failed sync drops what was written through the cache, and the next one says it is well, as on Linux: reads
+// through the cache still see what was dropped, reads past it see what the medium has.
 //
 // Thread-safe; deterministic as long as the calls come in one order.
 #pragma once
@@ -38,7 +38,7 @@ enum class FaultKind {
 };
 enum class FaultError { kIo, kNoSpace };
 enum class FaultEffect {
-  kFail,         // nothing is done; a sync drops what it should have written
+  kFail,         // nothing is done; a sync drops what waits in the cache
   kShort,        // a write does the first part and fails then
   kFailThenLie,  // the first fails, all later ones of the kind lie
   kLie,          // says it is well and does nothing: a lost write, a sync that syncs nothing

@@ -41,10 +41,8 @@ class SimulatedFile final : public File {
       ReadWrong(*fault, offset, out);
       return Ok();
     }
-    const bool direct = way_ == Way::kDirect && inode_->medium &&
-                        (reinterpret_cast<uintptr_t>(out.data()) | offset | out.size()) %
-                                kDirectAlignment == 0;
-    Copy(direct ? *inode_->medium : inode_->live, offset, out);
+    const bool medium = inode_->medium && IsDirect(out.data(), offset, out.size());
+    Copy(medium ? *inode_->medium : inode_->live, offset, out);
     return Ok();
   }
 
@@ -52,13 +50,13 @@ class SimulatedFile final : public File {
     const std::lock_guard guard(state_->mutex);
     TRY(CheckWritable());
     if (state_->CountAndCrash()) {
-      state_->Write(*inode_, offset, bytes.first(state_->Random() % (bytes.size() + 1)));
+      Write(offset, bytes.first(state_->Random() % (bytes.size() + 1)));
       return state_->Crashed();
     }
     const auto fault = state_->TakeFault(FaultKind::kData);
     if (!fault) {
       TRY(state_->CheckSpace(*inode_, offset + bytes.size(), path_));
-      state_->Write(*inode_, offset, bytes);
+      Write(offset, bytes);
       return Ok();
     }
     switch (fault->effect) {
@@ -70,7 +68,7 @@ class SimulatedFile final : public File {
         return Ok();
       case FaultEffect::kShort:
         if (!bytes.empty())
-          state_->Write(*inode_, offset, bytes.first(state_->Random() % bytes.size()));
+          Write(offset, bytes.first(state_->Random() % bytes.size()));
         break;
       default:
         break;
@@ -120,11 +118,28 @@ class SimulatedFile final : public File {
     return Ok();
   }
 
+  Status Refresh() override {
+    TRY(Sync());
+    const std::lock_guard guard(state_->mutex);
+    TRY(state_->Alive(life_));
+    state_->ForgetCached(*inode_);
+    return Ok();
+  }
+
  private:
   Status CheckWritable() const {
     TRY(state_->Alive(life_));
     if (!writable_) return Error{ErrorCode::kIo, path_, "the file is open for reading only"};
     return Ok();
+  }
+
+  bool IsDirect(const uint8_t* data, uint64_t offset, size_t size) const {
+    return way_ == Way::kDirect &&
+           (reinterpret_cast<uintptr_t>(data) | offset | size) % kDirectAlignment == 0;
+  }
+
+  void Write(uint64_t offset, View bytes) {
+    state_->Write(*inode_, offset, bytes, IsDirect(bytes.data(), offset, bytes.size()));
   }
 
   // Zeros where `content` ends before.
@@ -152,7 +167,7 @@ class SimulatedFile final : public File {
     if (!place || place->offset >= place->inode->live.size()) return;
     const size_t there =
         std::min<size_t>(bytes.size(), place->inode->live.size() - place->offset);
-    state_->Write(*place->inode, place->offset, bytes.first(there));
+    state_->Write(*place->inode, place->offset, bytes.first(there), true);
   }
 
   const StatePointer state_;

@@ -149,7 +149,7 @@ void SimulatedState::Change(SimulatedInode& inode, SimulatedChange change) {
   inode.changes.push_back(std::move(change));
 }
 
-void SimulatedState::Write(SimulatedInode& inode, uint64_t offset, View bytes) {
+void SimulatedState::Write(SimulatedInode& inode, uint64_t offset, View bytes, bool direct) {
   const uint64_t overwritten_end = std::min<uint64_t>(offset + bytes.size(), inode.live.size());
   if (offset < overwritten_end) {
     if (inode.previous.size() < overwritten_end) inode.previous.resize(overwritten_end);
@@ -157,11 +157,11 @@ void SimulatedState::Write(SimulatedInode& inode, uint64_t offset, View bytes) {
               inode.live.begin() + static_cast<ptrdiff_t>(overwritten_end),
               inode.previous.begin() + static_cast<ptrdiff_t>(offset));
   }
-  Change(inode, {++sequence_, false, offset, Bytes(bytes.begin(), bytes.end())});
+  Change(inode, {++sequence_, false, offset, Bytes(bytes.begin(), bytes.end()), direct});
 }
 
 void SimulatedState::Truncate(SimulatedInode& inode, uint64_t size) {
-  Change(inode, {++sequence_, true, size, {}});
+  Change(inode, {++sequence_, true, size, {}, false});
 }
 
 void SimulatedState::SyncFile(SimulatedInode& inode) {
@@ -170,8 +170,18 @@ void SimulatedState::SyncFile(SimulatedInode& inode) {
 }
 
 void SimulatedState::DropChanges(SimulatedInode& inode) {
-  inode.changes.clear();
+  std::erase_if(inode.changes, [](const SimulatedChange& change) {
+    return !change.direct && !change.truncation;
+  });
   inode.medium = inode.durable;
+  for (const SimulatedChange& change : inode.changes) Apply(*inode.medium, change);
+}
+
+void SimulatedState::ForgetCached(SimulatedInode& inode) {
+  if (!inode.medium) return;
+  inode.medium->resize(inode.live.size());
+  inode.live = std::move(*inode.medium);
+  inode.medium.reset();
 }
 
 std::optional<SimulatedState::Place> SimulatedState::OtherPlace(const SimulatedInode& inode,

@@ -13,6 +13,7 @@ struct SimulatedChange {
   bool truncation;
   uint64_t offset;  // of a truncation: the new size
   Bytes data;
+  bool direct = false;  // went past the page cache
 };
 
 // A file, or a folder, which has no content.
@@ -68,11 +69,14 @@ class SimulatedState {
   // `from` empty: `to` now names `inode`. `to` empty: `from` is gone.
   void ChangeName(const std::string& from, const std::string& to, const InodePointer& inode);
   void SyncFolder(const std::string& folder);
-  void Write(SimulatedInode& inode, uint64_t offset, View bytes);
+  void Write(SimulatedInode& inode, uint64_t offset, View bytes, bool direct);
   void Truncate(SimulatedInode& inode, uint64_t size);
   void SyncFile(SimulatedInode& inode);
-  // A failed sync: the pages are clean in the system's view, and were never written.
+  // A failed sync: the pages are clean in the system's view, and were never written. What went past the
+  // cache waits for the next sync.
   void DropChanges(SimulatedInode& inode);
+  // Reads through the cache see the medium again.
+  static void ForgetCached(SimulatedInode& inode);
   // Another page than the one of `inode` with `offset`; nothing where the disk has only that one.
   struct Place {
     InodePointer inode;

@@ -166,14 +166,16 @@ Status Store::LoadImages(Watermark& synced) {
   }
   TRY_ASSIGN(const std::vector<std::string> names, ImageNames());
   for (const std::string& name : names) {
-    const auto parsed = LoadImage(name);
+    auto parsed = LoadImage(name);
+    // A process that was killed may have left frames that are in memory only. They are seen from now on, and
+    // referred to, so a power cut must not take them back; and those whose sync failed were never written,
+    // whatever the cache says.
+    if (writable_ && parsed.ok() && !parsed.value().closed) {
+      TRY_ASSIGN(const auto file, disk_->Open(ImagePath(name), OpenMode::kWrite));
+      TRY(file->Refresh());
+      parsed = LoadImage(name);
+    }
     if (parsed.ok()) {
-      // A process that was killed may have left frames that are in memory only. They are seen from now
-      // on, and referred to, so a power cut must not take them back.
-      if (writable_ && !parsed.value().closed) {
-        TRY_ASSIGN(const auto file, disk_->Open(ImagePath(name), OpenMode::kWrite));
-        TRY(file->Sync());
-      }
       const Watermark& reached = parsed.value().state.synced;
       const uint32_t next_region = std::max(synced.next_region, reached.next_region);
       if (synced.Before(reached)) synced = reached;
@@ -229,7 +231,10 @@ Status Store::ReplaceFile(const std::string& folder, const std::string& name,
   TRY_ASSIGN(const auto file, disk_->Open(temporary, OpenMode::kCreate));
   const auto write = [&]() -> Status {
     TRY(file->WriteAt(0, content));
-    return file->Sync();
+    const Status synced = file->Sync();
+    // What a disk says that has failed to sync is not to be relied on.
+    if (!synced.ok() && synced.error().code != ErrorCode::kNoSpace) Fail(synced.error());
+    return synced;
   };
   if (const Status written = write(); !written.ok()) {
     // A leftover is cleared away at the next opening as well.
@@ -261,28 +266,31 @@ Status Store::CreateImage(const std::string& name, uint32_t partition_count) {
 
 Result<std::shared_ptr<Image>> Store::OpenImage(const std::string& name, bool writable) {
   TRY(CheckOpen(writable));
-  TRY_ASSIGN(ParsedImage parsed, LoadImage(name));
-  if (writable) {
+  if (!IsImageName(name)) return BadName(name);
+  const auto give_back = [&](const Error& error) {
     const std::lock_guard guard(mutex_);
-    if (!writing_.insert(name).second)
-      return Error{ErrorCode::kInUse, name, "it is open for writing"};
-  }
+    if (writable) writing_.erase(name);
+    return error;
+  };
   if (writable) {
+    {
+      const std::lock_guard guard(mutex_);
+      if (!writing_.insert(name).second)
+        return Error{ErrorCode::kInUse, name, "it is open for writing"};
+    }
     // The last frame may be in memory only since a process was killed, or closed the image: a power cut
     // could take it and leave the next one behind it, which would read as damage.
-    const auto sync = [&]() -> Status {
+    const auto refresh = [&]() -> Status {
       TRY_ASSIGN(const auto file, disk_->Open(ImagePath(name), OpenMode::kWrite));
-      return file->Sync();
+      const Status refreshed = file->Refresh();
+      if (!refreshed.ok()) Fail(refreshed.error());
+      return refreshed;
     };
-    if (const Status synced = sync(); !synced.ok()) {
-      {
-        const std::lock_guard guard(mutex_);
-        writing_.erase(name);
-      }
-      Fail(synced.error());
-      return synced.error();
-    }
+    if (const Status refreshed = refresh(); !refreshed.ok()) return give_back(refreshed.error());
   }
+  auto loaded = LoadImage(name);
+  if (!loaded.ok()) return give_back(loaded.error());
+  ParsedImage parsed = loaded.take();
   auto image = std::make_shared<Image>(shared_from_this(), name, writable, std::move(parsed));
   const std::lock_guard guard(mutex_);
   std::erase_if(open_, [](const auto& other) { return other.expired(); });
@@ -386,7 +394,7 @@ Bytes Store::LackingChunks(View digests) const {
 Result<Bytes> Store::ReadEncodedChunks(View digests) {
   TRY(CheckOpen(false));
   Bytes encoded;
-  Bytes stored;
+  RawBytes stored;
   for (const Digest& digest : SplitDigests(digests)) {
     const auto ref = packs_->Find(digest);
     if (!ref) return Error{ErrorCode::kCorrupt, "packs", "a chunk that was asked for is missing"};
@@ -631,6 +639,11 @@ Result<StoreStatistics> Store::Statistics() {
 }
 
 Status Store::Close() {
+  // A note that could not be written costs the next opening some time, no more.
+  if (CheckOpen(true).ok())
+    if (const Status saved = packs_->SaveTable();
+        !saved.ok() && saved.error().code == ErrorCode::kCrashed)
+      return saved;
   const std::lock_guard guard(mutex_);
   closed_ = true;
   lock_.reset();
