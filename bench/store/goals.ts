@@ -90,7 +90,8 @@ function slower(subject: string, name: string, plain: string): Goal {
       return times === undefined ? undefined : 1 - times;
     },
     isMet: (share) => share <= 0.05,
-    text: (share, figures) => `${percent(share)} (${rateText(figures.rate(name))})`,
+    text: (share, figures) =>
+      `${percent(Math.abs(share))} ${share < 0 ? 'faster' : 'slower'} (${rateText(figures.rate(name))})`,
   };
 }
 
