@@ -18,8 +18,11 @@ async function checks() {
   return { ...(await runChecks({ tidy: false })), skipped: 0 };
 }
 
-/** Debian packages whose headers the C++ tests include; the module itself takes zstd out of Node. */
-const HEADERS = [{ header: 'zstd.h', package: 'libzstd-dev' }];
+/** Debian packages that the C++ tests are linked with; the module itself takes both out of Node. */
+const HEADERS = [
+  { header: 'zstd.h', package: 'libzstd-dev' },
+  { header: 'openssl/evp.h', package: 'libssl-dev' },
+];
 
 async function missingHeaders() {
   const missing = [];

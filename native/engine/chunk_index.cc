@@ -1,60 +1,77 @@
 #include "chunk_index.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace capstan {
+namespace {
 
-void ChunkIndex::Put(Shard& shard, uint64_t slot) {
-  size_t i = HomeOf(PrintOf(slot), shard.slots.size());
-  while (shard.slots[i] != kEmpty) i = Next(i, shard.slots.size());
+constexpr size_t kSlotsMin = 3;
+// What the heap notes on a table: with it, an odd number of slots fills whole 16 bytes.
+constexpr size_t kHeapBytes = sizeof(uint64_t);
+
+// At most 7 of 8 slots are taken, and 7 of 10 after growing or erasing: 9 to 12 bytes a chunk.
+size_t Odd(size_t slots) { return slots | 1; }
+size_t SlotsFor(size_t used) { return used == 0 ? 0 : std::max(kSlotsMin, Odd(used * 5 / 4 + 1)); }
+size_t BytesOf(size_t slots) { return slots == 0 ? 0 : slots * sizeof(uint64_t) + kHeapBytes; }
+
+}  // namespace
+
+void ChunkIndex::Put(Shard& shard, uint64_t slot) const {
+  size_t i = loading_ ? shard.used : HomeOf(PrintOf(slot), shard.slot_count);
+  while (shard.slots[i] != kEmpty) i = Next(i, shard.slot_count);
   shard.slots[i] = slot;
   ++shard.used;
 }
 
 void ChunkIndex::Resize(Shard& shard, size_t slots) {
-  std::vector<uint64_t> old(slots, kEmpty);
-  old.swap(shard.slots);
-  shard.used = 0;
-  for (const uint64_t slot : old)
-    if (slot != kEmpty) Put(shard, slot);
+  const Shard old = std::exchange(shard, Shard{});
+  table_bytes_ += BytesOf(slots) - BytesOf(old.slot_count);
+  if (slots == 0) return;
+  shard.slots = std::make_unique_for_overwrite<uint64_t[]>(slots);
+  shard.slot_count = static_cast<uint32_t>(slots);
+  std::fill_n(shard.slots.get(), slots, kEmpty);
+  for (size_t i = 0; i < old.slot_count; ++i)
+    if (old.slots[i] != kEmpty && Keeps(PrintOf(old.slots[i]))) Put(shard, old.slots[i]);
 }
 
-void ChunkIndex::InsertKey(Key key, uint64_t ref) {
+void ChunkIndex::Insert(const Digest& digest, uint64_t ref) {
+  const Key key = KeyOf(digest);
   if (!Keeps(key.print)) return;
   Shard& shard = shards_[key.shard];
-  // At most 7 of 8 slots are taken, and after growing 7 of 10: 9 to 12 bytes a chunk.
-  if ((shard.used + size_t{1}) * 8 > shard.slots.size() * 7)
-    Resize(shard, std::max(kSlotsMin, shard.slots.size() * 5 / 4 + 1));
-  Put(shard, static_cast<uint64_t>(key.print) << kRefBits | ref);
+  if ((shard.used + size_t{1}) * 8 > shard.slot_count * size_t{7})
+    Resize(shard, std::max(kSlotsMin, Odd(shard.slot_count * size_t{5} / 4 + 1)));
+  Put(shard, SlotOf(key.print, ref));
   ++size_;
 }
 
-void ChunkIndex::Insert(const Digest& digest, uint64_t ref) { InsertKey(KeyOf(digest), ref); }
-
 void ChunkIndex::InsertMany(std::span<const Entry> entries) {
-  // So far ahead is memory asked for: first the shard, then the slot.
-  constexpr size_t kShardAhead = 24;
-  constexpr size_t kSlotAhead = 12;
+  // So far ahead is memory asked for.
+  constexpr size_t kAhead = 16;
   for (size_t i = 0; i < entries.size(); ++i) {
-    if (i + kShardAhead < entries.size())
-      __builtin_prefetch(&shards_[KeyOf(entries[i + kShardAhead].digest).shard]);
-    if (i + kSlotAhead < entries.size()) {
-      const Key key = KeyOf(entries[i + kSlotAhead].digest);
+    if (i + kAhead < entries.size() && !loading_) {
+      const Key key = KeyOf(entries[i + kAhead].digest);
       const Shard& shard = shards_[key.shard];
-      if (!shard.slots.empty())
-        __builtin_prefetch(&shard.slots[HomeOf(key.print, shard.slots.size())], 1);
+      if (shard.slot_count > 0)
+        __builtin_prefetch(&shard.slots[HomeOf(key.print, shard.slot_count)], 1);
     }
-    InsertKey(KeyOf(entries[i].digest), entries[i].ref);
+    Insert(entries[i].digest, entries[i].ref);
   }
+}
+
+void ChunkIndex::EndLoading() {
+  loading_ = false;
+  // At once to the size that they come to, which spares all the growing with everything in its place.
+  for (Shard& shard : shards_) Resize(shard, SlotsFor(shard.used));
 }
 
 bool ChunkIndex::Erase(const Digest& digest, uint64_t ref) {
   const Key key = KeyOf(digest);
   Shard& shard = shards_[key.shard];
-  const size_t count = shard.slots.size();
-  if (count == 0) return false;
+  const size_t count = shard.slot_count;
+  if (count == 0 || loading_) return false;
   size_t hole = HomeOf(key.print, count);
-  const uint64_t wanted = static_cast<uint64_t>(key.print) << kRefBits | ref;
+  const uint64_t wanted = SlotOf(key.print, ref);
   while (shard.slots[hole] != wanted) {
     if (shard.slots[hole] == kEmpty) return false;
     hole = Next(hole, count);
@@ -71,6 +88,8 @@ bool ChunkIndex::Erase(const Digest& digest, uint64_t ref) {
   shard.slots[hole] = kEmpty;
   --shard.used;
   --size_;
+  if (shard.used * size_t{10} < count * 7 && SlotsFor(shard.used) < count)
+    Resize(shard, SlotsFor(shard.used));
   return true;
 }
 
@@ -78,23 +97,14 @@ void ChunkIndex::Sample(unsigned bits) {
   bits = std::min(bits, kSampleBitsMax);
   if (bits <= sample_bits_) return;
   sample_bits_ = bits;
+  size_ = 0;
   for (Shard& shard : shards_) {
-    const uint32_t before = shard.used;
-    std::vector<uint64_t> kept;
-    for (const uint64_t slot : shard.slots)
-      if (slot != kEmpty && Keeps(PrintOf(slot))) kept.push_back(slot);
-    shard.slots.assign(kept.empty() ? 0 : kept.size() * 5 / 4 + kSlotsMin, kEmpty);
-    shard.slots.shrink_to_fit();
-    shard.used = 0;
-    for (const uint64_t slot : kept) Put(shard, slot);
-    size_ -= before - shard.used;
+    size_t kept = 0;
+    for (size_t i = 0; i < shard.slot_count; ++i)
+      if (shard.slots[i] != kEmpty && Keeps(PrintOf(shard.slots[i]))) ++kept;
+    Resize(shard, SlotsFor(kept));
+    size_ += shard.used;
   }
-}
-
-uint64_t ChunkIndex::memory_bytes() const {
-  uint64_t bytes = sizeof *this;
-  for (const Shard& shard : shards_) bytes += shard.slots.capacity() * sizeof(uint64_t);
-  return bytes;
 }
 
 }  // namespace capstan

@@ -12,7 +12,32 @@ constexpr int kSetTag = 0x11;
 
 Error Failed() { return {ErrorCode::kIo, "", "the cipher of OpenSSL failed"}; }
 
-int Length(View bytes) { return static_cast<int>(bytes.size()); }
+Status CheckLengths(View data, View nonce, View authenticated, View tag) {
+  if (nonce.size() == kCipherNonceBytes && tag.size() == kCipherTagBytes &&
+      data.size() <= kCipherMessageBytesMax && authenticated.size() <= kCipherMessageBytesMax)
+    return Ok();
+  return Error{ErrorCode::kInvalid, "", "the length of a message, nonce or tag does not fit"};
+}
+
+bool Update(evp_cipher_ctx_st* context, uint8_t* out, View in) {
+  int count = 0;
+  return in.empty() ||
+         EVP_CipherUpdate(context, out, &count, in.data(), static_cast<int>(in.size())) == 1;
+}
+
+// All but the tag.
+bool Transform(evp_cipher_ctx_st* context, bool encrypt, std::span<uint8_t> data, View nonce,
+               View authenticated) {
+  return EVP_CipherInit_ex(context, nullptr, nullptr, nullptr, nonce.data(), encrypt ? 1 : 0) == 1 &&
+         Update(context, nullptr, authenticated) && Update(context, data.data(), data);
+}
+
+// Makes the tag, or compares it.
+bool Finish(evp_cipher_ctx_st* context) {
+  int count = 0;
+  std::array<uint8_t, kCipherTagBytes> none;
+  return EVP_CipherFinal_ex(context, none.data(), &count) == 1;
+}
 
 }  // namespace
 
@@ -54,41 +79,31 @@ void Cipher::Return(bool encrypt, Context context) {
 
 Status Cipher::Seal(std::span<uint8_t> data, View nonce, View authenticated,
                     std::span<uint8_t> tag) {
-  TRY_ASSIGN(Context held, Take(true));
-  evp_cipher_ctx_st* const context = held.get();
-  int count = 0;
-  uint8_t none[16];
-  const bool sealed =
-      EVP_CipherInit_ex(context, nullptr, nullptr, nullptr, nonce.data(), 1) == 1 &&
-      EVP_CipherUpdate(context, nullptr, &count, authenticated.data(), Length(authenticated)) ==
-          1 &&
-      (data.empty() ||
-       EVP_CipherUpdate(context, data.data(), &count, data.data(), Length(data)) == 1) &&
-      EVP_CipherFinal_ex(context, none, &count) == 1 &&
-      EVP_CIPHER_CTX_ctrl(context, kGetTag, kCipherTagBytes, tag.data()) == 1;
-  if (!sealed) return Failed();
-  Return(true, std::move(held));
+  TRY(CheckLengths(data, nonce, authenticated, tag));
+  TRY_ASSIGN(Context context, Take(true));
+  if (!Transform(context.get(), true, data, nonce, authenticated) || !Finish(context.get()) ||
+      EVP_CIPHER_CTX_ctrl(context.get(), kGetTag, kCipherTagBytes, tag.data()) != 1)
+    return Failed();
+  Return(true, std::move(context));
   return Ok();
 }
 
 Status Cipher::Open(std::span<uint8_t> data, View nonce, View authenticated, View tag) {
-  TRY_ASSIGN(Context held, Take(false));
-  evp_cipher_ctx_st* const context = held.get();
-  int count = 0;
-  uint8_t none[16];
+  TRY(CheckLengths(data, nonce, authenticated, tag));
+  TRY_ASSIGN(Context context, Take(false));
+  // OpenSSL wants one that it could write to.
   std::array<uint8_t, kCipherTagBytes> expected;
   std::copy(tag.begin(), tag.end(), expected.begin());
-  const bool opened =
-      EVP_CipherInit_ex(context, nullptr, nullptr, nullptr, nonce.data(), 0) == 1 &&
-      EVP_CipherUpdate(context, nullptr, &count, authenticated.data(), Length(authenticated)) ==
-          1 &&
-      (data.empty() ||
-       EVP_CipherUpdate(context, data.data(), &count, data.data(), Length(data)) == 1) &&
-      EVP_CIPHER_CTX_ctrl(context, kSetTag, kCipherTagBytes, expected.data()) == 1 &&
-      EVP_CipherFinal_ex(context, none, &count) == 1;
-  Return(false, std::move(held));
-  if (opened) return Ok();
+  const bool worked =
+      Transform(context.get(), false, data, nonce, authenticated) &&
+      EVP_CIPHER_CTX_ctrl(context.get(), kSetTag, kCipherTagBytes, expected.data()) == 1;
+  if (worked && Finish(context.get())) {
+    Return(false, std::move(context));
+    return Ok();
+  }
   std::fill(data.begin(), data.end(), uint8_t{0});
+  if (!worked) return Failed();
+  Return(false, std::move(context));
   return Error{ErrorCode::kCorrupt, "", "what is sealed was changed, or sealed with another key"};
 }
 

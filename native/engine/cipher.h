@@ -4,8 +4,8 @@
 #include <memory>
 #include <mutex>
 
-#include "result.h"
 #include "bytes.h"
+#include "result.h"
 
 struct evp_cipher_ctx_st;
 
@@ -14,6 +14,8 @@ namespace capstan {
 constexpr size_t kCipherKeyBytes = 32;
 constexpr size_t kCipherNonceBytes = 12;
 constexpr size_t kCipherTagBytes = 16;
+// OpenSSL counts in int.
+constexpr size_t kCipherMessageBytesMax = INT32_MAX;
 
 // Thread-safe: each call takes a context of its own.
 class Cipher {
@@ -24,7 +26,8 @@ class Cipher {
   Cipher(const Cipher&) = delete;
   Cipher& operator=(const Cipher&) = delete;
 
-  // In place. `authenticated` is not sealed, but belongs to the tag. No nonce twice.
+  // Both work in place, and touch nothing and say kInvalid where a length does not fit. `authenticated` is not
+  // sealed, but belongs to the tag. No nonce twice.
   Status Seal(std::span<uint8_t> data, View nonce, View authenticated, std::span<uint8_t> tag);
   // kCorrupt where the tag does not fit; `data` is wiped then.
   Status Open(std::span<uint8_t> data, View nonce, View authenticated, View tag);

@@ -2,7 +2,9 @@
 #include "../engine/chunk_index.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <memory>
 #include <unordered_map>
 
 #include "harness.h"
@@ -78,6 +80,16 @@ class Twin {
       return true;
     });
   }
+  // What comes between is not found before the end.
+  void Load(const std::function<void()>& body) {
+    index.BeginLoading();
+    body();
+    for (const auto& [digest, ref] : refs_) {
+      CHECK(Find(digest) == ChunkIndex::kNone);
+      CHECK(!index.Erase(digest, ref));
+    }
+    index.EndLoading();
+  }
   bool Has(const Digest& digest) const { return refs_.contains(digest); }
   uint64_t Find(const Digest& digest) const {
     return index.Find(digest, [&](uint64_t ref) {
@@ -136,7 +148,13 @@ TEST("chunk index", "finds what a naive map finds, over random histories") {
           if (const Digest each = draw();
               !twin->Has(each) && std::find(many.begin(), many.end(), each) == many.end())
             many.push_back(each);
-        twin->InsertMany(many);
+        if (random.OneIn(3))
+          twin->Load([&] {
+            if (random.OneIn(10)) twin->Sample(static_cast<unsigned>(random.Below(4)));
+            twin->InsertMany(many);
+          });
+        else
+          twin->InsertMany(many);
       } else if (choice < 90) {
         twin->Erase(digest);
       } else if (choice == 99 && random.OneIn(10)) {
@@ -190,7 +208,7 @@ TEST("chunk index", "takes places up to the last of 40 bits") {
   }
 }
 
-TEST("chunk index", "takes many at once as it takes them one by one") {
+TEST("chunk index", "takes many at once, and loaded, as it takes them one by one") {
   Random random(4);
   for (const size_t count : {0u, 1u, 11u, 12u, 13u, 24u, 25u, 1000u, 30000u}) {
     auto one = std::make_unique<ChunkIndex>();
@@ -201,8 +219,13 @@ TEST("chunk index", "takes many at once as it takes them one by one") {
     many->InsertMany(entries);
     CHECK(one->size() == count && many->size() == count);
     CHECK(one->memory_bytes() == many->memory_bytes());
+    auto loaded = std::make_unique<ChunkIndex>();
+    loaded->BeginLoading();
+    loaded->InsertMany(entries);
+    loaded->EndLoading();
+    CHECK(loaded->size() == count);
     for (const auto& [digest, ref] : entries)
-      for (const ChunkIndex* index : {one.get(), many.get()})
+      for (const ChunkIndex* index : {one.get(), many.get(), loaded.get()})
         CHECK(index->Find(digest, [&](uint64_t found) { return found == ref; }) == ref, ref);
   }
 }
@@ -233,20 +256,39 @@ TEST("chunk index", "keeps exactly the samples, those of before and those that c
   }
 }
 
-TEST("chunk index", "takes 9 to 12 bytes a chunk, however it grew") {
-  Random random(6);
-  auto index = std::make_unique<ChunkIndex>();
-  double worst = 0;
-  double best = 100;
-  for (uint64_t ref = 0; ref < 1200000; ++ref) {
-    index->Insert(AnyDigest(random), ref);
-    if (ref < 100000 || ref % 20000 != 0) continue;
-    const double each = static_cast<double>(index->memory_bytes()) / static_cast<double>(ref + 1);
-    worst = std::max(worst, each);
-    best = std::min(best, each);
+TEST("chunk index", "takes at most 12 bytes a chunk at every size, while it grows, shrinks and is loaded") {
+  constexpr uint64_t kCount = 3'000'000;
+  // From here on with what an empty index takes.
+  constexpr uint64_t kLargeCount = 100'000;
+  const auto index = std::make_unique<ChunkIndex>();
+  const auto check = [&](uint64_t count) {
+    CHECK(index->size() == count);
+    const uint64_t fixed = count < kLargeCount ? ChunkIndex::kFixedBytes : 0;
+    CHECK(index->memory_bytes() <= count * 12 + fixed, count, " take ", index->memory_bytes());
+  };
+  Random growing(6);
+  for (uint64_t ref = 0; ref < kCount; ++ref) {
+    index->Insert(AnyDigest(growing), ref);
+    check(ref + 1);
   }
-  CHECK(worst <= 12, worst);
-  CHECK(best >= 9, best);
+  CHECK(index->memory_bytes() >= kCount * 9);
+  Random shrinking(6);
+  for (uint64_t ref = 0; ref < kCount; ++ref) {
+    CHECK(index->Erase(AnyDigest(shrinking), ref));
+    check(kCount - ref - 1);
+  }
+  CHECK(index->memory_bytes() == std::make_unique<ChunkIndex>()->memory_bytes());
+  index->BeginLoading();
+  for (uint64_t ref = 0; ref < kLargeCount; ++ref) {
+    index->Insert(AnyDigest(growing), ref);
+    check(ref + 1);
+  }
+  index->EndLoading();
+  check(kLargeCount);
+  for (unsigned bits = 1; bits <= ChunkIndex::kSampleBitsMax; ++bits) {
+    index->Sample(bits);
+    check(index->size());
+  }
 }
 
 }  // namespace

@@ -6,6 +6,9 @@
 
 #include "harness.h"
 
+// What OpenSSL noted of this thread; 0: nothing.
+extern "C" unsigned long ERR_peek_error(void);
+
 namespace capstan::test {
 namespace {
 
@@ -31,8 +34,8 @@ struct GcmVector {
 constexpr const char* kZeroKey =
     "0000000000000000000000000000000000000000000000000000000000000000";
 constexpr const char* kKey16 = "feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308";
-// McGrew and Viega, "The Galois/Counter Mode of Operation", test cases 13 to 16; the last two NIST CAVP,
-// gcmEncryptExtIV256: [96, 0, 0], [96, 128, 0].
+// McGrew and Viega, "The Galois/Counter Mode of Operation", test cases 13 to 16; the others NIST CAVP,
+// gcmEncryptExtIV256: [96, 0, 0], [96, 128, 0], [96, 104, 0], [96, 256, 0], [96, 408, 0].
 constexpr GcmVector kVectors[] = {
     {kZeroKey, "000000000000000000000000", "", "", "", "530f8afbc74536b9a963b4f1c4cb738b"},
     {kZeroKey, "000000000000000000000000", "", "00000000000000000000000000000000",
@@ -54,6 +57,21 @@ constexpr GcmVector kVectors[] = {
     {"31bdadd96698c204aa9ce1448ea94ae1fb4a9a0b3c9d773b51bb1822666b8f22",
      "0d18e06c7c725ac9e362e1ce", "", "2db5168e932556f8089a0622981d017d",
      "fa4362189661d163fcd6a56d8bf0405a", "d636ac1bbedd5cc3ee727dc2ab4a9489"},
+    {"e5a0eb92cc2b064e1bc80891faf1fab5e9a17a9c3a984e25416720e30e6c2b21",
+     "4742357c335913153ff0eb0f", "", "8499893e16b0ba8b007d54665a", "eb8e6175f1fe38eb1acf95fd51",
+     "88a8b74bb74fda553e91020a23deed45"},
+    {"37f39137416bafde6f75022a7a527cc593b6000a83ff51ec04871a0ff5360e4e",
+     "a291484c3de8bec6b47f525f", "",
+     "fafd94cede8b5a0730394bec68a8e77dba288d6ccaa8e1563a81d6e7ccc7fc97",
+     "44dc868006b21d49284016565ffb3979cc4271d967628bf7cdaf86db888e92e5",
+     "01a2b578aa2f41ec6379a44a31cc019c"},
+    {"595f259c55abe00ae07535ca5d9b09d6efb9f7e9abb64605c337acbd6b14fc7e",
+     "92f258071d79af3e63672285", "",
+     "a6fee33eb110a2d769bbc52b0f36969c287874f665681477a25fc4c48015c541"
+     "fbe2394133ba490a34ee2dd67b898177849a91",
+     "bbca4a9e09ae9690c0f6f8d405e53dccd666aa9c5fa13c8758bc30abe1ddd1bc"
+     "ce0d36a1eaaaaffef20cd3c5970b9673f8a65c",
+     "26ccecb9976fd6ac9c2c0f372c52c821"},
 };
 
 bool IsWiped(const Bytes& bytes) {
@@ -149,6 +167,52 @@ TEST("cipher", "takes messages of every length, beside what authenticates them")
     CHECK(size < 16 || sealed.data != plain, size);
     CHECK(OpenOf(*cipher, sealed).ok() && sealed.data == plain, size);
   }
+}
+
+TEST("cipher", "takes large messages wherever they lie, and notices one bit of them") {
+  Random random(4);
+  const auto cipher = Must(Cipher::Make(random.Noise(kCipherKeyBytes)));
+  for (const size_t size : {4095u, 65536u, 102400u, 300001u, 1u << 20}) {
+    const Bytes plain = random.Noise(size);
+    const size_t start = random.Below(64);
+    Bytes room(start + size);
+    const std::span<uint8_t> data = std::span(room).subspan(start);
+    std::copy(plain.begin(), plain.end(), data.begin());
+    const Bytes nonce = random.Noise(kCipherNonceBytes);
+    const Bytes authenticated = random.Noise(48);
+    Tag tag;
+    Must(cipher->Seal(data, nonce, authenticated, tag), "seal");
+    Bytes changed(data.begin(), data.end());
+    Must(cipher->Open(data, nonce, authenticated, tag), "open");
+    CHECK(std::equal(plain.begin(), plain.end(), data.begin()), size);
+    changed[random.Below(size)] ^= static_cast<uint8_t>(1 << random.Below(8));
+    CHECK(!cipher->Open(changed, nonce, authenticated, tag).ok() && IsWiped(changed), size);
+  }
+  CHECK(ERR_peek_error() == 0, "an error waits for who asks OpenSSL next");
+}
+
+TEST("cipher", "refuses lengths that do not fit, and touches nothing") {
+  Random random(5);
+  const auto cipher = Must(Cipher::Make(random.Noise(kCipherKeyBytes)));
+  const Bytes plain = random.Noise(50);
+  const auto check = [&](size_t data_size, size_t nonce_size, size_t authenticated_size,
+                         size_t tag_size) {
+    Bytes data = plain;
+    Bytes tag(kCipherTagBytes + 1);
+    const Bytes nonce(kCipherNonceBytes + 1);
+    const std::span<uint8_t> message(data.data(), data_size);
+    const View its_nonce(nonce.data(), nonce_size);
+    const View authenticated(plain.data(), authenticated_size);
+    const std::span<uint8_t> its_tag(tag.data(), tag_size);
+    for (const Status& status : {cipher->Seal(message, its_nonce, authenticated, its_tag),
+                                 cipher->Open(message, its_nonce, authenticated, its_tag)})
+      CHECK(!status.ok() && status.error().code == ErrorCode::kInvalid);
+    CHECK(data == plain && IsWiped(tag));
+  };
+  for (const size_t size : {0u, 11u, 13u}) check(plain.size(), size, 0, kCipherTagBytes);
+  for (const size_t size : {0u, 15u, 17u}) check(plain.size(), kCipherNonceBytes, 0, size);
+  check(kCipherMessageBytesMax + 1, kCipherNonceBytes, 0, kCipherTagBytes);
+  check(plain.size(), kCipherNonceBytes, kCipherMessageBytesMax + 1, kCipherTagBytes);
 }
 
 TEST("threads", "a cipher seals and opens for many at once") {
