@@ -127,6 +127,7 @@ async function readTape(
   image: TapeImage,
   take: (data: Uint8Array) => Promise<void> | undefined,
 ): Promise<number> {
+  const into = new Uint8Array(BATCH_BYTES);
   let at = 0;
   let bytes = 0;
   for (;;) {
@@ -136,6 +137,7 @@ async function readTape(
       direction: 'forward',
       countMax: BATCH_BYTES,
       bytesMax: BATCH_BYTES,
+      into,
     });
     at += reply.lengths.length;
     bytes += reply.data.length;

@@ -45,18 +45,27 @@ Napi::Value ImageHandle::Append(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ImageHandle::Read(const Napi::CallbackInfo& info) {
+  // The memory to read into, where the caller has some to spare.
+  std::vector<Napi::Value> kept;
+  std::span<uint8_t> into;
+  if (info[5].IsTypedArray()) {
+    const Napi::Uint8Array given = BytesArgument(info, 5, "into");
+    into = {given.Data(), given.ByteLength()};
+    kept.push_back(given);
+  }
   return Task<ReadResult>::Run(
-      info.Env(), synchronous_, {},
+      info.Env(), synchronous_, std::move(kept),
       [image = image_, partition = static_cast<uint32_t>(CountArgument(info, 0, "partition")),
        at = CountArgument(info, 1, "at"), reverse = BooleanArgument(info, 2, "reverse"),
        count_max = CountArgument(info, 3, "countMax"),
-       bytes_max = CountArgument(info, 4, "bytesMax")] {
-        return image->Read(partition, at, reverse, count_max, bytes_max);
+       bytes_max = CountArgument(info, 4, "bytesMax"), into] {
+        return image->Read(partition, at, reverse, count_max, bytes_max, into);
       },
       [](Napi::Env env, ReadResult&& result) -> Napi::Value {
         const Napi::Object object = Napi::Object::New(env);
         object.Set("lengths", ToJs(env, std::move(result.lengths)));
         object.Set("data", ToJs(env, std::move(result.data)));
+        object.Set("filledBytes", static_cast<double>(result.filled_bytes));
         object.Set("stoppedBy", ToText(result.stopped_by));
         return object;
       });

@@ -376,6 +376,8 @@ size_t CutChunksBy(VectorUnit unit, View bytes, bool last, std::vector<uint32_t>
   return covered;
 }
 
+size_t CutChunk(View bytes, bool last) { return FirstLength(BestVectorUnit(), bytes, last); }
+
 size_t CutChunks(View bytes, bool last, std::vector<uint32_t>& lengths) {
   return CutChunksBy(BestVectorUnit(), bytes, last, lengths);
 }

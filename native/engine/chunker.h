@@ -23,6 +23,9 @@ constexpr size_t kChunkBytesMax = 256 * 1024;
 // `bytes` could make longer or shorter, so that less than kChunkBytesMax remain: the front of the next call.
 size_t CutChunks(View bytes, bool last, std::vector<uint32_t>& lengths);
 
+// The length of the first of them; 0 where a byte behind `bytes` could make it longer or shorter.
+size_t CutChunk(View bytes, bool last);
+
 // By the unit named, which the processor must have (HasVectorUnit): what the tests compare. kScalar is the
 // definition above, byte after byte.
 size_t CutChunksBy(VectorUnit unit, View bytes, bool last, std::vector<uint32_t>& lengths);

@@ -8,8 +8,10 @@ namespace capstan {
 
 enum class Codec : uint8_t { kRaw = 0, kZstd = 1, kDelta = 2 };
 
+// kLittle is for what went before did not compress: it finds out cheaply whether that goes on.
+enum class Effort { kUsual, kLittle };
 // Appends `content` to `out`, compressed; kRaw and as it is where that saves less than 1/32.
-Codec Compress(View content, RawBytes& out);
+Codec Compress(View content, Effort effort, RawBytes& out);
 
 // Appends `content` compressed with `prefix` as what went before; false, and nothing appended, where
 // that did not even halve it.

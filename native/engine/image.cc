@@ -15,7 +15,7 @@ Error Invalid(const std::string& name, const std::string& what) {
 // A file this much longer than what it says is written anew when it is closed.
 constexpr uint64_t kCompactionSlackBytes = 64 * 1024;
 // So much behind what was asked for is decoded on the workers meanwhile.
-constexpr uint64_t kPrefetchBytes = 4u << 20;
+constexpr uint64_t kPrefetchBytes = 8u << 20;
 
 }  // namespace
 
@@ -243,13 +243,13 @@ Status Image::ReadObjects(const Partition& partition, uint64_t from, uint64_t to
 }
 
 Result<ReadResult> Image::Read(uint32_t number, uint64_t at, bool reverse, uint64_t count_max,
-                               uint64_t bytes_max) {
+                               uint64_t bytes_max, std::span<uint8_t> into) {
   const std::lock_guard guard(mutex_);
   TRY(CheckReadable(number));
   const Partition& partition = partitions_[number];
   const ObjectMap& objects = partition.state.objects;
   at = std::min(at, objects.object_count());
-  ReadResult result{{}, {}, StoppedBy::kLimit};
+  ReadResult result{{}, {}, StoppedBy::kLimit, 0};
   uint64_t bytes = 0;
   ObjectMap::Cursor cursor = objects.CursorAt(at);
   while (result.lengths.size() < count_max) {
@@ -275,8 +275,10 @@ Result<ReadResult> Image::Read(uint32_t number, uint64_t at, bool reverse, uint6
     if (bytes + more > kChunkBytesMax) PrefetchFrom(partition, place.payload_before, bytes + more);
     read_end_ = last;
   }
-  result.data.resize(bytes);
-  if (const Status read = ReadObjects(partition, first, last, result.data); !read.ok()) {
+  const bool in_place = !reverse && bytes <= into.size();
+  if (!in_place) result.data.resize(bytes);
+  const std::span<uint8_t> out = in_place ? into.first(bytes) : std::span<uint8_t>(result.data);
+  if (const Status read = ReadObjects(partition, first, last, out); !read.ok()) {
     // Object by object, as far as they are whole.
     RawBytes whole;
     size_t good = 0;
@@ -296,6 +298,7 @@ Result<ReadResult> Image::Read(uint32_t number, uint64_t at, bool reverse, uint6
     result.data = std::move(whole);
     return result;
   }
+  if (in_place) result.filled_bytes = bytes;
   if (!reverse) return result;
   RawBytes reversed;
   reversed.reserve(bytes);

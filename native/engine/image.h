@@ -36,6 +36,8 @@ struct ReadResult {
   std::vector<uint32_t> lengths;
   RawBytes data;
   StoppedBy stopped_by;
+  // So many bytes lie in what the caller gave for them, and none in `data`.
+  size_t filled_bytes = 0;
 };
 struct SpaceResult {
   uint64_t at;
@@ -61,8 +63,9 @@ class Image {
   // Objects in the partition afterwards. `lengths`: 0 is a filemark.
   Result<uint64_t> Append(uint32_t partition, uint64_t at, std::span<const uint32_t> lengths,
                           View data);
+  // Into `into` where the blocks fit there; a failure leaves it as it may be.
   Result<ReadResult> Read(uint32_t partition, uint64_t at, bool reverse, uint64_t count_max,
-                          uint64_t bytes_max);
+                          uint64_t bytes_max, std::span<uint8_t> into = {});
   Result<SpaceResult> Space(uint32_t partition, uint64_t at, bool filemarks, int64_t count);
   Result<LocateResult> Locate(uint32_t partition, uint64_t at);
   Result<uint64_t> Truncate(uint32_t partition, uint64_t at);

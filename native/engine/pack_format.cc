@@ -83,10 +83,27 @@ const PackTable::Region* PackTable::Find(uint32_t id) {
   return found == places_.end() ? nullptr : &regions_[found->second];
 }
 
+ChunkRef PackTable::FindDigest(const Digest& digest) {
+  const auto key = [](const Digest& of) {
+    uint64_t bits;
+    std::memcpy(&bits, of.data(), sizeof bits);
+    return bits;
+  };
+  for (; digested_ < regions_.size(); ++digested_) {
+    const auto chunks = ChunksOf(regions_[digested_]);
+    for (uint32_t i = 0; i < chunks.size(); ++i)
+      digests_.emplace(key(chunks[i].digest), RefOf(regions_[digested_].id, i));
+  }
+  const auto found = digests_.find(key(digest));
+  if (found == digests_.end()) return kNoChunk;
+  const Region* const region = Find(RegionOf(found->second));
+  return ChunksOf(*region)[PlaceOf(found->second)].digest == digest ? found->second : kNoChunk;
+}
+
 size_t PackTable::memory_bytes() const {
   constexpr size_t kPlaceBytes = 40;
   return regions_.capacity() * (sizeof(Region) + kPlaceBytes) +
-         chunks_.capacity() * sizeof(ChunkEntry) + bases_.capacity() * sizeof(BaseRun);
+         chunks_.capacity() * sizeof(ChunkEntry) + digests_.size() * kPlaceBytes + bases_.capacity() * sizeof(BaseRun);
 }
 
 Bytes PackTable::Encode() const {

@@ -69,6 +69,8 @@ class PackTable {
   std::span<const BaseRun> BasesOf(const Region& region) const {
     return std::span(bases_).subspan(region.first_base, region.base_count);
   }
+  // The place of the chunk, where this pack has it. Not const, as Find.
+  ChunkRef FindDigest(const Digest& digest);
   size_t chunk_count() const { return chunks_.size(); }
   size_t memory_bytes() const;
 
@@ -83,6 +85,9 @@ class PackTable {
   // Id to place in regions_, of the first so many of them.
   std::unordered_map<uint32_t, uint32_t> places_;
   uint32_t placed_ = 0;
+  // By eight bytes of the digest, of the first so many regions.
+  std::unordered_map<uint64_t, ChunkRef> digests_;
+  uint32_t digested_ = 0;
 };
 
 // Table, zeros and trailer of the pack `number`, to be written at `offset`, a multiple of 4096.

@@ -35,7 +35,13 @@ Status PackStore::LoadPacks() {
     if (options_.writable && "packs/" + name != current &&
         (name.ends_with(".table") || name.ends_with('~')))
       TRY(disk_.Remove(options_.path + "/packs/" + name));
-  for (const uint32_t number : numbers) TRY(LoadPack(number, number == *numbers.rbegin()));
+  for (const uint32_t number : numbers) {
+    TRY(LoadPack(number, number == *numbers.rbegin()));
+    index_->InsertMany(loading_);
+    loading_.clear();
+    KeepIndexSmall();
+  }
+  loading_.shrink_to_fit();
   DropBaseless();
   if (options_.writable && numbers.empty()) TRY(StartPack(1));
   synced_ = {tail_number_, writer_.end(), next_region_};
@@ -92,7 +98,7 @@ void PackStore::Know(const PackTable::Region& region, uint32_t pack,
            region.codec == Codec::kDelta ? RegionPlace::kDelta : uint8_t{0}, 0, 0, 0};
   if (known) return;
   for (uint32_t i = 0; i < chunks.size(); ++i) {
-    index_->Insert(chunks[i].digest, RefOf(region.id, i));
+    loading_.push_back({chunks[i].digest, RefOf(region.id, i)});
     unique_bytes_ += chunks[i].length;
   }
   chunk_count_ += chunks.size();

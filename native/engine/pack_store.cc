@@ -15,6 +15,10 @@ constexpr uint32_t kIdExtent = 16;
 constexpr unsigned kDeltaCountMax = 4;
 // Old bytes taken in front of and behind those replaced: insertions and deletions shift.
 constexpr uint64_t kBaseSlackBytes = 64 * 1024;
+// Less than this saved (1/10), and the next region of the stream is worth little effort.
+constexpr uint32_t kDenseDivisor = 10;
+// Waiting to be decoded, half of what the cache holds.
+constexpr size_t kPrefetchedRegionsMax = 24;
 constexpr size_t kSpareBuffersMax = 12;
 constexpr size_t kOpenFilesMax = 64;
 
@@ -32,10 +36,35 @@ PackStore::~PackStore() = default;
 // -- Finding
 
 ChunkRef PackStore::FindLocked(const Digest& digest) {
-  return index_->Find(digest, [&](ChunkRef ref) {
+  const ChunkRef found = index_->Find(digest, [&](ChunkRef ref) {
     const auto chunks = ChunksOf(RegionOf(ref));
     return PlaceOf(ref) < chunks.size() && chunks[PlaceOf(ref)].digest == digest;
   });
+  return found == kNoChunk && index_->sample_bits() > 0 ? FindSampled(digest) : found;
+}
+
+// Sparse indexing (Lillibridge et al., FAST'09): a sample brought in the table of the pack that it lies in, and
+// what stood around it there is found by that.
+ChunkRef PackStore::FindSampled(const Digest& digest) {
+  const auto serves = [&](uint32_t pack, ChunkRef ref) {
+    const RegionPlace* const place = ref == kNoChunk ? nullptr : regions_.Find(RegionOf(ref));
+    return place != nullptr && place->pack == pack && (place->flags & RegionPlace::kBad) == 0;
+  };
+  if (const ChunkRef ref = tail_table_.FindDigest(digest); serves(tail_number_, ref)) return ref;
+  for (const auto& [pack, table] : tables_)
+    if (const ChunkRef ref = table->FindDigest(digest); serves(pack, ref)) return ref;
+  for (const auto& [id, draft] : drafts_)
+    for (uint32_t i = 0; i < draft->chunks.size(); ++i)
+      if (draft->chunks[i].digest == digest) return RefOf(id, i);
+  return kNoChunk;
+}
+
+// Thins the index out where it has grown beyond its limit.
+void PackStore::KeepIndexSmall() {
+  if (options_.index_bytes_max == UINT64_MAX) return;
+  while (index_->memory_bytes() > options_.index_bytes_max &&
+         index_->sample_bits() < ChunkIndex::kSampleBitsMax)
+    index_->Sample(index_->sample_bits() + 1);
 }
 
 // Empty where the region is not there, or is damaged.
@@ -121,13 +150,14 @@ Result<ChunkEntry> PackStore::EntryOf(ChunkRef ref) {
 
 // -- Drafting
 
-PackStore::Draft PackStore::NewDraft(uint32_t (&ids)[2]) {
+PackStore::Draft PackStore::NewDraft(const ChunkStream& stream, uint32_t (&ids)[2]) {
   if (ids[0] == ids[1]) {
     ids[0] = next_region_;
     ids[1] = next_region_ += kIdExtent;
   }
   auto draft = std::make_shared<RegionDraft>();
   draft->id = ids[0]++;
+  draft->dense = stream.dense;
   if (!spare_.empty()) {
     draft->content = std::move(spare_.back());
     spare_.pop_back();
@@ -180,14 +210,14 @@ PackStore::Draft& PackStore::OpenDraft(ChunkStream& stream) {
         stream.delta_count == 0 ? Successor(stream.last_match) : stream.next_base;
     const ChunkRef base = replaced == kNoChunk ? kNoChunk : BaseAt(replaced);
     if (base != kNoChunk) {
-      stream.delta = NewDraft(stream.delta_ids);
+      stream.delta = NewDraft(stream, stream.delta_ids);
       stream.delta->base = base;
       ++stream.delta_count;
       return stream.delta;
     }
     stream.delta_count = kDeltaCountMax;
   }
-  if (!stream.plain) stream.plain = NewDraft(stream.plain_ids);
+  if (!stream.plain) stream.plain = NewDraft(stream, stream.plain_ids);
   return stream.plain;
 }
 
@@ -242,7 +272,11 @@ ChunkRef PackStore::Take(ChunkStream& stream, const Digest& digest, View content
       CloseDraft(stream.delta, closing);
       stream.last_match = ref;
       stream.delta_count = 0;
+      const ChunkRef next = Successor(ref);
+      const auto chunks = ChunksOf(RegionOf(next));
+      stream.expected = PlaceOf(next) < chunks.size() ? chunks[PlaceOf(next)] : ChunkEntry{{}, 0};
     } else {
+      stream.expected.length = 0;
       Draft& draft = OpenDraft(stream);
       ref = RefOf(draft->id, static_cast<uint32_t>(draft->chunks.size()));
       draft->chunks.push_back({digest, static_cast<uint32_t>(content.size())});
@@ -280,19 +314,26 @@ void PackStore::Submit(std::vector<Draft>& closing) {
     if (!workers_.TrySubmit([this, draft] { WriteDraft(draft); })) WriteDraft(draft);
 }
 
-Result<RawBytes> PackStore::BasePrefix(const std::vector<BaseRun>& bases) {
-  RawBytes prefix;
+Result<PackStore::Prefix> PackStore::BasePrefix(const std::vector<BaseRun>& bases) {
+  Prefix prefix;
   for (const BaseRun& run : bases) {
-    TRY_ASSIGN(const auto content, Content(run.region, 1));
-    if (run.first + size_t{run.count} > content->ends.size())
+    TRY_ASSIGN(auto content, Content(run.region, 1));
+    if (run.count == 0 || run.first + size_t{run.count} > content->ends.size())
       return Error{ErrorCode::kCorrupt, "packs", "what a region was compressed against is shorter"};
-    for (uint32_t i = 0; i < run.count; ++i) {
-      const View chunk = content->Chunk(run.first + i);
-      Append(prefix, chunk);
-    }
-    if (prefix.size() > kBaseBytesMax)
+    const uint32_t start = run.first == 0 ? 0 : content->ends[run.first - 1];
+    const uint32_t end = content->ends[run.first + run.count - 1];
+    const View part = View(content->bytes).subspan(start, end - start);
+    if (prefix.copied.size() + part.size() > kBaseBytesMax)
       return Error{ErrorCode::kCorrupt, "packs", "what a region was compressed against is too long"};
+    if (bases.size() == 1) {
+      // Mostly it is one piece of one region, which needs no copy.
+      prefix.region = std::move(content);
+      prefix.bytes = part;
+      return prefix;
+    }
+    Append(prefix.copied, part);
   }
+  prefix.bytes = prefix.copied;
   return prefix;
 }
 
@@ -311,7 +352,7 @@ void PackStore::WriteDraft(const Draft& draft) {
   Codec codec = Codec::kRaw;
   if (!encoded.lists.bases.empty()) {
     const auto prefix = BasePrefix(encoded.lists.bases);
-    if (prefix.ok() && CompressAgainst(prefix.value(), draft->content, encoded.bytes)) {
+    if (prefix.ok() && CompressAgainst(prefix.value().bytes, draft->content, encoded.bytes)) {
       codec = Codec::kDelta;
     } else {
       encoded.lists.bases.clear();
@@ -320,9 +361,11 @@ void PackStore::WriteDraft(const Draft& draft) {
     }
   }
   if (codec == Codec::kRaw && options_.compress)
-    codec = Compress(draft->content, encoded.bytes);
+    codec = Compress(draft->content, *draft->dense ? Effort::kLittle : Effort::kUsual, encoded.bytes);
   else if (codec == Codec::kRaw)
     Append(encoded.bytes, draft->content);
+  if (encoded.lists.bases.empty())
+    *draft->dense = encoded.bytes.size() > content_bytes - content_bytes / kDenseDivisor;
   FinishRegion(draft->id, codec, content_bytes, encoded.lists, sealing_, 0, encoded.bytes);
   encoded.header = *ParseRegionHeader(encoded.bytes);
 
@@ -428,6 +471,7 @@ Status PackStore::StartPack(uint32_t number) {
   const std::lock_guard guard(mutex_);
   if (tail_number_ != 0)
     KeepTable(tail_number_, std::make_unique<PackTable>(std::move(tail_table_)));
+  KeepIndexSmall();
   tail_table_ = PackTable{};
   tail_number_ = number;
   packs_.insert(number);
@@ -592,7 +636,7 @@ Error PackStore::Condemn(uint32_t region, const RawRegion& raw, const std::strin
 Result<std::shared_ptr<const RegionContent>> PackStore::Unpack(std::span<uint8_t> region,
                                                                int depth) {
   TRY_ASSIGN(const OpenedRegion opened, OpenRegion(region, sealing_, Checks::kHeader));
-  RawBytes prefix;
+  Prefix prefix;
   if (opened.header.codec == Codec::kDelta) {
     if (depth > 0)
       return Error{ErrorCode::kCorrupt, "", "a region's base is itself compressed against others"};
@@ -600,7 +644,7 @@ Result<std::shared_ptr<const RegionContent>> PackStore::Unpack(std::span<uint8_t
   }
   auto content = std::make_shared<RegionContent>();
   content->bytes.resize(opened.header.content_bytes);
-  TRY(Decompress(opened.header.codec, opened.stored, prefix, content->bytes));
+  TRY(Decompress(opened.header.codec, opened.stored, prefix.bytes, content->bytes));
   uint32_t end = 0;
   for (const ChunkEntry& chunk : opened.lists.chunks) content->ends.push_back(end += chunk.length);
   for (uint32_t i = 0; i < opened.lists.chunks.size(); ++i)
@@ -671,9 +715,11 @@ void PackStore::Prefetch(uint32_t region) {
     if (regions_.Find(region) == nullptr) return;
   }
   // Where it fails, who reads it is told; where the queue is full, who reads it decodes it.
-  workers_.TrySubmit([this, region] {
-    if (!Content(region, 0).ok()) return;
-  });
+  workers_.TrySubmit(
+      [this, region] {
+        if (!Content(region, 0).ok()) return;
+      },
+      kPrefetchedRegionsMax);
 }
 
 PackStatistics PackStore::Statistics() const {

@@ -39,6 +39,8 @@ struct RegionDraft {
   std::vector<BaseRun> bases;
   // Another stream refers to it.
   bool shared = false;
+  // Of its stream.
+  std::shared_ptr<std::atomic<bool>> dense;
   // A transfer was told that it is here.
   bool wanted = false;
   bool closed = false;
@@ -48,6 +50,10 @@ struct RegionDraft {
 // What the packs remember of one stream of chunks between calls.
 struct ChunkStream {
   ChunkRef last_match = kNoChunk;
+  // What followed the last chunk when it was first written, where it was known; length 0: nothing.
+  ChunkEntry expected{{}, 0};
+  // How well the last region of the stream was compressed; shared with the workers.
+  std::shared_ptr<std::atomic<bool>> dense = std::make_shared<std::atomic<bool>>(false);
   std::shared_ptr<RegionDraft> plain;
   std::shared_ptr<RegionDraft> delta;
   // Deltas since the last match, and what the next one would replace.
@@ -176,12 +182,14 @@ class PackStore {
   Status StartPack(uint32_t number);
 
   // With mutex_ held.
+  ChunkRef FindSampled(const Digest& digest);
+  void KeepIndexSmall();
   ChunkRef FindLocked(const Digest& digest);
   std::span<const ChunkEntry> ChunksOf(uint32_t region);
   PackTable* TableOf(uint32_t pack);
   void KeepTable(uint32_t pack, std::unique_ptr<PackTable> table);
   Draft& OpenDraft(ChunkStream& stream);
-  Draft NewDraft(uint32_t (&ids)[2]);
+  Draft NewDraft(const ChunkStream& stream, uint32_t (&ids)[2]);
   ChunkRef Successor(ChunkRef ref);
   ChunkRef BaseAt(ChunkRef ref);
   ChunkRef Advance(ChunkRef ref, uint64_t bytes);
@@ -194,7 +202,13 @@ class PackStore {
 
   void Submit(std::vector<Draft>& closing);
   void WriteDraft(const Draft& draft);
-  Result<RawBytes> BasePrefix(const std::vector<BaseRun>& bases);
+  // What a region was, or is to be, compressed against.
+  struct Prefix {
+    std::shared_ptr<const RegionContent> region;
+    RawBytes copied;
+    View bytes;
+  };
+  Result<Prefix> BasePrefix(const std::vector<BaseRun>& bases);
   // With append_mutex_ held.
   Status AppendEncoded(Encoded& encoded);
   Status Roll();
@@ -258,6 +272,8 @@ class PackStore {
   uint64_t unique_bytes_ = 0;
   uint64_t stored_bytes_ = 0;
   std::vector<Damage> damages_;
+  // Of the pack that is being loaded.
+  std::vector<ChunkIndex::Entry> loading_;
   // Region and one that it was compressed against: checked once all packs are known.
   std::vector<std::pair<uint32_t, uint32_t>> based_;
 

@@ -400,7 +400,7 @@ Result<Bytes> Store::ReadEncodedChunks(View digests) {
     if (!ref) return Error{ErrorCode::kCorrupt, "packs", "a chunk that was asked for is missing"};
     TRY_ASSIGN(const ChunkContent content, packs_->Read(*ref));
     stored.clear();
-    const Codec codec = Compress(content.bytes, stored);
+    const Codec codec = Compress(content.bytes, Effort::kUsual, stored);
     Writer writer(encoded);
     writer.U8(static_cast<uint8_t>(codec));
     writer.U32(static_cast<uint32_t>(content.bytes.size()));

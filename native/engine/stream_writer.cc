@@ -1,22 +1,33 @@
 #include "stream_writer.h"
 
+#include <algorithm>
+
 #include "blake3.h"
 #include "chunker.h"
 
 namespace capstan {
 
-// The chunks that lengths_ cuts `bytes` into.
-uint64_t StreamWriter::Take(View bytes, PackStore& packs, ChunkList& list) {
-  uint64_t new_bytes = 0;
-  for (const uint32_t length : lengths_) {
-    const View content = bytes.first(length);
-    bool is_new = false;
-    list.Append({packs.Take(chunks_, ChunkDigest(content), content, &is_new), length});
-    if (is_new) new_bytes += length;
-    bytes = bytes.subspan(length);
+size_t StreamWriter::TakeChunk(View bytes, bool last, PackStore& packs, ChunkList& list,
+                               uint64_t& new_bytes) {
+  // What followed the last chunk before probably follows it again: one digest says so, and where it does, no
+  // end need be looked for. The same bytes were cut there before, so the cuts are what they would be.
+  const ChunkEntry expected = chunks_.expected;
+  size_t length = 0;
+  Digest digest;
+  if (expected.length != 0 && expected.length <= bytes.size()) {
+    digest = ChunkDigest(bytes.first(expected.length));
+    if (digest == expected.digest) length = expected.length;
   }
-  lengths_.clear();
-  return new_bytes;
+  if (length == 0) {
+    length = CutChunk(bytes, last);
+    if (length == 0) return 0;
+    if (length != expected.length) digest = ChunkDigest(bytes.first(length));
+  }
+  bool is_new = false;
+  const ChunkRef ref = packs.Take(chunks_, digest, bytes.first(length), &is_new);
+  list.Append({ref, static_cast<uint32_t>(length)});
+  if (is_new) new_bytes += length;
+  return length;
 }
 
 uint64_t StreamWriter::Append(View bytes, PackStore& packs, ChunkList& list) {
@@ -31,12 +42,13 @@ uint64_t StreamWriter::Append(View bytes, PackStore& packs, ChunkList& list) {
     const size_t copied = std::min(bytes.size(), kChunkBytesMax);
     const size_t before = pending_.size();
     pending_.insert(pending_.end(), bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(copied));
-    CutChunks(pending_, false, lengths_);
     size_t done = 0;
-    size_t count = 0;
-    while (count < lengths_.size() && done < before) done += lengths_[count++];
-    lengths_.resize(count);
-    new_bytes += Take(pending_, packs, list);
+    while (done < before) {
+      const size_t length =
+          TakeChunk(View(pending_).subspan(done), false, packs, list, new_bytes);
+      if (length == 0) break;
+      done += length;
+    }
     if (done < before) {
       pending_.erase(pending_.begin(), pending_.begin() + static_cast<ptrdiff_t>(done));
       return new_bytes;
@@ -44,20 +56,25 @@ uint64_t StreamWriter::Append(View bytes, PackStore& packs, ChunkList& list) {
     bytes = bytes.subspan(done - before);
     pending_.clear();
   }
-  const size_t done = CutChunks(bytes, false, lengths_);
-  new_bytes += Take(bytes, packs, list);
-  pending_.assign(bytes.begin() + static_cast<ptrdiff_t>(done), bytes.end());
+  while (!bytes.empty()) {
+    const size_t length = TakeChunk(bytes, false, packs, list, new_bytes);
+    if (length == 0) break;
+    bytes = bytes.subspan(length);
+  }
+  pending_.assign(bytes.begin(), bytes.end());
   return new_bytes;
 }
 
 uint64_t StreamWriter::Finish(PackStore& packs, ChunkList& list) {
-  CutChunks(pending_, true, lengths_);
-  const uint64_t new_bytes = Take(pending_, packs, list);
+  uint64_t new_bytes = 0;
+  View bytes = pending_;
+  while (!bytes.empty()) bytes = bytes.subspan(TakeChunk(bytes, true, packs, list, new_bytes));
   pending_.clear();
   return new_bytes;
 }
 
 void StreamWriter::Truncate(uint64_t bytes, ChunkList& list) {
+  chunks_.expected = {};
   if (bytes >= list.byte_count()) {
     pending_.resize(bytes - list.byte_count());
     return;

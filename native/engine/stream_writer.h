@@ -20,10 +20,10 @@ class StreamWriter {
   ChunkStream& chunks() { return chunks_; }
 
  private:
-  uint64_t Take(View bytes, PackStore& packs, ChunkList& list);
+  // Takes the first chunk of `bytes`; its length, or 0 where it does not end in them.
+  size_t TakeChunk(View bytes, bool last, PackStore& packs, ChunkList& list, uint64_t& new_bytes);
 
   Bytes pending_;
-  std::vector<uint32_t> lengths_;
   ChunkStream chunks_;
 };
 

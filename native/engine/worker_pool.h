@@ -13,6 +13,9 @@ namespace capstan {
 
 class WorkerPool {
  public:
+  // Of jobs that hold the content of a region each.
+  static constexpr size_t kQueuedJobsMax = 8;
+
   explicit WorkerPool(unsigned thread_count) : thread_count_(thread_count) {}
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
@@ -30,11 +33,11 @@ class WorkerPool {
 
   // False where the queue is full or there are no threads: the caller does the job itself then, which
   // bounds memory and puts its own core to use.
-  bool TrySubmit(std::function<void()> job) {
+  bool TrySubmit(std::function<void()> job, size_t queued_max = kQueuedJobsMax) {
     if (thread_count_ == 0) return false;
     {
       const std::lock_guard guard(mutex_);
-      if (queue_.size() >= kQueuedJobsMax) return false;
+      if (queue_.size() >= queued_max) return false;
       queue_.push_back(std::move(job));
       // A store that is only listed needs no threads.
       while (threads_.size() < thread_count_) threads_.emplace_back([this] { Run(); });
@@ -44,8 +47,6 @@ class WorkerPool {
   }
 
  private:
-  static constexpr size_t kQueuedJobsMax = 8;
-
   void Run() {
     std::unique_lock lock(mutex_);
     while (true) {

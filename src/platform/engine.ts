@@ -85,15 +85,14 @@ class NativeTapeImage implements TapeImage {
   }
 
   read(call: Omit<ReadCall, 'op'>): Promise<ReadReply> {
-    return this.#next(() =>
-      this.#image.read(
-        call.partition,
-        call.at,
-        call.direction === 'reverse',
-        call.countMax,
-        call.bytesMax,
-      ),
-    );
+    return this.#next(async () => {
+      const { partition, at, countMax, bytesMax, into } = call;
+      const reverse = call.direction === 'reverse';
+      const read = await this.#image.read(partition, at, reverse, countMax, bytesMax, into);
+      const { lengths, data, stoppedBy, filledBytes } = read;
+      const filled = into === undefined || filledBytes === 0 ? data : into.subarray(0, filledBytes);
+      return { lengths, data: filled, stoppedBy };
+    });
   }
 
   space(call: Omit<SpaceCall, 'op'>): Promise<SpaceReply> {
@@ -241,8 +240,8 @@ export interface OpenEngineOptions {
   readonly indexBytesMax?: number;
 }
 
-/** Threads that compress and decompress for one store, beside the one that a call runs on. */
-const THREAD_COUNT = Math.max(1, Math.min(8, availableParallelism()));
+/** Threads that compress and decompress for one store: a core's each, and two that wait for the disk. */
+const THREAD_COUNT = Math.min(8, availableParallelism()) + 2;
 
 function nativeOptions(options: OpenEngineOptions, storeId: Uint8Array): NativeOptions {
   return {

@@ -36,7 +36,8 @@ export interface NativeImage {
     reverse: boolean,
     countMax: number,
     bytesMax: number,
-  ): Promise<ReadReply>;
+    into: Uint8Array | undefined,
+  ): Promise<ReadReply & { readonly filledBytes: number }>;
   space(
     partition: number,
     at: number,

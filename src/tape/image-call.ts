@@ -45,6 +45,11 @@ export interface ReadCall {
   readonly direction: 'forward' | 'reverse';
   readonly countMax: number;
   readonly bytesMax: number;
+  /**
+   * Memory for the blocks: where they fit (and are read forward), the reply's `data` may be a part of it.
+   * Whoever reads much gives the same memory again and again, and leaves the collector in peace.
+   */
+  readonly into?: Uint8Array;
 }
 export interface ReadReply {
   readonly lengths: Uint32Array;
