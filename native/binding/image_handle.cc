@@ -50,7 +50,7 @@ Napi::Value ImageHandle::Read(const Napi::CallbackInfo& info) {
   std::span<uint8_t> into;
   if (info[5].IsTypedArray()) {
     const Napi::Uint8Array given = BytesArgument(info, 5, "into");
-    into = {given.Data(), given.ByteLength()};
+    into = std::span<uint8_t>(given.Data(), given.ByteLength());
     kept.push_back(given);
   }
   return Task<ReadResult>::Run(
