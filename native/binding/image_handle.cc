@@ -49,7 +49,7 @@ Napi::Value ImageHandle::Read(const Napi::CallbackInfo& info) {
   std::vector<Napi::Value> kept;
   std::span<uint8_t> into;
   if (info[5].IsTypedArray()) {
-    const Napi::Uint8Array given = BytesArgument(info, 5, "into");
+    Napi::Uint8Array given = BytesArgument(info, 5, "into");
     into = std::span<uint8_t>(given.Data(), given.ByteLength());
     kept.push_back(given);
   }
