@@ -21,7 +21,7 @@ const TINY_RECORD_COUNT = 20_000_000;
 const OBJECT_COUNT = 100_000_000;
 const PROBE_COUNT = 5000;
 /** Between what the index of one backup takes whole, and as samples of one in four. */
-const SAMPLED_INDEX_BYTES = 300_000;
+const SAMPLED_INDEX_BYTES = 160_000;
 /** Less than this is not stored "as it is". */
 const UNCOMPRESSED_SHARE_MIN = 0.95;
 const SYNC_CALL = /\b(fsync|fdatasync|syncfs|sync_file_range|msync)\(/;

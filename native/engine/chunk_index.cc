@@ -1,5 +1,9 @@
 #include "chunk_index.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <algorithm>
 #include <utility>
 
@@ -105,6 +109,10 @@ void ChunkIndex::Sample(unsigned bits) {
     Resize(shard, SlotsFor(kept));
     size_ += shard.used;
   }
+  // The heap keeps the old tables between the new ones: up to as much again.
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 }  // namespace capstan

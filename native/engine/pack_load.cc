@@ -35,12 +35,15 @@ Status PackStore::LoadPacks() {
     if (options_.writable && "packs/" + name != current &&
         (name.ends_with(".table") || name.ends_with('~')))
       TRY(disk_.Remove(options_.path + "/packs/" + name));
+  index_->BeginLoading();
   for (const uint32_t number : numbers) {
     TRY(LoadPack(number, number == *numbers.rbegin()));
     index_->InsertMany(loading_);
     loading_.clear();
     KeepIndexSmall();
   }
+  index_->EndLoading();
+  KeepIndexSmall();
   loading_.shrink_to_fit();
   DropBaseless();
   if (options_.writable && numbers.empty()) TRY(StartPack(1));
