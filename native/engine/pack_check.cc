@@ -171,25 +171,27 @@ Status PackStore::MarkBases(std::vector<bool>& marks) {
     if (region >= marks.size()) marks.resize(region + size_t{1024});
     marks[region] = true;
   };
+  {
+    // Those on their way, and first: what is closed later touches its bases, what is written is in a table.
+    const std::lock_guard guard(mutex_);
+    for (const auto& [id, draft] : drafts_)
+      for (const BaseRun& run : draft->bases) mark(run.region);
+  }
   for (const uint32_t number : numbers) {
     auto table = LoadTable(number);
     // Of a pack that cannot be read nothing is given up, and nothing that it refers to is known.
     if (!table.ok()) return table.error();
     for (const PackTable::Region& region : table.value().regions()) {
       if (region.base_count == 0) continue;
-      bool live;
-      {
-        const std::lock_guard guard(mutex_);
-        live = IsLive(region, number, marks);
-      }
-      if (live)
+      const std::lock_guard guard(mutex_);
+      RegionPlace* const place = regions_.Find(region.id);
+      if (IsLive(region, number, marks))
         for (const BaseRun& run : table.value().BasesOf(region)) mark(run.region);
+      else if (place != nullptr && place->pack == number)
+        // Its bases may go before it does: nothing may find it from here on.
+        place->flags |= RegionPlace::kBad;
     }
   }
-  // Those on their way, too.
-  const std::lock_guard guard(mutex_);
-  for (const auto& [id, draft] : drafts_)
-    for (const BaseRun& run : draft->bases) mark(run.region);
   return Ok();
 }
 
@@ -219,7 +221,7 @@ Result<PackStore::Collected> PackStore::CollectPacks(const std::vector<bool>& ma
   for (const uint32_t number : numbers) {
     TRY_ASSIGN(const PackTable table, LoadTable(number));
     uint64_t live = 0;
-    uint64_t all = 1;
+    uint64_t all = 0;
     bool damaged = false;
     const std::lock_guard guard(mutex_);
     for (const PackTable::Region& region : table.regions()) {
@@ -230,7 +232,8 @@ Result<PackStore::Collected> PackStore::CollectPacks(const std::vector<bool>& ma
       damaged = damaged || (place->flags & RegionPlace::kBad) != 0;
     }
     // What is damaged stays where it is: a peer may heal it.
-    if (!damaged && static_cast<double>(live) < live_share * static_cast<double>(all))
+    if (!damaged &&
+        (all == 0 || static_cast<double>(live) < live_share * static_cast<double>(all)))
       candidates.push_back({number, live});
   }
   // First those that cost least: on a full disk they make room for the others.

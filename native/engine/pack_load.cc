@@ -73,7 +73,8 @@ Status PackStore::LoadPack(uint32_t number, bool last) {
                                                                            : OpenMode::kRead));
   const std::shared_ptr<File> file(std::move(opened));
   TRY_ASSIGN(const uint64_t size, file->Size());
-  stored_bytes_ += size;
+  // Of the last pack the writer knows how long it is.
+  if (!last || !options_.writable) stored_bytes_ += size;
   if (last) {
     files_[number] = file;
     return ScanPack(number, *file, true);

@@ -338,7 +338,8 @@ Result<PackStore::Prefix> PackStore::BasePrefix(const std::vector<BaseRun>& base
 }
 
 void PackStore::WriteDraft(const Draft& draft) {
-  Encoded encoded{draft, {}, {draft->chunks, std::move(draft->bases)}, {}};
+  // The draft keeps its bases: a collection asks for them until it lies in a pack.
+  Encoded encoded{draft, {}, {draft->chunks, draft->bases}, {}};
   {
     const std::lock_guard guard(mutex_);
     if (!spare_.empty()) {
@@ -403,7 +404,6 @@ Status PackStore::AppendEncoded(Encoded& encoded) {
            encoded.header.codec == Codec::kDelta ? RegionPlace::kDelta : uint8_t{0}, collection_,
            encoded.draft && encoded.draft->wanted ? collection_ : place.wanted, 0};
   tail_table_.Add(encoded.header, static_cast<uint32_t>(offset), encoded.lists);
-  stored_bytes_ += encoded.bytes.size();
   if (encoded.draft) {
     drafts_.erase(encoded.header.id);
     outstanding_.erase(encoded.draft->sequence);
@@ -431,8 +431,6 @@ Status PackStore::Roll() {
     const Bytes end = EncodePackEnd(tail_table_, number, writer_.end(), sealing_);
     TRY(writer_.Append(end));
     tail_sealed_ = true;
-    const std::lock_guard guard(mutex_);
-    stored_bytes_ += end.size();
   }
   if (!tail_done_) {
     TRY(writer_.Flush());
@@ -466,6 +464,7 @@ Status PackStore::StartPack(uint32_t number) {
     return begun.error();
   }
   const std::shared_ptr<File> file(std::move(opened));
+  const uint64_t sealed_bytes = writer_.end();
   writer_.Attach(file, kPackHeaderBytes);
   tail_sealed_ = tail_done_ = false;
   const std::lock_guard guard(mutex_);
@@ -476,7 +475,7 @@ Status PackStore::StartPack(uint32_t number) {
   tail_number_ = number;
   packs_.insert(number);
   files_[number] = file;
-  stored_bytes_ += kPackHeaderBytes;
+  stored_bytes_ += sealed_bytes;
   return Ok();
 }
 
@@ -724,12 +723,12 @@ void PackStore::Prefetch(uint32_t region) {
 
 PackStatistics PackStore::Statistics() const {
   const std::lock_guard guard(mutex_);
-  return {packs_.size(), chunk_count_, unique_bytes_, stored_bytes_};
+  return {packs_.size(), chunk_count_, unique_bytes_, stored_bytes_ + writer_.end()};
 }
 
 uint64_t PackStore::StoredBytes() const {
   const std::lock_guard guard(mutex_);
-  return stored_bytes_;
+  return stored_bytes_ + writer_.end();
 }
 
 }  // namespace capstan

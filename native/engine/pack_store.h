@@ -138,7 +138,7 @@ class PackStore {
   };
   // Marks what serves in place of marked regions that are damaged.
   void MarkSubstitutes(std::vector<bool>& marks);
-  // Marks what the marked deltas were compressed against.
+  // Marks what the marked deltas were compressed against; the others are found no more.
   Status MarkBases(std::vector<bool>& marks);
   // Gives up packs of which less than `live_share` is marked, copying what is. At most `packs_max` of them.
   Result<Collected> CollectPacks(const std::vector<bool>& marks, double live_share,
@@ -270,6 +270,7 @@ class PackStore {
   uint8_t collection_ = 2;
   uint64_t chunk_count_ = 0;
   uint64_t unique_bytes_ = 0;
+  // Of all packs but the one that is written to.
   uint64_t stored_bytes_ = 0;
   std::vector<Damage> damages_;
   // Of the pack that is being loaded.
