@@ -1,0 +1,496 @@
+/**
+ * Goal: docs/formats/store.md is enough to get one's tapes back without the engine.
+ * Method: the engine writes stores, scripts/read-store.mjs, which shares nothing with it, lists and extracts them.
+ */
+import { execFile } from 'node:child_process';
+import { createCipheriv } from 'node:crypto';
+import { cp, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { dir } from 'tmp-promise';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { generation, logicalObjectNumber } from '../../src/base/units.ts';
+import { openEngine } from '../../src/platform/engine.ts';
+import type { Engine, TapeImage } from '../../src/ports/engine.ts';
+
+const SCRIPT = join(import.meta.dirname, '../../scripts/read-store.mjs');
+const PACK_BYTES_MAX = 3 * 2 ** 20;
+const KEY = Buffer.alloc(32, 0x5a);
+const FILEMARK = Buffer.alloc(0);
+const HEADER = 'TAPE\tPARTITION\tGENERATION\tBLOCKS\tFILEMARKS\tBYTES\tSTATE';
+const REGION_DELTA = 2;
+
+type Objects = readonly Buffer[];
+/** What a tape's partitions should have, by tape. */
+type Tapes = Map<string, Buffer[][]>;
+
+/** Bytes that nothing compresses, the same for the same seed. */
+function noise(seed: number, byteCount: number): Buffer {
+  const cipher = createCipheriv('aes-128-ctr', Buffer.alloc(16, seed), Buffer.alloc(16));
+  return cipher.update(Buffer.alloc(byteCount));
+}
+
+function blocksOf(bytes: Buffer, blockBytes: number): Buffer[] {
+  return Array.from({ length: Math.ceil(bytes.length / blockBytes) }, (_, i) =>
+    bytes.subarray(i * blockBytes, (i + 1) * blockBytes),
+  );
+}
+
+/** As Bacula wraps a file: blocks of 64,512 bytes, three records in each, the last padded. */
+function baculaBlocks(file: Buffer, sessionId: number): Buffer[] {
+  const blockBytes = 64_512;
+  const recordBytes = 21_000;
+  const records = blocksOf(file, recordBytes);
+  return Array.from({ length: Math.ceil(records.length / 3) }, (_, number) => {
+    const block = Buffer.alloc(blockBytes);
+    let at = 24;
+    records.slice(3 * number, 3 * number + 3).forEach((record, i) => {
+      block.writeInt32BE(3 * number + i + 1, at);
+      block.writeInt32BE(2, at + 4);
+      block.writeUInt32BE(record.length, at + 8);
+      at += 12 + record.copy(block, at + 12);
+    });
+    noise(sessionId + number, 4).copy(block);
+    block.writeUInt32BE(at, 4);
+    block.writeUInt32BE(number, 8);
+    block.write('BB02', 12, 'latin1');
+    block.writeUInt32BE(sessionId, 16);
+    block.writeUInt32BE(1_700_000_000 + sessionId, 20);
+    return block;
+  });
+}
+
+function tapOf(objects: Objects): Buffer {
+  return Buffer.concat(
+    objects.flatMap((object) => {
+      const length = Buffer.alloc(4);
+      length.writeUInt32LE(object.length);
+      return object.length === 0
+        ? [length]
+        : [length, object, Buffer.alloc(object.length % 2), length];
+    }),
+  );
+}
+
+/** Writes from object `at` on, cutting what was there, and syncs. */
+async function write(
+  image: TapeImage,
+  partitions: Buffer[][],
+  call: { readonly at: number; readonly objects: Objects; readonly partition?: number },
+): Promise<void> {
+  const { at, objects, partition = 0 } = call;
+  const before = partitions[partition] ?? [];
+  partitions[partition] = [...before.slice(0, at), ...objects];
+  await image.append({
+    partition,
+    at: logicalObjectNumber(at),
+    lengths: Uint32Array.from(objects, ({ length }) => length),
+    data: Buffer.concat(objects),
+  });
+}
+
+async function writeTape(
+  engine: Engine,
+  tapes: Tapes,
+  name: string,
+  fill: (image: TapeImage, partitions: Buffer[][]) => Promise<void>,
+  partitionCount = 1,
+): Promise<void> {
+  const partitions: Buffer[][] = Array.from({ length: partitionCount }, () => []);
+  tapes.set(name, partitions);
+  await engine.createImage(name, { partitionCount });
+  const image = await engine.openImage(name, 'write');
+  await fill(image, partitions);
+  await image.sync({ generation: generation(7) });
+  await image.close();
+}
+
+const FILES = noise(1, 3 * 2 ** 20);
+
+/** Every kind of run of the object map, and a chunk again and again. */
+function mixedObjects(): Buffer[] {
+  const lengths = [1, 32, 33, 8192, 8193, 2 ** 21, 2 ** 21 + 1, 80, 512, 80, 512, 512, 80, 7, 7];
+  const singles = lengths.map((length, i) => noise(20 + i, length));
+  const many = blocksOf(noise(40, 40 * 100), 100);
+  const filemarks = Array.from({ length: 20 }, () => FILEMARK);
+  const zeros = Array.from({ length: 80 }, () => Buffer.alloc(65_536));
+  return [...singles, FILEMARK, ...many, ...filemarks, ...zeros, FILEMARK, FILEMARK];
+}
+
+/** A store with all that the format has; `tapes` is what was synced of each tape. */
+async function writeStore(folder: string, key?: Buffer): Promise<Tapes> {
+  const tapes: Tapes = new Map();
+  const options = { packBytesMax: PACK_BYTES_MAX, ...(key && { key }) };
+  const engine = await openEngine(folder, { mode: 'create', ...options });
+  await writeTape(engine, tapes, 'BLANK', async () => {});
+  await writeTape(engine, tapes, 'MIXED', (image, partitions) =>
+    write(image, partitions, { at: 0, objects: mixedObjects() }),
+  );
+  await writeTape(engine, tapes, 'FIRST', (image, partitions) =>
+    write(image, partitions, { at: 0, objects: [...blocksOf(FILES, 65_536), FILEMARK] }),
+  );
+  await engine.close();
+
+  const again = await openEngine(folder, { mode: 'write', ...options });
+  const edited = Buffer.from(FILES);
+  for (let at = 300_000; at < edited.length; at += 700_000) edited.write('edited here', at);
+  await writeTape(again, tapes, 'SECOND', (image, partitions) =>
+    write(image, partitions, { at: 0, objects: [...blocksOf(edited, 30_000), FILEMARK] }),
+  );
+  for (const [name, session] of [
+    ['BACULA1', 11],
+    ['BACULA2', 90],
+  ] as const)
+    await writeTape(again, tapes, name, (image, partitions) =>
+      write(image, partitions, { at: 0, objects: baculaBlocks(FILES, session) }),
+    );
+  await writeTape(again, tapes, 'OVER', async (image, partitions) => {
+    await write(image, partitions, { at: 0, objects: blocksOf(noise(60, 2 ** 21), 5_000) });
+    await image.sync({ generation: generation(1) });
+    await write(image, partitions, { at: 301, objects: [FILEMARK, ...mixedObjects()] });
+    await image.sync({ generation: generation(2) });
+    await write(image, partitions, { at: 320, objects: [noise(61, 100), FILEMARK] });
+    await image.sync({ generation: generation(3) });
+    await write(image, partitions, { at: 322, objects: baculaBlocks(noise(62, 300_000), 5) });
+  });
+  await writeTape(
+    again,
+    tapes,
+    'PARTS',
+    async (image, partitions) => {
+      await write(image, partitions, { at: 0, objects: [noise(70, 999)] });
+      await write(image, partitions, { at: 0, objects: [FILEMARK, noise(71, 99)], partition: 1 });
+    },
+    2,
+  );
+  await again.close();
+  return tapes;
+}
+
+interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  readonly error: string;
+}
+
+function read(...args: readonly string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [SCRIPT, ...args], (failure, out, error) => {
+      resolve({ code: failure === null ? 0 : Number(failure.code), out, error });
+    });
+  });
+}
+
+function listLine(name: string, partition: number, objects: Objects, state = 'closed'): string {
+  const filemarks = objects.filter(({ length }) => length === 0).length;
+  const bytes = objects.reduce((sum, { length }) => sum + length, 0);
+  return [name, partition, 7, objects.length - filemarks, filemarks, bytes, state].join('\t');
+}
+
+function listing(tapes: Tapes): string {
+  const lines = [...tapes.keys()]
+    .sort()
+    .flatMap((name) => (tapes.get(name) ?? []).map((objects, i) => listLine(name, i, objects)));
+  return [HEADER, ...lines, ''].join('\n');
+}
+
+/** The table g of the page's section on chunks. */
+function gearTable(): Uint32Array {
+  const multiply = (a: number, b: number): number => {
+    let product = 0;
+    for (let bit = 7; bit >= 0; bit -= 1) {
+      product = (product << 1) ^ (product & 0x80 ? 0x11b : 0);
+      if ((b >> bit) & 1) product ^= a;
+    }
+    return product;
+  };
+  const matrices = ['f1e3c78f1f3e7cf8', '8f1e3d7af5ebd7ae', 'a94fd3b8670e1d3b', '6cd8b163c78e1d3a'];
+  const constants = [0x63, 0x1d, 0xa7, 0x5e];
+  const parity = (byte: number): number => byte.toString(2).replaceAll('0', '').length % 2;
+  return Uint32Array.from({ length: 256 }, (_, x) => {
+    let inverse = 1;
+    for (let i = 0; i < 254; i += 1) inverse = multiply(inverse, x);
+    const planes = matrices.map((matrix, p) => {
+      const rows = Buffer.from(matrix, 'hex');
+      let image = constants[p] ?? 0;
+      rows.forEach((row, bit) => (image ^= parity(row & inverse) << bit));
+      return image;
+    });
+    return Buffer.from(planes).readUInt32LE();
+  });
+}
+
+/** Lengths of the chunks that the page's rule makes of a tape file. */
+function chunkLengths(bytes: Buffer): number[] {
+  const gear = gearTable();
+  const lengths: number[] = [];
+  let hash = 0;
+  let length = 0;
+  for (const byte of bytes) {
+    // A byte has left the hash after 32 steps.
+    hash = ((hash << 1) + (gear[byte] ?? 0)) >>> 0;
+    length += 1;
+    const limit = length <= 16_384 ? 0 : length <= 65_536 ? 2 ** 15 : 2 ** 17;
+    if (hash >= limit && length < 262_144) continue;
+    lengths.push(length);
+    length = 0;
+  }
+  return length > 0 ? [...lengths, length] : lengths;
+}
+
+/** Content lengths of the payload stream's slices, by a manifest of one partition. */
+function sliceLengths(manifest: Buffer): number[] {
+  let at = 16;
+  const varint = (): number => {
+    let value = 0;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = manifest.readUInt8(at);
+      at += 1;
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+    }
+  };
+  const objectBytes = varint();
+  at += objectBytes;
+  const count = varint();
+  return Array.from({ length: count }, (_, i) => manifest.readUInt32LE(at + 40 * i + 32));
+}
+
+async function regionCodecs(folder: string): Promise<Set<number>> {
+  const codecs = new Set<number>();
+  for (const name of await readdir(join(folder, 'packs'))) {
+    const bytes = await readFile(join(folder, 'packs', name));
+    for (let at = bytes.indexOf('REGN'); at >= 0; at = bytes.indexOf('REGN', at + 1))
+      codecs.add(bytes.readUInt8(at + 16));
+  }
+  return codecs;
+}
+
+async function flipBit(path: string, offset: number): Promise<void> {
+  const bytes = await readFile(path);
+  bytes.writeUInt8(bytes.readUInt8(offset) ^ 4, offset);
+  await writeFile(path, bytes);
+}
+
+let folder: string;
+let removeFolder: () => Promise<void>;
+let store: string;
+let tapes: Tapes;
+let copies = 0;
+
+/** A store of one's own to do harm to. */
+async function copyOf(original: string): Promise<string> {
+  copies += 1;
+  const copy = join(folder, `copy${copies}`);
+  await cp(original, copy, { recursive: true });
+  return copy;
+}
+
+/** The file that the script makes of a tape, after it said that it could. */
+async function extracted(from: string, name: string, ...args: readonly string[]): Promise<Buffer> {
+  copies += 1;
+  const out = join(folder, `out${copies}`);
+  const outcome = await read(from, 'extract', name, '--out', out, ...args);
+  expect(outcome).toMatchObject({ code: 0, error: '' });
+  return readFile(out);
+}
+
+beforeAll(async () => {
+  const made = await dir({ unsafeCleanup: true });
+  folder = made.path;
+  removeFolder = made.cleanup;
+  store = join(folder, 'store');
+  tapes = await writeStore(store);
+});
+afterAll(() => removeFolder());
+
+describe('a store that the engine wrote', () => {
+  it('has several packs, and regions of every codec', async () => {
+    const packs = (await readdir(join(store, 'packs'))).filter((name) => name.endsWith('.pack'));
+    expect(packs.length).toBeGreaterThan(3);
+    expect([...(await regionCodecs(store))].sort()).toEqual([0, 1, REGION_DELTA]);
+  });
+
+  it('has framing apart: the blocks of one file under two session ids share its chunks', async () => {
+    const engine = await openEngine(store, { mode: 'read' });
+    const summaries = ['BACULA1', 'BACULA2'].map(async (name) => {
+      const { digests } = await engine.readManifest(await engine.exportManifest(name));
+      return blocksOf(Buffer.from(digests), 32).map((digest) => digest.toString('hex'));
+    });
+    const [first = [], second = []] = await Promise.all(summaries);
+    await engine.close();
+    const shared = first.filter((digest) => second.includes(digest));
+    expect(shared.length).toBeGreaterThan(first.length / 2);
+    expect(shared.length).toBeLessThan(first.length);
+  });
+
+  it('is cut where the page says', async () => {
+    const engine = await openEngine(store, { mode: 'read' });
+    const manifest = Buffer.from(await engine.exportManifest('FIRST'));
+    await engine.close();
+    expect(manifest.toString('latin1', 0, 8)).toBe('CAPSMANI');
+    const lengths = sliceLengths(manifest);
+    expect(lengths.length).toBeGreaterThan(20);
+    expect(lengths).toEqual(chunkLengths(FILES));
+  });
+
+  it('is listed as it was written, and verifies', async () => {
+    const outcome = await read(store, 'list', '--verify');
+    expect(outcome).toMatchObject({ code: 0, out: listing(tapes) });
+    expect(outcome.error).toMatch(/^read-store: \d+ chunks are whole\.\n$/);
+  });
+
+  it('gives back every tape to the byte', async () => {
+    expect(tapes.size).toBe(8);
+    for (const [name, [objects = []]] of tapes)
+      expect((await extracted(store, name)).equals(tapOf(objects)), name).toBe(true);
+  });
+
+  it('gives back the other partition, and blocks alone', async () => {
+    const partition = tapes.get('PARTS')?.[1] ?? [];
+    expect(await extracted(store, 'PARTS', '--partition', '1')).toEqual(tapOf(partition));
+    expect((await extracted(store, 'FIRST', '--raw', '--verify')).equals(FILES)).toBe(true);
+  });
+
+  it('reads the same where no table is left', async () => {
+    const copy = await copyOf(store);
+    for (const name of await readdir(join(copy, 'packs'))) {
+      const path = join(copy, 'packs', name);
+      const bytes = await readFile(path);
+      if (bytes.toString('latin1', bytes.length - 128).startsWith('CAPSTABL'))
+        await truncate(path, bytes.length - 128);
+    }
+    expect(await read(copy, 'list', '--verify')).toMatchObject({ code: 0, out: listing(tapes) });
+  });
+
+  it('reads the same after a collection, and with a pack that a crash left behind', async () => {
+    const copy = await copyOf(store);
+    const engine = await openEngine(copy, { mode: 'write', packBytesMax: PACK_BYTES_MAX });
+    await engine.removeImage('MIXED');
+    const { packsRemoved } = await engine.collect({ liveShareMin: 1 });
+    expect(packsRemoved).toBeGreaterThan(0);
+    await engine.close();
+    const left = new Map([...tapes].filter(([name]) => name !== 'MIXED'));
+    expect(await read(copy, 'list', '--verify')).toMatchObject({ code: 0, out: listing(left) });
+    await cp(join(store, 'packs'), join(copy, 'packs'), { recursive: true, force: false });
+    expect(await read(copy, 'list', '--verify')).toMatchObject({ code: 0, out: listing(left) });
+  });
+});
+
+describe('an encrypted store', () => {
+  let encrypted: string;
+  let keyFile: string;
+  let sealedTapes: Tapes;
+  beforeAll(async () => {
+    encrypted = join(folder, 'encrypted');
+    keyFile = join(folder, 'key');
+    await writeFile(keyFile, KEY);
+    sealedTapes = await writeStore(encrypted, KEY);
+  });
+
+  it('is read with its key', async () => {
+    const args = ['--verify', '--key-file', keyFile];
+    const listed = await read(encrypted, 'list', ...args);
+    expect(listed).toMatchObject({ code: 0, out: listing(sealedTapes) });
+    for (const name of ['SECOND', 'BACULA2', 'OVER']) {
+      const [objects = []] = sealedTapes.get(name) ?? [];
+      expect((await extracted(encrypted, name, ...args)).equals(tapOf(objects)), name).toBe(true);
+    }
+  });
+
+  it('says so where the key is missing or another', async () => {
+    const other = join(folder, 'other');
+    await writeFile(other, Buffer.alloc(32));
+    expect(await read(encrypted, 'list')).toEqual({
+      code: 1,
+      out: '',
+      error: `read-store: ${join(encrypted, 'store')}: the store is encrypted: give --key-file.\n`,
+    });
+    expect(await read(encrypted, 'list', '--key-file', other)).toMatchObject({
+      code: 1,
+      error: expect.stringContaining('the key is not the one of this store'),
+    });
+  });
+});
+
+describe('a tape that was not closed', () => {
+  it('reads as of its last sync, whatever the crash left of the next', async () => {
+    const written: Tapes = new Map();
+    const running = join(folder, 'running');
+    const engine = await openEngine(running, { mode: 'create' });
+    const partitions: Buffer[][] = [[]];
+    written.set('OPEN', partitions);
+    await engine.createImage('OPEN', { partitionCount: 1 });
+    const image = await engine.openImage('OPEN', 'write');
+    await write(image, partitions, { at: 0, objects: [noise(80, 70_000), FILEMARK] });
+    await image.sync({ generation: generation(7) });
+    const [synced = []] = partitions;
+    await write(image, [[]], { at: 2, objects: [noise(81, 70_000)] });
+    const copy = await copyOf(running);
+    await image.close();
+    await engine.close();
+
+    const lineOf = (state: string): string => `${HEADER}\n${listLine('OPEN', 0, synced, state)}\n`;
+    expect(await read(copy, 'list', '--verify')).toMatchObject({ code: 0, out: lineOf('open') });
+    const path = join(copy, 'images/OPEN');
+    await writeFile(path, Buffer.concat([await readFile(path), Buffer.from('FRAM torn')]));
+    expect(await read(copy, 'list', '--verify')).toMatchObject({ code: 0, out: lineOf('torn') });
+    expect(await extracted(copy, 'OPEN')).toEqual(tapOf(synced));
+  });
+});
+
+describe('damage', () => {
+  it('in a region is named, and what lies before it is written', async () => {
+    const copy = await copyOf(store);
+    await flipBit(join(copy, 'packs/00000001.pack'), 4096 + 64 + 3 * 36);
+    const out = join(folder, 'damaged.tap');
+    const outcome = await read(copy, 'extract', 'MIXED', '--out', out);
+    expect(outcome.code).toBe(1);
+    expect(outcome.error).toContain(
+      "read-store: packs/00000001.pack at 4096: the region's checksum does not match.\n",
+    );
+    const written = await readFile(out);
+    const whole = tapOf(tapes.get('MIXED')?.[0] ?? []);
+    expect(whole.subarray(0, written.length).equals(written)).toBe(true);
+    expect(await read(copy, 'list', '--verify')).toMatchObject({ code: 1, out: listing(tapes) });
+  });
+
+  it('in a frame that others follow is named, and the other tapes are listed', async () => {
+    const copy = await copyOf(store);
+    await flipBit(join(copy, 'images/OVER'), 64 + 70);
+    const left = new Map([...tapes].filter(([name]) => name !== 'OVER'));
+    expect(await read(copy, 'list')).toEqual({
+      code: 1,
+      out: listing(left),
+      error: 'read-store: images/OVER at 64: a frame is damaged.\n',
+    });
+  });
+
+  it('of the superblock is named', async () => {
+    const copy = await copyOf(store);
+    await flipBit(join(copy, 'store'), 20);
+    expect(await read(copy, 'list')).toMatchObject({
+      code: 1,
+      error: `read-store: ${join(copy, 'store')}: the superblock is damaged.\n`,
+    });
+  });
+});
+
+describe('the command', () => {
+  it('explains itself', async () => {
+    const { code, out } = await read('--help');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^Usage: node scripts\/read-store\.mjs STORE list/);
+  });
+
+  it('ends with 2 where it is used wrongly, and never overwrites a file', async () => {
+    expect(await read()).toMatchObject({ code: 2 });
+    expect(await read(store, 'print')).toMatchObject({ code: 2 });
+    expect(await read(store, 'list', '--nonsense')).toMatchObject({ code: 2 });
+    expect(await read(store, 'extract', 'PARTS', '--partition', '2')).toMatchObject({ code: 2 });
+    expect(await read(store, 'extract', 'FIRST', '--out', SCRIPT)).toEqual({
+      code: 2,
+      out: '',
+      error: `read-store: ${SCRIPT} exists already (see --help).\n`,
+    });
+  });
+});
