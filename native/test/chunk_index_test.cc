@@ -137,8 +137,10 @@ TEST("chunk index", "finds what a naive map finds, over random histories") {
       return DigestOf(static_cast<uint32_t>(random.Below(shards)), print, random.Below(3));
     };
     const uint64_t step_count = 50 + random.Below(400);
+    std::vector<Digest> drawn;
     for (uint64_t step = 0; step < step_count; ++step) {
       const Digest digest = draw();
+      drawn.push_back(digest);
       const uint64_t choice = random.Below(100);
       if (choice < 50 && !twin->Has(digest)) {
         twin->Insert(digest);
@@ -156,7 +158,7 @@ TEST("chunk index", "finds what a naive map finds, over random histories") {
         else
           twin->InsertMany(many);
       } else if (choice < 90) {
-        twin->Erase(digest);
+        twin->Erase(random.OneIn(3) ? digest : drawn[random.Below(drawn.size())]);
       } else if (choice == 99 && random.OneIn(10)) {
         twin->Sample(static_cast<unsigned>(random.Below(4)));
       }
