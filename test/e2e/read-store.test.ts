@@ -3,61 +3,28 @@
  * Method: the engine writes stores, scripts/read-store.mjs, which shares nothing with it, lists and extracts them.
  */
 import { execFile } from 'node:child_process';
-import { createCipheriv } from 'node:crypto';
 import { cp, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dir } from 'tmp-promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { generation, logicalObjectNumber } from '../../src/base/units.ts';
+import { generation } from '../../src/base/units.ts';
 import { openEngine } from '../../src/platform/engine.ts';
-import type { Engine, TapeImage } from '../../src/ports/engine.ts';
+import { chunkLengths, sliceLengths } from './read-store/page-rules.ts';
+import {
+  blocksOf,
+  FILEMARK,
+  FILES,
+  noise,
+  PACK_BYTES_MAX,
+  write,
+  writeStore,
+} from './read-store/written-store.ts';
+import type { Objects, Tapes } from './read-store/written-store.ts';
 
 const SCRIPT = join(import.meta.dirname, '../../scripts/read-store.mjs');
-const PACK_BYTES_MAX = 3 * 2 ** 20;
 const KEY = Buffer.alloc(32, 0x5a);
-const FILEMARK = Buffer.alloc(0);
 const HEADER = 'TAPE\tPARTITION\tGENERATION\tBLOCKS\tFILEMARKS\tBYTES\tSTATE';
 const REGION_DELTA = 2;
-
-type Objects = readonly Buffer[];
-/** What a tape's partitions should have, by tape. */
-type Tapes = Map<string, Buffer[][]>;
-
-/** Bytes that nothing compresses, the same for the same seed. */
-function noise(seed: number, byteCount: number): Buffer {
-  const cipher = createCipheriv('aes-128-ctr', Buffer.alloc(16, seed), Buffer.alloc(16));
-  return cipher.update(Buffer.alloc(byteCount));
-}
-
-function blocksOf(bytes: Buffer, blockBytes: number): Buffer[] {
-  return Array.from({ length: Math.ceil(bytes.length / blockBytes) }, (_, i) =>
-    bytes.subarray(i * blockBytes, (i + 1) * blockBytes),
-  );
-}
-
-/** As Bacula wraps a file: blocks of 64,512 bytes, three records in each, the last padded. */
-function baculaBlocks(file: Buffer, sessionId: number): Buffer[] {
-  const blockBytes = 64_512;
-  const recordBytes = 21_000;
-  const records = blocksOf(file, recordBytes);
-  return Array.from({ length: Math.ceil(records.length / 3) }, (_, number) => {
-    const block = Buffer.alloc(blockBytes);
-    let at = 24;
-    records.slice(3 * number, 3 * number + 3).forEach((record, i) => {
-      block.writeInt32BE(3 * number + i + 1, at);
-      block.writeInt32BE(2, at + 4);
-      block.writeUInt32BE(record.length, at + 8);
-      at += 12 + record.copy(block, at + 12);
-    });
-    noise(sessionId + number, 4).copy(block);
-    block.writeUInt32BE(at, 4);
-    block.writeUInt32BE(number, 8);
-    block.write('BB02', 12, 'latin1');
-    block.writeUInt32BE(sessionId, 16);
-    block.writeUInt32BE(1_700_000_000 + sessionId, 20);
-    return block;
-  });
-}
 
 function tapOf(objects: Objects): Buffer {
   return Buffer.concat(
@@ -69,101 +36,6 @@ function tapOf(objects: Objects): Buffer {
         : [length, object, Buffer.alloc(object.length % 2), length];
     }),
   );
-}
-
-/** Writes from object `at` on, cutting what was there, and syncs. */
-async function write(
-  image: TapeImage,
-  partitions: Buffer[][],
-  call: { readonly at: number; readonly objects: Objects; readonly partition?: number },
-): Promise<void> {
-  const { at, objects, partition = 0 } = call;
-  const before = partitions[partition] ?? [];
-  partitions[partition] = [...before.slice(0, at), ...objects];
-  await image.append({
-    partition,
-    at: logicalObjectNumber(at),
-    lengths: Uint32Array.from(objects, ({ length }) => length),
-    data: Buffer.concat(objects),
-  });
-}
-
-async function writeTape(
-  engine: Engine,
-  tapes: Tapes,
-  name: string,
-  fill: (image: TapeImage, partitions: Buffer[][]) => Promise<void>,
-  partitionCount = 1,
-): Promise<void> {
-  const partitions: Buffer[][] = Array.from({ length: partitionCount }, () => []);
-  tapes.set(name, partitions);
-  await engine.createImage(name, { partitionCount });
-  const image = await engine.openImage(name, 'write');
-  await fill(image, partitions);
-  await image.sync({ generation: generation(7) });
-  await image.close();
-}
-
-const FILES = noise(1, 3 * 2 ** 20);
-
-/** Every kind of run of the object map, and a chunk again and again. */
-function mixedObjects(): Buffer[] {
-  const lengths = [1, 32, 33, 8192, 8193, 2 ** 21, 2 ** 21 + 1, 80, 512, 80, 512, 512, 80, 7, 7];
-  const singles = lengths.map((length, i) => noise(20 + i, length));
-  const many = blocksOf(noise(40, 40 * 100), 100);
-  const filemarks = Array.from({ length: 20 }, () => FILEMARK);
-  const zeros = Array.from({ length: 80 }, () => Buffer.alloc(65_536));
-  return [...singles, FILEMARK, ...many, ...filemarks, ...zeros, FILEMARK, FILEMARK];
-}
-
-/** A store with all that the format has; `tapes` is what was synced of each tape. */
-async function writeStore(folder: string, key?: Buffer): Promise<Tapes> {
-  const tapes: Tapes = new Map();
-  const options = { packBytesMax: PACK_BYTES_MAX, ...(key && { key }) };
-  const engine = await openEngine(folder, { mode: 'create', ...options });
-  await writeTape(engine, tapes, 'BLANK', async () => {});
-  await writeTape(engine, tapes, 'MIXED', (image, partitions) =>
-    write(image, partitions, { at: 0, objects: mixedObjects() }),
-  );
-  await writeTape(engine, tapes, 'FIRST', (image, partitions) =>
-    write(image, partitions, { at: 0, objects: [...blocksOf(FILES, 65_536), FILEMARK] }),
-  );
-  await engine.close();
-
-  const again = await openEngine(folder, { mode: 'write', ...options });
-  const edited = Buffer.from(FILES);
-  for (let at = 300_000; at < edited.length; at += 700_000) edited.write('edited here', at);
-  await writeTape(again, tapes, 'SECOND', (image, partitions) =>
-    write(image, partitions, { at: 0, objects: [...blocksOf(edited, 30_000), FILEMARK] }),
-  );
-  for (const [name, session] of [
-    ['BACULA1', 11],
-    ['BACULA2', 90],
-  ] as const)
-    await writeTape(again, tapes, name, (image, partitions) =>
-      write(image, partitions, { at: 0, objects: baculaBlocks(FILES, session) }),
-    );
-  await writeTape(again, tapes, 'OVER', async (image, partitions) => {
-    await write(image, partitions, { at: 0, objects: blocksOf(noise(60, 2 ** 21), 5_000) });
-    await image.sync({ generation: generation(1) });
-    await write(image, partitions, { at: 301, objects: [FILEMARK, ...mixedObjects()] });
-    await image.sync({ generation: generation(2) });
-    await write(image, partitions, { at: 320, objects: [noise(61, 100), FILEMARK] });
-    await image.sync({ generation: generation(3) });
-    await write(image, partitions, { at: 322, objects: baculaBlocks(noise(62, 300_000), 5) });
-  });
-  await writeTape(
-    again,
-    tapes,
-    'PARTS',
-    async (image, partitions) => {
-      await write(image, partitions, { at: 0, objects: [noise(70, 999)] });
-      await write(image, partitions, { at: 0, objects: [FILEMARK, noise(71, 99)], partition: 1 });
-    },
-    2,
-  );
-  await again.close();
-  return tapes;
 }
 
 interface Outcome {
@@ -191,68 +63,6 @@ function listing(tapes: Tapes): string {
     .sort()
     .flatMap((name) => (tapes.get(name) ?? []).map((objects, i) => listLine(name, i, objects)));
   return [HEADER, ...lines, ''].join('\n');
-}
-
-/** The table g of the page's section on chunks. */
-function gearTable(): Uint32Array {
-  const multiply = (a: number, b: number): number => {
-    let product = 0;
-    for (let bit = 7; bit >= 0; bit -= 1) {
-      product = (product << 1) ^ (product & 0x80 ? 0x11b : 0);
-      if ((b >> bit) & 1) product ^= a;
-    }
-    return product;
-  };
-  const matrices = ['f1e3c78f1f3e7cf8', '8f1e3d7af5ebd7ae', 'a94fd3b8670e1d3b', '6cd8b163c78e1d3a'];
-  const constants = [0x63, 0x1d, 0xa7, 0x5e];
-  const parity = (byte: number): number => byte.toString(2).replaceAll('0', '').length % 2;
-  return Uint32Array.from({ length: 256 }, (_, x) => {
-    let inverse = 1;
-    for (let i = 0; i < 254; i += 1) inverse = multiply(inverse, x);
-    const planes = matrices.map((matrix, p) => {
-      const rows = Buffer.from(matrix, 'hex');
-      let image = constants[p] ?? 0;
-      rows.forEach((row, bit) => (image ^= parity(row & inverse) << bit));
-      return image;
-    });
-    return Buffer.from(planes).readUInt32LE();
-  });
-}
-
-/** Lengths of the chunks that the page's rule makes of a tape file. */
-function chunkLengths(bytes: Buffer): number[] {
-  const gear = gearTable();
-  const lengths: number[] = [];
-  let hash = 0;
-  let length = 0;
-  for (const byte of bytes) {
-    // A byte has left the hash after 32 steps.
-    hash = ((hash << 1) + (gear[byte] ?? 0)) >>> 0;
-    length += 1;
-    const limit = length <= 16_384 ? 0 : length <= 65_536 ? 2 ** 15 : 2 ** 17;
-    if (hash >= limit && length < 262_144) continue;
-    lengths.push(length);
-    length = 0;
-  }
-  return length > 0 ? [...lengths, length] : lengths;
-}
-
-/** Content lengths of the payload stream's slices, by a manifest of one partition. */
-function sliceLengths(manifest: Buffer): number[] {
-  let at = 16;
-  const varint = (): number => {
-    let value = 0;
-    for (let scale = 1; ; scale *= 128) {
-      const byte = manifest.readUInt8(at);
-      at += 1;
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-    }
-  };
-  const objectBytes = varint();
-  at += objectBytes;
-  const count = varint();
-  return Array.from({ length: count }, (_, i) => manifest.readUInt32LE(at + 40 * i + 32));
 }
 
 async function regionCodecs(folder: string): Promise<Set<number>> {
