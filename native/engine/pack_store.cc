@@ -208,7 +208,8 @@ PackStore::Draft& PackStore::OpenDraft(ChunkStream& stream) {
   if (stream.last_match != kNoChunk && stream.delta_count < kDeltaCountMax) {
     const ChunkRef replaced =
         stream.delta_count == 0 ? Successor(stream.last_match) : stream.next_base;
-    const ChunkRef base = replaced == kNoChunk ? kNoChunk : BaseAt(replaced);
+    const ChunkRef base =
+        replaced == kNoChunk || !options_.compress ? kNoChunk : BaseAt(replaced);
     if (base != kNoChunk) {
       stream.delta = NewDraft(stream, stream.delta_ids);
       stream.delta->base = base;
@@ -361,13 +362,16 @@ void PackStore::WriteDraft(const Draft& draft) {
       BeginRegion(encoded.lists, encoded.bytes);
     }
   }
+  const bool as_it_is = !options_.compress && sealing_ == nullptr;
   if (codec == Codec::kRaw && options_.compress)
     codec = Compress(draft->content, *draft->dense ? Effort::kLittle : Effort::kUsual, encoded.bytes);
-  else if (codec == Codec::kRaw)
+  else if (!as_it_is)
     Append(encoded.bytes, draft->content);
   if (encoded.lists.bases.empty())
     *draft->dense = encoded.bytes.size() > content_bytes - content_bytes / kDenseDivisor;
-  FinishRegion(draft->id, codec, content_bytes, encoded.lists, sealing_, 0, encoded.bytes);
+  FinishRegion(draft->id, codec, content_bytes, encoded.lists, sealing_, encoded.bytes,
+               as_it_is ? View(draft->content) : View{});
+  // Who reads the draft meanwhile reads it under the lock, and finds it until its place is known.
   encoded.header = *ParseRegionHeader(encoded.bytes);
 
   const std::lock_guard guard(append_mutex_);
@@ -393,11 +397,14 @@ Status PackStore::AppendEncoded(Encoded& encoded) {
     // After a failed sync nothing more is begun: the next pack would say that this one is whole.
     if (failed_) return *failed_;
     roll = tail_sealed_ || (!tail_table_.regions().empty() &&
-                            writer_.end() + encoded.bytes.size() > options_.pack_bytes_max);
+                            writer_.end() + encoded.header.total_bytes > options_.pack_bytes_max);
   }
   if (roll) TRY(Roll());
   const uint64_t offset = writer_.end();
-  TRY(writer_.Append(encoded.bytes));
+  const View rest = encoded.draft && encoded.header.total_bytes > encoded.bytes.size()
+                        ? View(encoded.draft->content)
+                        : View{};
+  TRY(writer_.Append(encoded.bytes, rest));
   const std::lock_guard guard(mutex_);
   RegionPlace& place = regions_[encoded.header.id];
   place = {tail_number_, static_cast<uint32_t>(offset), encoded.header.total_bytes,

@@ -90,21 +90,23 @@ Status PackWriter::WaitForRoom(std::unique_lock<std::mutex>& lock, size_t blocks
   return Ok();
 }
 
-Status PackWriter::Append(View bytes) {
+Status PackWriter::Append(View bytes, View rest) {
   std::unique_lock lock(mutex_);
   // Blocks that the bytes will fill: those must have room before the first byte is taken.
   const size_t used = current_.empty() ? 0 : current_.back().used;
-  const size_t filled = (used + bytes.size()) / kBlockBytes;
+  const size_t filled = (used + bytes.size() + rest.size()) / kBlockBytes;
   const size_t kept = std::max(kBlockCount, filled + 1) - filled - 1;
   TRY(WaitForRoom(lock, kept));
-  while (!bytes.empty()) {
-    Block& block = Current();
-    const size_t count = std::min(bytes.size(), kBlockBytes - block.used);
-    std::memcpy(block.buffer.data() + block.used, bytes.data(), count);
-    block.used += count;
-    end_ += count;
-    bytes = bytes.subspan(count);
-    if (block.used == kBlockBytes) Submit();
+  for (View part : {bytes, rest}) {
+    while (!part.empty()) {
+      Block& block = Current();
+      const size_t count = std::min(part.size(), kBlockBytes - block.used);
+      std::memcpy(block.buffer.data() + block.used, part.data(), count);
+      block.used += count;
+      end_ += count;
+      part = part.subspan(count);
+      if (block.used == kBlockBytes) Submit();
+    }
   }
   // Without a thread a full block is written at once; a failure shows at the next call.
   if (!threaded_ && error_.empty())

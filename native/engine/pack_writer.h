@@ -28,8 +28,8 @@ class PackWriter {
   uint64_t end() const;
   // Below this offset all lies in the file (not yet durable).
   uint64_t written_end() const;
-  // Takes all of `bytes` or, where earlier ones could not be written, none.
-  Status Append(View bytes);
+  // Takes all of `bytes` and `rest` or, where earlier ones could not be written, nothing.
+  Status Append(View bytes, View rest = {});
   // Fills up to a multiple of 4096 with zeros and waits until all of it lies in the file.
   Status Flush();
   // Makes it durable; call after Flush.

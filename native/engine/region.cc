@@ -101,9 +101,9 @@ void BeginRegion(const RegionLists& lists, RawBytes& out) {
 }
 
 void FinishRegion(uint32_t id, Codec codec, uint32_t content_bytes, const RegionLists& lists,
-                  Sealing* sealing, size_t start, RawBytes& out) {
+                  Sealing* sealing, RawBytes& out, View rest) {
   RegionHeader header{id,
-                      static_cast<uint32_t>(out.size() - start),
+                      static_cast<uint32_t>(out.size() + rest.size()),
                       content_bytes,
                       codec,
                       sealing != nullptr,
@@ -112,7 +112,7 @@ void FinishRegion(uint32_t id, Codec codec, uint32_t content_bytes, const Region
                       0,
                       {},
                       {}};
-  const std::span<uint8_t> region = std::span(out).subspan(start);
+  const std::span<uint8_t> region(out);
   const std::span<uint8_t> body = region.subspan(kRegionHeaderBytes);
   if (sealing != nullptr) {
     header.nonce = sealing->nonces.Next();
@@ -123,7 +123,7 @@ void FinishRegion(uint32_t id, Codec codec, uint32_t content_bytes, const Region
       std::fill(body.begin(), body.end(), uint8_t{0});
     }
   }
-  header.body_crc = Crc32c(0, body);
+  header.body_crc = Crc32c(Crc32c(0, body), rest);
   WriteHeader(header, region);
 }
 
