@@ -65,7 +65,7 @@ export class Packs {
     /** @type {Map<number, Content>} */
     this.cache = new Map();
     this.packs = readdirSync(join(folder, 'packs'))
-      .filter((name) => /^\d{8,10}\.pack$/.test(name))
+      .filter((name) => /^\d{8}\.pack$/.test(name))
       .map((name) => new Pack(folder, name))
       .sort((a, b) => a.number - b.number);
     for (const pack of this.packs) {
