@@ -365,7 +365,7 @@ void PackStore::WriteDraft(const Draft& draft) {
   const bool as_it_is = !options_.compress && sealing_ == nullptr;
   if (codec == Codec::kRaw && options_.compress)
     codec = Compress(draft->content, *draft->dense ? Effort::kLittle : Effort::kUsual, encoded.bytes);
-  else if (!as_it_is)
+  else if (codec == Codec::kRaw && !as_it_is)
     Append(encoded.bytes, draft->content);
   if (encoded.lists.bases.empty())
     *draft->dense = encoded.bytes.size() > content_bytes - content_bytes / kDenseDivisor;
