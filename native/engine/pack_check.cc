@@ -22,24 +22,30 @@ Result<PackTable> PackStore::LoadTable(uint32_t number) {
 Status PackStore::VerifyPacks(std::vector<Damage>& damages, std::atomic<uint64_t>& done,
                               uint64_t& chunk_count) {
   std::set<uint32_t> numbers;
+  uint32_t unsealed = 0;
+  uint64_t unsealed_end = 0;
   {
     const std::lock_guard guard(append_mutex_);
     if (options_.writable) {
       // What is in memory only cannot be read from the disk.
-      if (const Status flushed = writer_.Flush();
-          !flushed.ok() && flushed.error().code != ErrorCode::kNoSpace)
-        return flushed;
+      const Status flushed = writer_.Flush();
+      if (!flushed.ok() && flushed.error().code != ErrorCode::kNoSpace) return flushed;
+      // What others append meanwhile is not looked at: half a region of it may lie in the file.
+      if (!tail_sealed_) unsealed_end = writer_.written_end();
     }
     const std::lock_guard inner(mutex_);
+    if (unsealed_end > 0) unsealed = tail_number_;
     numbers = packs_;
     damages.insert(damages.end(), damages_.begin(), damages_.end());
   }
-  for (const uint32_t number : numbers) TRY(VerifyPack(number, damages, done, chunk_count));
+  for (const uint32_t number : numbers)
+    TRY(VerifyPack(number, number == unsealed ? unsealed_end : 0, damages, done, chunk_count));
   return Ok();
 }
 
-Status PackStore::VerifyPack(uint32_t number, std::vector<Damage>& damages,
-                             std::atomic<uint64_t>& done, uint64_t& chunk_count) {
+Status PackStore::VerifyPack(uint32_t number, uint64_t unsealed_end,
+                             std::vector<Damage>& damages, std::atomic<uint64_t>& done,
+                             uint64_t& chunk_count) {
   const std::string name = PackName(number);
   const auto damaged = [&](uint64_t offset, const std::string& what) {
     const Damage damage{At(name, offset), what};
@@ -68,7 +74,7 @@ Status PackStore::VerifyPack(uint32_t number, std::vector<Damage>& damages,
   }
   TRY_ASSIGN(const uint64_t size, file->Size());
   uint64_t end = size;
-  if (tail && options_.writable && !tail_sealed_) end = writer_.written_end();
+  if (unsealed_end > 0) end = unsealed_end;
   Bytes header(std::min<uint64_t>(size, kPackHeaderBytes));
   TRY(file->ReadAt(0, header));
   const auto parsed = ParsePackHeader(header);
@@ -92,6 +98,9 @@ Status PackStore::VerifyPack(uint32_t number, std::vector<Damage>& damages,
     TRY_ASSIGN(const PackScanner::Found found, scanner.Next());
     if (found == PackScanner::Found::kEnd) break;
     if (found == PackScanner::Found::kOther) {
+      TRY_ASSIGN(const auto cut, scanner.OtherHeader());
+      // Where the disk is full, the rest of the last region waits in memory.
+      if (unsealed_end > 0 && cut && scanner.offset() + cut->total_bytes > end) break;
       damaged(scanner.offset(), "the region's checksum does not match");
       condemn(scanner.offset());
       TRY_ASSIGN(const bool recovered, scanner.Recover());

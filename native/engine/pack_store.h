@@ -223,8 +223,9 @@ class PackStore {
   Error Condemn(uint32_t region, const RawRegion& raw, const std::string& what);
 
   // Checking and collecting.
-  Status VerifyPack(uint32_t number, std::vector<Damage>& damages, std::atomic<uint64_t>& done,
-                    uint64_t& chunk_count);
+  // `unsealed_end`: of a pack that is being written, where its whole regions end; 0 for others.
+  Status VerifyPack(uint32_t number, uint64_t unsealed_end, std::vector<Damage>& damages,
+                    std::atomic<uint64_t>& done, uint64_t& chunk_count);
   Result<PackTable> LoadTable(uint32_t number);
   Status CollectPack(uint32_t number, const PackTable& table, const std::vector<bool>& marks,
                      Collected& collected);

@@ -129,12 +129,19 @@ Status PackWriter::Flush() {
 }
 
 Status PackWriter::Sync() {
+  const std::lock_guard sync_guard(sync_mutex_);
   std::shared_ptr<File> file;
   {
     const std::lock_guard guard(mutex_);
     file = file_;
   }
-  return file->Sync();
+  if (file == unsyncable_) return sync_error_.front();
+  const Status synced = file->Sync();
+  if (!synced.ok()) {
+    unsyncable_ = file;
+    sync_error_.assign(1, synced.error());
+  }
+  return synced;
 }
 
 void PackWriter::Retry() {

@@ -32,7 +32,8 @@ class PackWriter {
   Status Append(View bytes, View rest = {});
   // Fills up to a multiple of 4096 with zeros and waits until all of it lies in the file.
   Status Flush();
-  // Makes it durable; call after Flush.
+  // Makes it durable; call after Flush. A file whose sync failed once is never durable: the next sync would
+  // say that it is well.
   Status Sync();
   // Forgets the error of a write, so that it is tried again.
   void Retry();
@@ -54,6 +55,10 @@ class PackWriter {
   Status WaitForRoom(std::unique_lock<std::mutex>& lock, size_t blocks);
 
   const bool threaded_;
+  // One sync at a time; before mutex_.
+  std::mutex sync_mutex_;
+  std::shared_ptr<File> unsyncable_;
+  std::vector<Error> sync_error_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable done_;

@@ -347,6 +347,9 @@ Status Store::PublishImage(const std::string& from, const std::string& to) {
 }
 
 Result<std::vector<ManifestSlice>> Store::SlicesOf(const ChunkList& list) {
+  // A few bytes of a damaged image can name more slices than there is memory for.
+  if (list.size() > kManifestBytesMax / kDigestBytes)
+    return Error{ErrorCode::kLimit, "the manifest", "the image has too many slices for it"};
   std::vector<ManifestSlice> slices;
   slices.reserve(list.size());
   for (ChunkList::Cursor cursor = list.CursorAtSlice(0); !cursor.at_end(); cursor.NextOther()) {
@@ -477,7 +480,7 @@ Status Store::StageImage(const std::string& name, View bytes, uint64_t generatio
   FrameWriter frame(generation, synced);
   for (uint32_t i = 0; i < partitions.size(); ++i) frame.Change(i, partitions[i], 0);
   Bytes content = EncodeImageHeader(id_, static_cast<uint32_t>(partitions.size()));
-  const Bytes encoded = frame.Finish(0, sealing_.get());
+  TRY_ASSIGN(const Bytes encoded, frame.Finish(0, sealing_.get()));
   content.insert(content.end(), encoded.begin(), encoded.end());
   const std::lock_guard guard(names_mutex_);
   TRY_ASSIGN(const bool exists, disk_->Exists(ImagePath(name)));
@@ -603,6 +606,7 @@ Result<std::vector<Digest>> Store::DamagedChunks(const std::vector<std::string>&
 
 Result<PackStore::Collected> Store::Collect(double live_share, size_t packs_max) {
   TRY(CheckOpen(true));
+  const std::lock_guard collection_guard(collection_mutex_);
   packs_->BeginCollection();
   std::vector<bool> marks(packs_->next_region());
   const auto mark = [&](ChunkRef ref) {
@@ -610,7 +614,7 @@ Result<PackStore::Collected> Store::Collect(double live_share, size_t packs_max)
     marks[RegionOf(ref)] = true;
   };
   {
-    const std::lock_guard names_guard(names_mutex_);
+    // Before the names: what an image refers to in memory stands in its file once it is closed.
     std::vector<std::shared_ptr<Image>> open;
     {
       const std::lock_guard guard(mutex_);
@@ -618,6 +622,9 @@ Result<PackStore::Collected> Store::Collect(double live_share, size_t packs_max)
         if (auto held = image.lock()) open.push_back(std::move(held));
     }
     for (const auto& image : open) image->EachRef(mark);
+  }
+  {
+    const std::lock_guard names_guard(names_mutex_);
     TRY_ASSIGN(const std::vector<std::string> names, ImageNames());
     for (const std::string& name : names) {
       // Of an image that cannot be read nobody knows what it refers to: nothing is given up.

@@ -111,7 +111,10 @@ class Store : public std::enable_shared_from_this<Store> {
   std::unique_ptr<Sealing> sealing_;
   std::unique_ptr<PackStore> packs_;
   std::vector<Damage> damages_;
-  // Held while names of images change, and while the collection looks at what they refer to.
+  // One collection at a time: what it keeps is told by its number.
+  std::mutex collection_mutex_;
+  // Held while names of images change, and while the collection looks at what they refer to. A closing image
+  // takes it while it holds its own lock.
   std::mutex names_mutex_;
   std::mutex intake_mutex_;
   // Chunks that come from a peer.
