@@ -119,7 +119,7 @@ constexpr size_t kRowBytes16 = 64;
 
 // From row l = 64 bytes of lane l to x[i] = bytes 4i to 4i+3 of every lane: in 128 bits byte 4i of four
 // lanes, then byte 4i+1 of the same, and so on.
-CAPSTAN_AVX512 [[gnu::always_inline]] inline void TransposeRows(__m512i* x) {
+[[gnu::always_inline]] CAPSTAN_AVX512 inline void TransposeRows(__m512i* x) {
   __m512i t[16];
 #pragma GCC unroll 16
   for (int i = 0; i < 16; i += 4) {
@@ -146,7 +146,7 @@ CAPSTAN_AVX512 [[gnu::always_inline]] inline void TransposeRows(__m512i* x) {
 }
 
 // Four steps of every lane; the least of their hashes into `least`.
-CAPSTAN_AVX512 [[gnu::always_inline]] inline void FourSteps(__m512i x, const __m512i* matrices,
+[[gnu::always_inline]] CAPSTAN_AVX512 inline void FourSteps(__m512i x, const __m512i* matrices,
                                                             __m512i& hash, __m512i& least) {
   const __m512i p0 = _mm512_gf2p8affineinv_epi64_epi8(x, matrices[0], kConstants[0]);
   const __m512i p1 = _mm512_gf2p8affineinv_epi64_epi8(x, matrices[1], kConstants[1]);
@@ -228,7 +228,7 @@ struct Tables8 {
   __m256i unshift_rows;
 };
 
-CAPSTAN_AVX2 [[gnu::always_inline]] inline Tables8 LoadTables8() {
+[[gnu::always_inline]] CAPSTAN_AVX2 inline Tables8 LoadTables8() {
   Tables8 tables;
 #pragma GCC unroll 3
   for (int i = 0; i < 3; ++i) {
@@ -242,7 +242,7 @@ CAPSTAN_AVX2 [[gnu::always_inline]] inline Tables8 LoadTables8() {
 }
 
 // As TransposeRows above, of 8 rows of 32 bytes.
-CAPSTAN_AVX2 [[gnu::always_inline]] inline void TransposeRows(__m256i* x) {
+[[gnu::always_inline]] CAPSTAN_AVX2 inline void TransposeRows(__m256i* x) {
   __m256i t[8];
 #pragma GCC unroll 8
   for (int i = 0; i < 8; i += 4) {
@@ -262,7 +262,7 @@ CAPSTAN_AVX2 [[gnu::always_inline]] inline void TransposeRows(__m256i* x) {
   }
 }
 
-CAPSTAN_AVX2 [[gnu::always_inline]] inline void FourSteps(__m256i x, const Tables8& tables,
+[[gnu::always_inline]] CAPSTAN_AVX2 inline void FourSteps(__m256i x, const Tables8& tables,
                                                           __m256i& hash, __m256i& least) {
   const __m256i nibble = _mm256_set1_epi8(15);
   const __m256i ordered = _mm256_shuffle_epi8(x, tables.unshift_rows);
