@@ -50,7 +50,7 @@ bool WritePack(const std::string& folder, const StoreId& id, uint32_t number, ui
     offset += kRegionStoredBytes;
   }
   if (region_count > 0)
-    written = WriteAt(file, offset, EncodePackEnd(table, number, offset, nullptr)) && written;
+    written = WriteAt(file, offset, EncodePackEnd(table, number, offset, nullptr).value()) && written;
   return close(file) == 0 && written;
 }
 

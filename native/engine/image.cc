@@ -369,7 +369,8 @@ Status Image::Sync(uint64_t generation) {
   FrameWriter frame(generation, synced);
   for (uint32_t i = 0; i < partitions_.size(); ++i)
     frame.Change(i, partitions_[i].state, partitions_[i].synced_objects);
-  TRY(WriteFrame(frame.Finish(next_sequence_, store_->sealing_.get()), true));
+  TRY_ASSIGN(const Bytes encoded, frame.Finish(next_sequence_, store_->sealing_.get()));
+  TRY(WriteFrame(encoded, true));
   generation_ = generation;
   changed_ = false;
   synced_here_ = true;
@@ -379,6 +380,7 @@ Status Image::Sync(uint64_t generation) {
 }
 
 Status Image::WriteFrame(const Bytes& frame, bool sync) {
+  TRY_ASSIGN(const auto entered, store_->Enter());
   if (!file_) {
     TRY_ASSIGN(file_, store_->disk_->Open(store_->ImagePath(name_), OpenMode::kWrite));
   }
@@ -410,7 +412,8 @@ Status Image::Compact() {
   for (uint32_t i = 0; i < parsed.state.partitions.size(); ++i)
     frame.Change(i, parsed.state.partitions[i], 0);
   Bytes content = EncodeImageHeader(store_->id_, static_cast<uint32_t>(partitions_.size()));
-  for (const Bytes& part : {frame.Finish(0, store_->sealing_.get()), EncodeClosed(1)})
+  TRY_ASSIGN(const Bytes whole, frame.Finish(0, store_->sealing_.get()));
+  for (const Bytes& part : {whole, EncodeClosed(1)})
     content.insert(content.end(), part.begin(), part.end());
   if (file_end_ < 2 * content.size() + kCompactionSlackBytes)
     return WriteFrame(EncodeClosed(next_sequence_), false);

@@ -49,7 +49,7 @@ std::optional<FrameHeader> ParseFrameHeader(View bytes) {
   return parsed;
 }
 
-Bytes WithHeader(uint32_t magic, uint32_t sequence, Bytes payload, Sealing* sealing) {
+Result<Bytes> WithHeader(uint32_t magic, uint32_t sequence, Bytes payload, Sealing* sealing) {
   Bytes bytes;
   Writer writer(bytes);
   writer.U32(magic);
@@ -60,8 +60,7 @@ Bytes WithHeader(uint32_t magic, uint32_t sequence, Bytes payload, Sealing* seal
   std::array<uint8_t, kCipherTagBytes> tag{};
   if (sealing != nullptr) {
     nonce = sealing->nonces.Next();
-    if (!sealing->cipher->Seal(payload, nonce, bytes, tag).ok())
-      std::fill(payload.begin(), payload.end(), uint8_t{0});
+    TRY(sealing->cipher->Seal(payload, nonce, bytes, tag));
   }
   writer.U32(Crc32c(0, payload));
   writer.Raw(nonce);
@@ -156,11 +155,14 @@ void FrameWriter::Change(uint32_t partition, const PartitionState& state, uint64
   }
 }
 
-Bytes FrameWriter::Finish(uint32_t sequence, Sealing* sealing) {
+Result<Bytes> FrameWriter::Finish(uint32_t sequence, Sealing* sealing) {
   return WithHeader(kFrameMagic, sequence, std::move(payload_), sealing);
 }
 
-Bytes EncodeClosed(uint32_t sequence) { return WithHeader(kClosedMagic, sequence, {}, nullptr); }
+Bytes EncodeClosed(uint32_t sequence) {
+  // Nothing is sealed, so nothing can fail.
+  return WithHeader(kClosedMagic, sequence, {}, nullptr).take();
+}
 
 Result<ParsedImage> ParseImageFile(View bytes, const std::string& name, Sealing* sealing) {
   const auto damaged = [&](uint64_t offset, const std::string& what) {

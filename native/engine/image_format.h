@@ -46,7 +46,8 @@ class FrameWriter {
   FrameWriter(uint64_t generation, const Watermark& synced);
   // The partition is cut to `keep_objects`; then comes what `state` has behind them.
   void Change(uint32_t partition, const PartitionState& state, uint64_t keep_objects);
-  Bytes Finish(uint32_t sequence, Sealing* sealing);
+  // kIo where the cipher fails.
+  Result<Bytes> Finish(uint32_t sequence, Sealing* sealing);
 
  private:
   Bytes payload_;

@@ -174,7 +174,7 @@ Result<PackTable> PackTable::Parse(View bytes) {
   return table;
 }
 
-Bytes EncodePackEnd(const PackTable& table, uint32_t number, uint64_t offset, Sealing* sealing) {
+Result<Bytes> EncodePackEnd(const PackTable& table, uint32_t number, uint64_t offset, Sealing* sealing) {
   Bytes bytes = table.Encode();
   const size_t table_bytes = bytes.size();
   Bytes trailer;
@@ -188,8 +188,7 @@ Bytes EncodePackEnd(const PackTable& table, uint32_t number, uint64_t offset, Se
   std::array<uint8_t, kCipherTagBytes> tag{};
   if (sealing != nullptr) {
     nonce = sealing->nonces.Next();
-    if (!sealing->cipher->Seal(bytes, nonce, trailer, tag).ok())
-      std::fill(bytes.begin(), bytes.end(), uint8_t{0});
+    TRY(sealing->cipher->Seal(bytes, nonce, trailer, tag));
   }
   writer.U32(Crc32c(0, bytes));
   writer.U32(sealing != nullptr ? 1 : 0);

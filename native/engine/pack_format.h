@@ -90,8 +90,9 @@ class PackTable {
   uint32_t digested_ = 0;
 };
 
-// Table, zeros and trailer of the pack `number`, to be written at `offset`, a multiple of 4096.
-Bytes EncodePackEnd(const PackTable& table, uint32_t number, uint64_t offset, Sealing* sealing);
+// Table, zeros and trailer of the pack `number`, to be written at `offset`, a multiple of 4096. kIo where the
+// cipher fails.
+Result<Bytes> EncodePackEnd(const PackTable& table, uint32_t number, uint64_t offset, Sealing* sealing);
 struct PackEnd {
   PackTable table;
   uint64_t table_offset;

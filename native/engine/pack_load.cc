@@ -37,7 +37,11 @@ Status PackStore::LoadPacks() {
       TRY(disk_.Remove(options_.path + "/packs/" + name));
   index_->BeginLoading();
   for (const uint32_t number : numbers) {
-    TRY(LoadPack(number, number == *numbers.rbegin()));
+    const Status loaded = LoadPack(number, number == *numbers.rbegin());
+    if (!loaded.ok()) {
+      index_->EndLoading();
+      return loaded;
+    }
     index_->InsertMany(loading_);
     loading_.clear();
     KeepIndexSmall();
@@ -139,7 +143,7 @@ Status PackStore::SaveTable() {
   TRY_ASSIGN(const bool leftover, disk_.Exists(temporary));
   if (leftover) TRY(disk_.Remove(temporary));
   TRY_ASSIGN(const auto file, disk_.Open(temporary, OpenMode::kCreate));
-  const Bytes bytes = EncodePackEnd(tail_table_, tail_number_, writer_.end(), sealing_);
+  TRY_ASSIGN(const Bytes bytes, EncodePackEnd(tail_table_, tail_number_, writer_.end(), sealing_));
   TRY(file->WriteAt(0, bytes));
   TRY(disk_.Rename(temporary, path));
   saved_regions_ = tail_table_.regions().size();

@@ -369,8 +369,14 @@ void PackStore::WriteDraft(const Draft& draft) {
     Append(encoded.bytes, draft->content);
   if (encoded.lists.bases.empty())
     *draft->dense = encoded.bytes.size() > content_bytes - content_bytes / kDenseDivisor;
-  FinishRegion(draft->id, codec, content_bytes, encoded.lists, sealing_, encoded.bytes,
+  if (const Status sealed =
+          FinishRegion(draft->id, codec, content_bytes, encoded.lists, sealing_, encoded.bytes,
                as_it_is ? View(draft->content) : View{});
+      !sealed.ok()) {
+    // Nothing that could not be opened again goes to the disk; the sync is told.
+    (void)Fail(sealed.error()).ok();
+    return;
+  }
   // Who reads the draft meanwhile reads it under the lock, and finds it until its place is known.
   encoded.header = *ParseRegionHeader(encoded.bytes);
 
@@ -435,7 +441,7 @@ Status PackStore::Roll() {
   }
   if (!tail_sealed_) {
     TRY(writer_.Flush());
-    const Bytes end = EncodePackEnd(tail_table_, number, writer_.end(), sealing_);
+    TRY_ASSIGN(const Bytes end, EncodePackEnd(tail_table_, number, writer_.end(), sealing_));
     TRY(writer_.Append(end));
     tail_sealed_ = true;
   }

@@ -100,7 +100,7 @@ void BeginRegion(const RegionLists& lists, RawBytes& out) {
   Append(out, front);
 }
 
-void FinishRegion(uint32_t id, Codec codec, uint32_t content_bytes, const RegionLists& lists,
+Status FinishRegion(uint32_t id, Codec codec, uint32_t content_bytes, const RegionLists& lists,
                   Sealing* sealing, RawBytes& out, View rest) {
   RegionHeader header{id,
                       static_cast<uint32_t>(out.size() + rest.size()),
@@ -117,14 +117,11 @@ void FinishRegion(uint32_t id, Codec codec, uint32_t content_bytes, const Region
   if (sealing != nullptr) {
     header.nonce = sealing->nonces.Next();
     WriteHeader(header, region);
-    if (!sealing->cipher->Seal(body, header.nonce, region.first(kAuthenticatedBytes), header.tag)
-             .ok()) {
-      // A cipher that fails leaves nothing that could be taken for content.
-      std::fill(body.begin(), body.end(), uint8_t{0});
-    }
+    TRY(sealing->cipher->Seal(body, header.nonce, region.first(kAuthenticatedBytes), header.tag));
   }
   header.body_crc = Crc32c(Crc32c(0, body), rest);
   WriteHeader(header, region);
+  return Ok();
 }
 
 std::optional<RegionHeader> ParseRegionHeader(View bytes) {

@@ -87,9 +87,9 @@ struct Sealing {
 
 // A region is made in two steps, so that the codec writes right behind the lists: BeginRegion appends room
 // for the header, and the lists; the codec appends what is stored; FinishRegion seals it. What is stored as it is
-// can stay where it lies, as `rest` behind `out`; not where it is to be encrypted.
+// can stay where it lies, as `rest` behind `out`; not where it is to be encrypted. kIo where the cipher fails.
 void BeginRegion(const RegionLists& lists, RawBytes& out);
-void FinishRegion(uint32_t id, Codec codec, uint32_t content_bytes, const RegionLists& lists,
+Status FinishRegion(uint32_t id, Codec codec, uint32_t content_bytes, const RegionLists& lists,
                   Sealing* sealing, RawBytes& out, View rest);
 
 // Nothing where the bytes are no header of a region that can be.
