@@ -216,18 +216,30 @@ function decompress({ codec, contentBytes }, stored, prefix, damage) {
   const formatted = prefix.subarray(0, 4).equals(DICTIONARY_MAGIC);
   const dictionary = formatted ? Buffer.concat([Buffer.alloc(1), prefix]) : prefix;
   const options = {
+    info: true,
     maxOutputLength: contentBytes,
     params: { [constants.ZSTD_d_windowLogMax]: DELTA_WINDOW_LOG },
     ...(codec === 'delta' ? { dictionary } : {}),
   };
+  /** @type {Buffer} */
   let content;
+  let frameBytes;
   try {
-    content = zstdDecompressSync(stored, options);
+    // With `info` it also says how much of `stored` it took; the declarations do not know that yet.
+    /** @type {unknown} */
+    const result = zstdDecompressSync(stored, options);
+    const { buffer, engine } =
+      /** @type {{ readonly buffer: Buffer, readonly engine: { readonly bytesWritten: number } }} */ (
+        result
+      );
+    content = buffer;
+    frameBytes = engine.bytesWritten;
   } catch (error) {
     throw damage(
       `it does not decompress: ${error instanceof Error ? error.message : 'zstd failed'}`,
     );
   }
+  if (frameBytes !== stored.length) throw damage('something stands behind its frame');
   if (content.length !== contentBytes) throw damage('it does not decompress to the length it says');
   return content;
 }

@@ -133,6 +133,13 @@ describe('a store that the engine wrote', () => {
     expect(shared.length).toBeLessThan(first.length);
   });
 
+  it('is whole for the engine, too', async () => {
+    const engine = await openEngine(store, { mode: 'read' });
+    const { damages } = await engine.verify({});
+    await engine.close();
+    expect(damages).toEqual([]);
+  });
+
   it('is cut where the page says', async () => {
     const engine = await openEngine(store, { mode: 'read' });
     const manifest = Buffer.from(await engine.exportManifest('FIRST'));
@@ -175,11 +182,13 @@ describe('a store that the engine wrote', () => {
   it('reads the same after a collection, and with a pack that a crash left behind', async () => {
     const copy = await copyOf(store);
     const engine = await openEngine(copy, { mode: 'write', packBytesMax: PACK_BYTES_MAX });
-    await engine.removeImage('MIXED');
-    const { packsRemoved } = await engine.collect({ liveShareMin: 1 });
-    expect(packsRemoved).toBeGreaterThan(0);
+    const removed = ['MIXED', 'OVER'];
+    for (const name of removed) await engine.removeImage(name);
+    const { packsRemoved, copiedBytes } = await engine.collect({ liveShareMin: 1 });
+    expect(packsRemoved).toBeGreaterThan(1);
+    expect(copiedBytes).toBeGreaterThan(0);
     await engine.close();
-    const left = new Map([...tapes].filter(([name]) => name !== 'MIXED'));
+    const left = new Map([...tapes].filter(([name]) => !removed.includes(name)));
     expect(await read(copy, 'list', '--verify')).toMatchObject({ code: 0, out: listing(left) });
     await cp(join(store, 'packs'), join(copy, 'packs'), { recursive: true, force: false });
     expect(await read(copy, 'list', '--verify')).toMatchObject({ code: 0, out: listing(left) });
