@@ -1,0 +1,47 @@
+/**
+ * `npm run campaign -- disks [--seed 1] [--minutes 60] [--part calls|power|full]`: the engine on real disks.
+ * Kills and errors at its system calls, power cuts on ext4 and xfs, full disks; prints what was tried and
+ * what failed, and exits with 1 where anything did. What the time did not suffice for is told as skipped.
+ */
+import { parseArgs } from 'node:util';
+import { withDir } from 'tmp-promise';
+import { fullDiskPart, powerPart, systemCallsPart } from './disks/campaign.ts';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    minutes: { type: 'string', default: '60' },
+    part: { type: 'string' },
+  },
+});
+
+/** Each with its share of the time. */
+const PARTS = [
+  { name: 'full', run: fullDiskPart, share: 0 },
+  { name: 'power', run: powerPart, share: 0.3 },
+  { name: 'calls', run: systemCallsPart, share: 0.7 },
+];
+const MINUTE_MS = 60_000;
+
+const chosen = PARTS.filter(({ name }) => values.part === undefined || name === values.part);
+const shares = chosen.reduce((sum, { share }) => sum + share, 0) || 1;
+let failed = chosen.length === 0;
+if (failed) console.error(`The parts are: ${PARTS.map(({ name }) => name).join(', ')}.`);
+for (const { run, share } of chosen) {
+  const endMs = performance.now() + (Number(values.minutes) * MINUTE_MS * share) / shares;
+  await withDir(
+    async ({ path }) => {
+      const report = await run({
+        folder: path,
+        seed: Number(values.seed),
+        cutsMax: Number.POSITIVE_INFINITY,
+        lyingCutsMax: 5,
+        mayGoOn: () => performance.now() < endMs,
+      });
+      console.log(String(report));
+      failed ||= report.failures.length > 0;
+    },
+    { unsafeCleanup: true },
+  );
+}
+process.exitCode = failed ? 1 : 0;

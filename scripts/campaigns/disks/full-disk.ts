@@ -1,0 +1,130 @@
+/**
+ * A small disk is written full: the error is NO_SPACE, nothing that was acknowledged is lost, reading goes
+ * on; once a tape is removed and the store collected, writing goes on, in this process and the next.
+ */
+import { CapstanError } from '../../../src/base/errors.ts';
+import { generation, KIB, logicalObjectNumber } from '../../../src/base/units.ts';
+import { openEngine } from '../../../src/platform/engine.ts';
+import type { Engine } from '../../../src/ports/engine.ts';
+import { SimulatedRandom } from '../../../harness/world/simulated-random.ts';
+import { Journal } from './journal.ts';
+import { Lost, checkStore } from './store-check.ts';
+import { openOptions } from './store-kind.ts';
+import type { StoreKind } from './store-kind.ts';
+import { digestOf, packed } from './tape-content.ts';
+import type { TapeRecord } from './tape-content.ts';
+
+const BLOCK_BYTES = 64 * KIB;
+const BLOCKS_A_CALL = 16;
+/** More than the disk has room for, in tapes of so many calls. */
+const TAPE_COUNT_MAX = 1000;
+const CALLS_A_TAPE = 8;
+/** After a collection, so many calls must find room. */
+const CALLS_AFTERWARDS = 6;
+
+export interface FullDiskTask {
+  /** On the small disk; to be made. */
+  readonly folder: string;
+  readonly kind: StoreKind;
+  readonly seed: number;
+}
+
+class Filler {
+  readonly #engine: Engine;
+  readonly #journal: Journal;
+  readonly #random: SimulatedRandom;
+
+  constructor(engine: Engine, journal: Journal, seed: number) {
+    this.#engine = engine;
+    this.#journal = journal;
+    this.#random = new SimulatedRandom(seed);
+  }
+
+  #say(word: 'try' | 'ack', action: string): void {
+    this.#journal.add(`${word} ${action}\n`);
+  }
+
+  /** Writes a tape with a sync a call; rejects NO_SPACE. */
+  async writeTape(name: string, calls: number): Promise<void> {
+    const records: TapeRecord[] = [];
+    const created = `sync ${name} 0 ${digestOf([records])}`;
+    this.#say('try', created);
+    await this.#engine.createImage(name, { partitionCount: 1 });
+    this.#say('ack', created);
+    const image = await this.#engine.openImage(name, 'write');
+    try {
+      for (let call = 1; call <= calls; call += 1) {
+        const more = Array.from({ length: BLOCKS_A_CALL }, () => this.#random.bytes(BLOCK_BYTES));
+        const at = logicalObjectNumber(records.length);
+        await image.append({ partition: 0, at, ...packed(more) });
+        records.push(...more);
+        const action = `sync ${name} ${call} ${digestOf([records])}`;
+        this.#say('try', action);
+        await image.sync({ generation: generation(call) });
+        this.#say('ack', action);
+      }
+    } finally {
+      await image.close();
+    }
+  }
+
+  /** Until there is no room; the tapes begun. */
+  async fill(prefix: string): Promise<string[]> {
+    const names: string[] = [];
+    try {
+      while (names.length < TAPE_COUNT_MAX) {
+        names.push(`${prefix}${names.length}`);
+        await this.writeTape(names.at(-1) ?? '', CALLS_A_TAPE);
+      }
+    } catch (error) {
+      if (error instanceof CapstanError && error.code === 'NO_SPACE') return names;
+      throw error;
+    }
+    throw new Lost('the disk is never full');
+  }
+
+  /** Frees a tape's space; tells how many bytes. */
+  async giveUp(name: string): Promise<number> {
+    this.#say('try', `remove ${name}`);
+    await this.#engine.removeImage(name);
+    this.#say('ack', `remove ${name}`);
+    return (await this.#engine.collect({ liveShareMin: 0.9 })).freedBytes;
+  }
+}
+
+async function fillAndFree({ folder, kind, seed }: FullDiskTask, journal: Journal) {
+  const engine = await openEngine(folder, openOptions(kind, 'create'));
+  try {
+    const filler = new Filler(engine, journal, seed);
+    await filler.fill('A');
+    const { damages } = await engine.verify({});
+    if (damages.length > 0) throw new Lost(`damage on a full disk at ${damages[0]?.place}`);
+    const freedBytes = (await filler.giveUp('A0')) + (await filler.giveUp('A1'));
+    if (freedBytes < BLOCK_BYTES * BLOCKS_A_CALL) throw new Lost(`${freedBytes} bytes were freed`);
+    await filler.writeTape('B', CALLS_AFTERWARDS);
+    await filler.fill('C');
+  } finally {
+    await engine.close();
+  }
+}
+
+async function reopenFullAndFree({ folder, kind, seed }: FullDiskTask, journal: Journal) {
+  const engine = await openEngine(folder, openOptions(kind, 'write'));
+  try {
+    const filler = new Filler(engine, journal, seed + 1);
+    await filler.giveUp('A2');
+    await filler.giveUp('B');
+    await filler.writeTape('D', CALLS_AFTERWARDS);
+  } finally {
+    await engine.close();
+  }
+}
+
+/** Writes the disk full twice, and frees it in the same opening and after another; rejects what is wrong. */
+export async function fillDisk(task: FullDiskTask): Promise<void> {
+  const journal = new Journal();
+  journal.add('ack store\n');
+  await fillAndFree(task, journal);
+  await reopenFullAndFree(task, journal);
+  await checkStore(task.folder, task.kind, journal);
+}

@@ -1,0 +1,66 @@
+/**
+ * A part of `npm run campaign -- disks`: the engine on real disks. What the machine lacks (strace, root,
+ * mkfs.xfs of the package xfsprogs) is told, and skipped.
+ */
+import { dir } from 'tmp-promise';
+import { describe, expect, it } from 'vitest';
+import type { TestContext } from 'vitest';
+import {
+  fullDiskPart,
+  powerPart,
+  systemCallsPart,
+} from '../../scripts/campaigns/disks/campaign.ts';
+import type { DisksOptions } from '../../scripts/campaigns/disks/campaign.ts';
+import type { PartReport } from '../../scripts/campaigns/disks/report.ts';
+
+const TIMEOUT_MS = 180_000;
+
+async function held(
+  part: (options: DisksOptions) => Promise<PartReport>,
+  context: TestContext,
+): Promise<PartReport> {
+  const folder = await dir({ unsafeCleanup: true });
+  try {
+    const amount = { pointsMax: 4, cutsMax: 2, lyingCutsMax: 1, mayGoOn: () => true };
+    const report = await part({ folder: folder.path, seed: 1, ...amount });
+    expect(report.failures).toEqual([]);
+    console.log(String(report));
+    const lacking = report.skipped.filter((each) => !/\d+ of \d+ (kill|error) points$/.test(each));
+    if (lacking.length > 0) context.skip(lacking.join('; '));
+    return report;
+  } finally {
+    await folder.cleanup();
+  }
+}
+
+describe('the engine on real disks', () => {
+  it(
+    'loses nothing when a system call kills the process or fails',
+    { timeout: TIMEOUT_MS },
+    async (context) => {
+      const report = await held(systemCallsPart, context);
+      expect(report.counted('kills')).toBeGreaterThan(0);
+      expect(report.counted('typed errors')).toBeGreaterThan(0);
+      expect(report.counted('sweeps past the page cache')).toBeGreaterThan(0);
+      expect(report.counted('sweeps through the page cache')).toBeGreaterThan(0);
+    },
+  );
+
+  it(
+    'loses nothing when the power fails, and something where syncs lie',
+    { timeout: TIMEOUT_MS },
+    async (context) => {
+      const report = await held(powerPart, context);
+      expect(report.counted('of them noticed')).toBe(2);
+    },
+  );
+
+  it(
+    'says that a disk is full, and goes on once there is room',
+    { timeout: TIMEOUT_MS },
+    async (context) => {
+      const report = await held(fullDiskPart, context);
+      expect(report.counted('ext4 filled')).toBeGreaterThan(0);
+    },
+  );
+});
