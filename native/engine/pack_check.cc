@@ -149,6 +149,14 @@ std::optional<std::string> PackStore::DamagedPlace(uint32_t region) {
   return At(PackName(place->pack), place->offset);
 }
 
+void PackStore::Halt() {
+  const std::lock_guard guard(append_mutex_);
+  writer_.Halt();
+  const std::lock_guard inner(mutex_);
+  if (!failed_) failed_ = Error{ErrorCode::kInvalid, options_.path, "the store is closed"};
+  settled_.notify_all();
+}
+
 void PackStore::BeginCollection() {
   const std::lock_guard guard(mutex_);
   ++collection_;
@@ -172,10 +180,6 @@ void PackStore::MarkSubstitutes(std::vector<bool>& marks) {
 
 Status PackStore::MarkBases(std::vector<bool>& marks) {
   std::set<uint32_t> numbers;
-  {
-    const std::lock_guard guard(mutex_);
-    numbers = packs_;
-  }
   const auto mark = [&](uint32_t region) {
     if (region >= marks.size()) marks.resize(region + size_t{1024});
     marks[region] = true;
@@ -183,6 +187,7 @@ Status PackStore::MarkBases(std::vector<bool>& marks) {
   {
     // Those on their way, and first: what is closed later touches its bases, what is written is in a table.
     const std::lock_guard guard(mutex_);
+    numbers = packs_;
     for (const auto& [id, draft] : drafts_)
       for (const BaseRun& run : draft->bases) mark(run.region);
   }
@@ -305,7 +310,14 @@ Status PackStore::CollectPack(uint32_t number, const PackTable& table,
     TRY_ASSIGN(file, PackFile(number));
   }
   TRY_ASSIGN(const uint64_t size, file->Size());
-  TRY(disk_.Remove(options_.path + "/" + PackName(number)));
+  {
+    const std::lock_guard append_guard(append_mutex_);
+    {
+      const std::lock_guard guard(mutex_);
+      TRY(CheckFailed());
+    }
+    TRY(disk_.Remove(options_.path + "/" + PackName(number)));
+  }
   const std::lock_guard guard(mutex_);
   packs_.erase(number);
   files_.erase(number);

@@ -106,6 +106,8 @@ class PackStore {
   Result<Watermark> Sync(std::span<ChunkStream* const> streams);
   // The stream ends without a sync: what is drafted goes its way.
   void End(ChunkStream& stream);
+  // Nothing is written from here on, by nobody: another process may open the folder.
+  void Halt();
   // Notes what the last pack holds, so that the next opening need not read it.
   Status SaveTable();
 

@@ -4,6 +4,11 @@
 #include <cstring>
 
 namespace capstan {
+namespace {
+
+Error Halted() { return {ErrorCode::kInvalid, "packs", "the store is closed"}; }
+
+}  // namespace
 
 PackWriter::PackWriter(bool threaded) : threaded_(threaded) {}
 
@@ -72,7 +77,9 @@ void PackWriter::WriteOldest(std::unique_lock<std::mutex>& lock) {
 void PackWriter::Run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return stopping_ || (!full_.empty() && error_.empty()); });
+    wake_.wait(lock, [this] {
+      return stopping_ || (!halted_ && !full_.empty() && error_.empty());
+    });
     if (stopping_) return;
     WriteOldest(lock);
   }
@@ -81,6 +88,7 @@ void PackWriter::Run() {
 // Until at most `blocks` wait to be written.
 Status PackWriter::WaitForRoom(std::unique_lock<std::mutex>& lock, size_t blocks) {
   while (full_.size() > blocks) {
+    if (halted_) return Halted();
     if (!error_.empty()) return error_.front();
     if (threaded_)
       done_.wait(lock);
@@ -92,6 +100,7 @@ Status PackWriter::WaitForRoom(std::unique_lock<std::mutex>& lock, size_t blocks
 
 Status PackWriter::Append(View bytes, View rest) {
   std::unique_lock lock(mutex_);
+  if (halted_) return Halted();
   // Blocks that the bytes will fill: those must have room before the first byte is taken.
   const size_t used = current_.empty() ? 0 : current_.back().used;
   const size_t filled = (used + bytes.size() + rest.size()) / kBlockBytes;
@@ -110,12 +119,13 @@ Status PackWriter::Append(View bytes, View rest) {
   }
   // Without a thread a full block is written at once; a failure shows at the next call.
   if (!threaded_ && error_.empty())
-    while (!full_.empty() && error_.empty()) WriteOldest(lock);
+    while (!full_.empty() && error_.empty() && !halted_) WriteOldest(lock);
   return Ok();
 }
 
 Status PackWriter::Flush() {
   std::unique_lock lock(mutex_);
+  if (halted_) return Halted();
   if (!current_.empty()) {
     Block& block = Current();
     const size_t padded =
@@ -142,6 +152,13 @@ Status PackWriter::Sync() {
     sync_error_.assign(1, synced.error());
   }
   return synced;
+}
+
+void PackWriter::Halt() {
+  std::unique_lock lock(mutex_);
+  halted_ = true;
+  done_.wait(lock, [this] { return !writing_; });
+  done_.notify_all();
 }
 
 void PackWriter::Retry() {

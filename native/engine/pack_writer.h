@@ -35,6 +35,8 @@ class PackWriter {
   // Makes it durable; call after Flush. A file whose sync failed once is never durable: the next sync would
   // say that it is well.
   Status Sync();
+  // Returns once nothing is being written, and from then on nothing is: the file may be another's.
+  void Halt();
   // Forgets the error of a write, so that it is tried again.
   void Retry();
 
@@ -72,6 +74,7 @@ class PackWriter {
   std::vector<Error> error_;
   bool writing_ = false;
   bool stopping_ = false;
+  bool halted_ = false;
   std::thread thread_;
 };
 

@@ -186,7 +186,7 @@ Status Store::LoadImages(Watermark& synced) {
         TRY(disk_->Remove(ImagePath(name)));
       else
         damages_.push_back({parsed.error().place, parsed.error().what});
-    } else {
+    } else if (writable_ || parsed.error().code != ErrorCode::kNotFound) {
       return parsed.error();
     }
   }
@@ -208,6 +208,12 @@ Status Store::CheckOpen(bool for_writing) const {
   if (!writable_) return Error{ErrorCode::kInvalid, path_, "the store is open for reading only"};
   if (!failure_.empty()) return Error{ErrorCode::kFailed, path_, failure_};
   return Ok();
+}
+
+Result<std::shared_lock<std::shared_mutex>> Store::Enter() {
+  std::shared_lock entered(gate_);
+  TRY(CheckOpen(true));
+  return entered;
 }
 
 void Store::Fail(const Error& error) {
@@ -249,6 +255,7 @@ Status Store::ReplaceFile(const std::string& folder, const std::string& name,
 
 Status Store::ReplaceImage(const std::string& name, const Bytes& content) {
   const std::lock_guard guard(names_mutex_);
+  TRY_ASSIGN(const auto entered, Enter());
   return ReplaceFile(path_ + "/images", name, content);
 }
 
@@ -305,8 +312,9 @@ Result<std::vector<ImageInfo>> Store::ListImages() {
   for (const std::string& name : names) {
     const auto parsed = LoadImage(name);
     if (!parsed.ok()) {
-      // A damaged image keeps nobody from the others; Verify names it.
-      if (parsed.error().code == ErrorCode::kCorrupt) continue;
+      // A damaged image keeps nobody from the others; Verify names it. One may be removed meanwhile.
+      if (parsed.error().code == ErrorCode::kCorrupt || parsed.error().code == ErrorCode::kNotFound)
+        continue;
       return parsed.error();
     }
     ImageInfo info{name, parsed.value().state.generation, {}};
@@ -327,6 +335,7 @@ Status Store::RemoveImage(const std::string& name) {
     staged_.erase(name);
   }
   const std::lock_guard guard(names_mutex_);
+  TRY_ASSIGN(const auto entered, Enter());
   TRY(disk_->Remove(ImagePath(name)));
   return SyncImagesFolder();
 }
@@ -342,6 +351,7 @@ Status Store::PublishImage(const std::string& from, const std::string& to) {
     staged_.erase(from);
   }
   const std::lock_guard guard(names_mutex_);
+  TRY_ASSIGN(const auto entered, Enter());
   TRY(disk_->Rename(ImagePath(from), ImagePath(to)));
   return SyncImagesFolder();
 }
@@ -483,6 +493,7 @@ Status Store::StageImage(const std::string& name, View bytes, uint64_t generatio
   TRY_ASSIGN(const Bytes encoded, frame.Finish(0, sealing_.get()));
   content.insert(content.end(), encoded.begin(), encoded.end());
   const std::lock_guard guard(names_mutex_);
+  TRY_ASSIGN(const auto entered, Enter());
   TRY_ASSIGN(const bool exists, disk_->Exists(ImagePath(name)));
   if (exists) TRY(disk_->Remove(ImagePath(name)));
   TRY_ASSIGN(const auto file, disk_->Open(ImagePath(name), OpenMode::kCreate));
@@ -528,6 +539,8 @@ Status Store::CheckImages(const std::vector<std::string>& names, bool read, Veri
                           std::set<uint32_t>& regions) {
   for (const std::string& name : names) {
     const auto parsed = LoadImage(name);
+    // Of all images, one may be removed meanwhile.
+    if (!read && !parsed.ok() && parsed.error().code == ErrorCode::kNotFound) continue;
     ++report.image_count;
     if (!parsed.ok()) {
       if (parsed.error().code != ErrorCode::kCorrupt) return parsed.error();
@@ -651,6 +664,9 @@ Status Store::Close() {
     if (const Status saved = packs_->SaveTable();
         !saved.ok() && saved.error().code == ErrorCode::kCrashed)
       return saved;
+  const std::lock_guard gate_guard(gate_);
+  // Images that are still open, and workers, would go on writing where the next process does.
+  packs_->Halt();
   const std::lock_guard guard(mutex_);
   closed_ = true;
   lock_.reset();

@@ -10,6 +10,7 @@
 #include <functional>
 #include <mutex>
 #include <set>
+#include <shared_mutex>
 
 #include "image.h"
 
@@ -87,6 +88,8 @@ class Store : public std::enable_shared_from_this<Store> {
   Status WriteSuperblock();
   Status LoadImages(Watermark& synced);
   Status CheckOpen(bool for_writing) const;
+  // Held while files of images are changed: the store stays open, and the folder its own, until it is let go.
+  Result<std::shared_lock<std::shared_mutex>> Enter();
   std::string ImagePath(const std::string& name) const { return path_ + "/images/" + name; }
   Result<ParsedImage> LoadImage(const std::string& name) const;
   Result<std::vector<std::string>> ImageNames() const;
@@ -117,6 +120,8 @@ class Store : public std::enable_shared_from_this<Store> {
   // takes it while it holds its own lock.
   std::mutex names_mutex_;
   std::mutex intake_mutex_;
+  // Innermost but for mutex_.
+  std::shared_mutex gate_;
   // Chunks that come from a peer.
   ChunkStream intake_;
   mutable std::mutex mutex_;
