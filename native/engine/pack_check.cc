@@ -5,6 +5,14 @@
 #include "pack_store.h"
 
 namespace capstan {
+namespace {
+
+bool LiesIn(const Damage& damage, uint32_t pack) {
+  const std::string name = PackName(pack);
+  return damage.place == name || damage.place.starts_with(name + " ");
+}
+
+}  // namespace
 
 Result<PackTable> PackStore::LoadTable(uint32_t number) {
   std::shared_ptr<File> file;
@@ -203,7 +211,7 @@ Status PackStore::MarkBases(std::vector<bool>& marks) {
         for (const BaseRun& run : table.value().BasesOf(region)) mark(run.region);
       else if (place != nullptr && place->pack == number)
         // Its bases may go before it does: nothing may find it from here on.
-        place->flags |= RegionPlace::kBad;
+        place->flags |= RegionPlace::kBad | RegionPlace::kUseless;
     }
   }
   return Ok();
@@ -218,6 +226,28 @@ bool PackStore::IsLive(const PackTable::Region& region, uint32_t pack,
          place->wanted == static_cast<uint8_t>(collection_ - 1);
 }
 
+bool PackStore::HasDamage(uint32_t pack) const {
+  return std::any_of(damages_.begin(), damages_.end(),
+                     [&](const Damage& damage) { return LiesIn(damage, pack); });
+}
+
+// The last pack is not collected; one in which something is damaged is no longer the last.
+Status PackStore::SealDamagedTail() {
+  const std::lock_guard append_guard(append_mutex_);
+  {
+    const std::lock_guard guard(mutex_);
+    const auto& regions = tail_table_.regions();
+    const auto is_damaged = [&](const PackTable::Region& region) {
+      const RegionPlace* const place = regions_.Find(region.id);
+      return place != nullptr && place->pack == tail_number_ && place->damaged();
+    };
+    if (!HasDamage(tail_number_) && std::none_of(regions.begin(), regions.end(), is_damaged))
+      return Ok();
+    TRY(CheckFailed());
+  }
+  return Roll();
+}
+
 Result<PackStore::Collected> PackStore::CollectPacks(const std::vector<bool>& marks,
                                                      double live_share, size_t packs_max) {
   struct Candidate {
@@ -226,28 +256,41 @@ Result<PackStore::Collected> PackStore::CollectPacks(const std::vector<bool>& ma
   };
   std::vector<Candidate> candidates;
   std::set<uint32_t> numbers;
+  // What is damaged and needed stays where it is: a peer may heal it.
+  std::set<uint32_t> needed;
+  TRY(SealDamagedTail());
   {
     const std::lock_guard guard(mutex_);
     numbers = packs_;
     numbers.erase(tail_number_);
-    for (const auto& [number, table] : rebuilt_) numbers.erase(number);
+    bool missing = false;
+    for (uint32_t region = 0; region < marks.size(); ++region) {
+      if (!marks[region]) continue;
+      const RegionPlace* const place = regions_.Find(region);
+      if (place != nullptr && place->damaged()) needed.insert(place->pack);
+      missing = missing || (place == nullptr && !drafts_.contains(region));
+    }
+    // It may lie where even its header is damaged.
+    if (missing)
+      std::erase_if(numbers, [&](uint32_t number) {
+        return rebuilt_.contains(number) || HasDamage(number);
+      });
   }
   for (const uint32_t number : numbers) {
+    if (needed.contains(number)) continue;
     TRY_ASSIGN(const PackTable table, LoadTable(number));
     uint64_t live = 0;
     uint64_t all = 0;
-    bool damaged = false;
     const std::lock_guard guard(mutex_);
+    bool rotten = HasDamage(number);
     for (const PackTable::Region& region : table.regions()) {
       all += region.total_bytes;
       const RegionPlace* const place = regions_.Find(region.id);
-      if (!IsLive(region, number, marks)) continue;
-      live += region.total_bytes;
-      damaged = damaged || (place->flags & RegionPlace::kBad) != 0;
+      rotten = rotten || (place != nullptr && place->pack == number && place->damaged());
+      if (IsLive(region, number, marks)) live += region.total_bytes;
     }
-    // What is damaged stays where it is: a peer may heal it.
-    if (!damaged &&
-        (all == 0 || static_cast<double>(live) < live_share * static_cast<double>(all)))
+    // Where something is damaged that nobody needs, the rest is better off elsewhere.
+    if (all == 0 || rotten || static_cast<double>(live) < live_share * static_cast<double>(all))
       candidates.push_back({number, live});
   }
   // First those that cost least: on a full disk they make room for the others.
@@ -323,6 +366,8 @@ Status PackStore::CollectPack(uint32_t number, const PackTable& table,
   files_.erase(number);
   stored_bytes_ -= std::min(stored_bytes_, size);
   std::erase_if(tables_, [&](const auto& entry) { return entry.first == number; });
+  rebuilt_.erase(number);
+  std::erase_if(damages_, [&](const Damage& damage) { return LiesIn(damage, number); });
   ++collected.packs_removed;
   collected.bytes_freed += size;
   return Ok();

@@ -10,6 +10,11 @@
 #include "pack_store.h"
 
 namespace capstan {
+namespace {
+
+constexpr int kReloadsMax = 5;
+
+}  // namespace
 
 Result<std::unique_ptr<PackStore>> PackStore::Open(Disk& disk, const Options& options,
                                                    Sealing* sealing) {
@@ -56,6 +61,15 @@ Status PackStore::LoadPacks() {
 }
 
 Status PackStore::Reload() {
+  // A collection beside it may take a pack away that was just listed.
+  for (int attempt = 0;; ++attempt) {
+    const Status loaded = LoadAnew();
+    if (loaded.ok() || loaded.error().code != ErrorCode::kNotFound || attempt == kReloadsMax)
+      return loaded;
+  }
+}
+
+Status PackStore::LoadAnew() {
   const std::lock_guard guard(mutex_);
   index_.reset(new ChunkIndex);
   regions_.Clear();
@@ -117,7 +131,8 @@ void PackStore::Know(const PackTable::Region& region, uint32_t pack,
 void PackStore::DropBaseless() {
   for (const auto& [region, base] : based_)
     if (regions_.Find(base) == nullptr)
-      if (RegionPlace* const place = regions_.Find(region)) place->flags |= RegionPlace::kBad;
+      if (RegionPlace* const place = regions_.Find(region))
+        place->flags |= RegionPlace::kBad | RegionPlace::kUseless;
   based_.clear();
   based_.shrink_to_fit();
 }

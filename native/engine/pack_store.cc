@@ -107,9 +107,12 @@ Result<std::shared_ptr<File>> PackStore::PackFile(uint32_t number) {
   // The last pack's file is the writer's; others can be opened again.
   if (files_.size() >= kOpenFilesMax)
     std::erase_if(files_, [&](const auto& entry) { return entry.first != tail_number_; });
-  TRY_ASSIGN(auto file,
-             disk_.OpenDirect(options_.path + "/" + PackName(number), OpenMode::kRead));
-  return files_[number] = std::shared_ptr<File>(std::move(file));
+  auto file = disk_.OpenDirect(options_.path + "/" + PackName(number), OpenMode::kRead);
+  // A reader beside a writer looks anew where it hears this.
+  if (!file.ok() && file.error().code == ErrorCode::kNotFound)
+    return Error{ErrorCode::kCorrupt, PackName(number), "the pack is missing"};
+  if (!file.ok()) return file.error();
+  return files_[number] = std::shared_ptr<File>(file.take());
 }
 
 void PackStore::Touch(uint32_t region) {
@@ -639,9 +642,13 @@ Result<PackStore::RawRegion> PackStore::ReadRaw(uint32_t region) {
   return raw;
 }
 
-Error PackStore::Condemn(uint32_t region, const RawRegion& raw, const std::string& what) {
+void PackStore::Condemn(uint32_t region) {
   const std::lock_guard guard(mutex_);
   if (RegionPlace* const place = regions_.Find(region)) place->flags |= RegionPlace::kBad;
+}
+
+Error PackStore::Condemn(uint32_t region, const RawRegion& raw, const std::string& what) {
+  Condemn(region);
   return {ErrorCode::kCorrupt, At(PackName(raw.pack), raw.offset), what};
 }
 
@@ -677,7 +684,11 @@ Result<std::shared_ptr<const RegionContent>> PackStore::Decode(uint32_t region, 
     // An error with a place is another region's: the base's.
     const bool own = !content.ok() && content.error().code == ErrorCode::kCorrupt &&
                      content.error().place.empty();
-    if (!own) return content;
+    if (!own) {
+      // Without its base it is as lost as that is.
+      if (!content.ok() && content.error().code == ErrorCode::kCorrupt) Condemn(region);
+      return content;
+    }
     if (attempt == 1) return Condemn(region, raw, content.error().what);
   }
 }

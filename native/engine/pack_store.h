@@ -175,6 +175,7 @@ class PackStore {
 
   // Opening (pack_load.cc).
   Status LoadPacks();
+  Status LoadAnew();
   Status LoadPack(uint32_t number, bool last);
   Status ScanPack(uint32_t number, File& file, bool last);
   Result<PackEnd> LoadSavedTable(uint32_t number);
@@ -222,6 +223,7 @@ class PackStore {
   Result<std::shared_ptr<const RegionContent>> Decode(uint32_t region, int depth);
   Result<std::shared_ptr<const RegionContent>> Unpack(std::span<uint8_t> region, int depth);
   Result<RawRegion> ReadRaw(uint32_t region);
+  void Condemn(uint32_t region);
   Error Condemn(uint32_t region, const RawRegion& raw, const std::string& what);
 
   // Checking and collecting.
@@ -231,6 +233,9 @@ class PackStore {
   Result<PackTable> LoadTable(uint32_t number);
   Status CollectPack(uint32_t number, const PackTable& table, const std::vector<bool>& marks,
                      Collected& collected);
+  Status SealDamagedTail();
+  // With mutex_ held.
+  bool HasDamage(uint32_t pack) const;
   bool IsLive(const PackTable::Region& region, uint32_t pack, const std::vector<bool>& marks);
 
   Disk& disk_;

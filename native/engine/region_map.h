@@ -12,6 +12,9 @@ struct RegionPlace {
   static constexpr uint8_t kDelta = 1;
   // Damaged, or compressed against something that is not there: nothing is deduplicated against it.
   static constexpr uint8_t kBad = 2;
+  // With kBad: whole as it lies, but of no use.
+  static constexpr uint8_t kUseless = 4;
+  bool damaged() const { return (flags & (kBad | kUseless)) == kBad; }
 
   uint32_t pack = 0;  // 0: there is no such region
   uint32_t offset = 0;

@@ -583,6 +583,7 @@ Status Store::CheckImages(const std::vector<std::string>& names, bool read, Veri
 
 Result<VerifyReport> Store::Verify(const std::vector<std::string>& wanted) {
   TRY(CheckOpen(false));
+  if (!writable_) TRY(packs_->Reload());
   VerifyReport report{0, 0, 0, {}};
   verified_bytes = 0;
   verify_total_bytes = packs_->StoredBytes();
@@ -605,14 +606,24 @@ Result<std::vector<Digest>> Store::DamagedChunks(const std::vector<std::string>&
   VerifyReport report{0, 0, 0, {}};
   std::set<uint32_t> regions;
   TRY(CheckImages(images, true, report, regions));
+  std::set<uint32_t> damaged;
+  for (const uint32_t region : regions)
+    if (packs_->DamagedPlace(region)) damaged.insert(region);
   std::vector<Digest> digests;
-  for (const uint32_t region : regions) {
-    if (!packs_->DamagedPlace(region)) continue;
-    for (uint32_t place = 0; place < kRegionChunkCountMax; ++place) {
-      const auto entry = packs_->EntryOf(RefOf(region, place));
-      if (!entry.ok()) break;
-      if (!packs_->Find(entry.value().digest)) digests.push_back(entry.value().digest);
-    }
+  if (damaged.empty()) return digests;
+  std::set<Digest> seen;
+  for (const std::string& name : images) {
+    const auto parsed = LoadImage(name);
+    if (!parsed.ok()) continue;
+    for (const PartitionState& state : parsed.value().state.partitions)
+      for (const ChunkList& list : state.streams)
+        list.EachRef([&](ChunkRef ref) {
+          if (!damaged.contains(RegionOf(ref))) return;
+          const auto entry = packs_->EntryOf(ref);
+          if (entry.ok() && !packs_->Find(entry.value().digest) &&
+              seen.insert(entry.value().digest).second)
+            digests.push_back(entry.value().digest);
+        });
   }
   return digests;
 }
