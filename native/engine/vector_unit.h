@@ -14,8 +14,13 @@ enum class VectorUnit {
 #if defined(__x86_64__)
 
 #define CAPSTAN_AVX2 __attribute__((target("avx2,aes")))
+#if defined(__clang__)
+// Knows no width that it should prefer, and would ignore the whole.
+#define CAPSTAN_AVX512 __attribute__((target("avx2,aes,avx512f,avx512bw,avx512dq,avx512vl,gfni")))
+#else
 #define CAPSTAN_AVX512 \
   __attribute__((target("avx2,aes,avx512f,avx512bw,avx512dq,avx512vl,gfni,prefer-vector-width=512")))
+#endif
 
 inline bool HasVectorUnit(VectorUnit unit) {
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("aes");
