@@ -1,4 +1,5 @@
-// Runs the tests whose group begins with the first argument; all where there is none.
+// Runs the tests whose name begins with the first argument; all but the campaigns where there is none. With
+// --list, prints their names only.
 #include <chrono>
 #include <cstdio>
 
@@ -15,10 +16,16 @@ std::vector<TestCase>& Tests() {
 
 int main(int count, char** arguments) {
   using Clock = std::chrono::steady_clock;
-  const std::string only = count > 1 ? arguments[1] : "";
+  const bool list = count > 1 && std::string(arguments[1]) == "--list";
+  const std::string only = count > 1 + list ? arguments[1 + list] : "";
   int failed = 0;
   for (const auto& test : capstan::test::Tests()) {
     if (!test.name.starts_with(only)) continue;
+    if (only.empty() && test.name.starts_with("campaign")) continue;
+    if (list) {
+      std::printf("%s\n", test.name.c_str());
+      continue;
+    }
     const auto started = Clock::now();
     std::string failure;
     try {

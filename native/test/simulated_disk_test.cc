@@ -62,11 +62,24 @@ TEST("simulated disk", "what a failed sync drops is seen through the cache, not 
   AlignedBuffer past(kPage);
   const auto direct = Must(disk->OpenDirect("f", OpenMode::kRead));
   CHECK(direct->ReadAt(0, past.span()).ok() && past.data()[0] == 1);
+  CHECK(file->Refresh().ok() && Whole(*disk, "f") == Filled(kPage, 1), "the cache is forgotten");
   CHECK(file->WriteAt(kPage, Filled(kPage, 3)).ok() && file->Sync().ok(), "the next sync");
   const auto after = AfterPowerCut(simulated);
   Bytes expected = Filled(2 * kPage, 3);
   std::fill_n(expected.begin(), kPage, uint8_t{1});
   CHECK(Whole(*after, "f") == expected);
+}
+
+TEST("simulated disk", "what went past the cache waits for the next sync where one fails") {
+  SimulatedDisk simulated(1, CrashProfile::kOrdered);
+  const auto disk = simulated.Attach();
+  const auto file = Must(disk->OpenDirect("f", OpenMode::kCreate));
+  AlignedBuffer content(kPage);
+  std::fill_n(content.data(), kPage, uint8_t{2});
+  CHECK(file->WriteAt(0, content.span()).ok() && disk->SyncDirectory("").ok());
+  simulated.Inject({.kind = FaultKind::kSync});
+  CHECK(!file->Sync().ok() && file->Sync().ok());
+  CHECK(Whole(*AfterPowerCut(simulated), "f") == Filled(kPage, 2));
 }
 
 TEST("simulated disk", "a sync that fails and lies from then on makes nothing durable") {
