@@ -71,6 +71,8 @@ Result<ImageInfo> Image::Info() {
 
 void Image::EachRef(const std::function<void(ChunkRef)>& visit) {
   const std::lock_guard guard(mutex_);
+  // Closed, it needs nothing, however long somebody holds it: what of it was synced, its file refers to.
+  if (closed_) return;
   for (const Partition& partition : partitions_)
     for (const ChunkList& list : partition.state.streams) list.EachRef(visit);
 }
