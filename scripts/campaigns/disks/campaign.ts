@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SimulatedRandom } from '../../../harness/world/simulated-random.ts';
+import { Journal } from './journal.ts';
 import { LOOP_FILE_SYSTEMS, Mount, whyNoLoop, whyNoMemoryMount } from './mounts.ts';
 import type { LoopFileSystem } from './mounts.ts';
 import { buildNoSync, cutPower } from './power-cuts.ts';
@@ -9,7 +10,7 @@ import { PartReport } from './report.ts';
 import { STORE_KINDS } from './store-kind.ts';
 import { sweepSystemCalls } from './system-calls.ts';
 import { takesDirect, whyNoStrace } from './tools.ts';
-import { runTask } from './worker-process.ts';
+import { check, runTask } from './worker-process.ts';
 
 const FULL_DISK_MIB = 64;
 const FILE_SYSTEMS = Object.keys(LOOP_FILE_SYSTEMS) as LoopFileSystem[];
@@ -86,8 +87,11 @@ export async function fullDiskPart({ folder, seed }: DisksOptions): Promise<Part
     for (const kind of STORE_KINDS) {
       const disk = await mount();
       try {
-        const task = { folder: join(disk.path, 'store'), kind, seed };
-        await runTask({ kind: 'fill', disk: task });
+        const store = join(disk.path, 'store');
+        const task = { folder: store, kind, seed };
+        const full = await runTask({ kind: 'fill', disk: task });
+        const freed = await runTask({ kind: 'free', disk: task, journal: full });
+        await check(store, kind, Journal.from(freed));
       } catch (error) {
         report.fail(`${name}, ${kind}: ${String(error)}`);
       }

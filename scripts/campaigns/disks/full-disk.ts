@@ -2,13 +2,14 @@
  * A small disk is written full: the error is NO_SPACE, nothing that was acknowledged is lost, reading goes
  * on; once a tape is removed and the store collected, writing goes on, in this process and the next.
  */
+import { rm, writeFile } from 'node:fs/promises';
 import { CapstanError } from '../../../src/base/errors.ts';
 import { generation, KIB, logicalObjectNumber } from '../../../src/base/units.ts';
 import { openEngine } from '../../../src/platform/engine.ts';
 import type { Engine } from '../../../src/ports/engine.ts';
 import { SimulatedRandom } from '../../../harness/world/simulated-random.ts';
 import { Journal } from './journal.ts';
-import { Lost, checkStore } from './store-check.ts';
+import { Lost } from './store-check.ts';
 import { openOptions } from './store-kind.ts';
 import type { StoreKind } from './store-kind.ts';
 import { digestOf, packed } from './tape-content.ts';
@@ -19,6 +20,8 @@ const BLOCKS_A_CALL = 16;
 /** More than the disk has room for, in tapes of so many calls. */
 const TAPE_COUNT_MAX = 1000;
 const CALLS_A_TAPE = 8;
+/** Beside the store, so that a little room can be made by hand. */
+const BALLAST_BYTES = 64 * KIB;
 /** After a collection, so many calls must find room. */
 const CALLS_AFTERWARDS = 6;
 
@@ -92,7 +95,12 @@ class Filler {
   }
 }
 
-async function fillAndFree({ folder, kind, seed }: FullDiskTask, journal: Journal) {
+/** Writes the disk full, frees some, and writes it full again; the journal. Rejects what is wrong. */
+export async function fillDisk({ folder, kind, seed }: FullDiskTask): Promise<Journal> {
+  const journal = new Journal();
+  journal.add('ack store\n');
+  const ballast = `${folder}.ballast`;
+  await writeFile(ballast, new Uint8Array(BALLAST_BYTES));
   const engine = await openEngine(folder, openOptions(kind, 'create'));
   try {
     const filler = new Filler(engine, journal, seed);
@@ -106,9 +114,14 @@ async function fillAndFree({ folder, kind, seed }: FullDiskTask, journal: Journa
   } finally {
     await engine.close();
   }
+  // An encrypted store notes each opening in its superblock, for which it needs a block.
+  if (kind === 'encrypted') await rm(ballast);
+  return journal;
 }
 
-async function reopenFullAndFree({ folder, kind, seed }: FullDiskTask, journal: Journal) {
+/** In another process: opens the store on the full disk, frees some, and writes. */
+export async function freeDisk(task: FullDiskTask, journal: Journal): Promise<void> {
+  const { folder, kind, seed } = task;
   const engine = await openEngine(folder, openOptions(kind, 'write'));
   try {
     const filler = new Filler(engine, journal, seed + 1);
@@ -118,13 +131,4 @@ async function reopenFullAndFree({ folder, kind, seed }: FullDiskTask, journal: 
   } finally {
     await engine.close();
   }
-}
-
-/** Writes the disk full twice, and frees it in the same opening and after another; rejects what is wrong. */
-export async function fillDisk(task: FullDiskTask): Promise<void> {
-  const journal = new Journal();
-  journal.add('ack store\n');
-  await fillAndFree(task, journal);
-  await reopenFullAndFree(task, journal);
-  await checkStore(task.folder, task.kind, journal);
 }

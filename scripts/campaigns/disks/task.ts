@@ -3,7 +3,7 @@
  * takes a Task as JSON, prints a TaskResult.
  */
 import { text } from 'node:stream/consumers';
-import { fillDisk } from './full-disk.ts';
+import { fillDisk, freeDisk } from './full-disk.ts';
 import type { FullDiskTask } from './full-disk.ts';
 import { Journal } from './journal.ts';
 import type { SavedJournal } from './journal.ts';
@@ -17,7 +17,8 @@ export type Task =
       readonly store: StoreKind;
       readonly journal: SavedJournal;
     }
-  | { readonly kind: 'fill'; readonly disk: FullDiskTask };
+  | { readonly kind: 'fill'; readonly disk: FullDiskTask }
+  | { readonly kind: 'free'; readonly disk: FullDiskTask; readonly journal: SavedJournal };
 
 export interface TaskResult {
   readonly failure?: string;
@@ -27,12 +28,10 @@ export interface TaskResult {
 
 async function resultOf(task: Task): Promise<TaskResult> {
   try {
-    if (task.kind === 'fill') {
-      await fillDisk(task.disk);
-      return {};
-    }
+    if (task.kind === 'fill') return { journal: (await fillDisk(task.disk)).saved() };
     const journal = Journal.from(task.journal);
-    await checkStore(task.folder, task.store, journal);
+    if (task.kind === 'free') await freeDisk(task.disk, journal);
+    else await checkStore(task.folder, task.store, journal);
     return { journal: journal.saved() };
   } catch (error) {
     return { failure: (error as Error).stack ?? String(error) };

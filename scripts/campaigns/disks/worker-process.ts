@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { $ } from 'zx';
 import type { ProcessOutput } from 'zx';
 import { Journal } from './journal.ts';
+import type { SavedJournal } from './journal.ts';
 import type { StoreKind } from './store-kind.ts';
 import type { Task, TaskResult } from './task.ts';
 import type { WorkerArguments } from './worker.ts';
@@ -60,21 +61,21 @@ export function startWorker(run: WorkerRun): {
   return { end: Promise.resolve(worker).then(endOf), output: () => output };
 }
 
-/** Runs a task; rejects where it found anything wrong, or crashed. */
-export async function runTask(task: Task): Promise<TaskResult> {
+/** Runs a task; the journal as it left things. Rejects where it found anything wrong, or crashed. */
+export async function runTask(task: Task): Promise<SavedJournal> {
   const options = { quiet: true, nothrow: true, timeout: TIMEOUT, killSignal: 'SIGKILL' } as const;
   const { exitCode, signal, stdout, stderr } = await $({
     ...options,
     input: JSON.stringify(task),
   })`${[process.execPath, TASK]}`;
-  if (exitCode !== 0) throw new Error(`the checker ended with ${exitCode ?? signal}: ${stderr}`);
-  const result = JSON.parse(stdout) as TaskResult;
-  if (result.failure !== undefined) throw new Error(result.failure);
-  return result;
+  if (exitCode !== 0) throw new Error(`a task ended with ${exitCode ?? signal}: ${stderr}`);
+  const { failure, journal } = JSON.parse(stdout) as TaskResult;
+  if (journal === undefined) throw new Error(failure);
+  return journal;
 }
 
 /** Checks a store (store-check.ts); the journal of the tapes as they were found. */
 export async function check(folder: string, store: StoreKind, journal: Journal): Promise<Journal> {
-  const result = await runTask({ kind: 'check', folder, store, journal: journal.saved() });
-  return result.journal === undefined ? journal : Journal.from(result.journal);
+  const task = { folder, store, journal: journal.saved() };
+  return Journal.from(await runTask({ kind: 'check', ...task }));
 }
