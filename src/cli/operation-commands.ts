@@ -11,7 +11,7 @@ import { callOperation, connectToServer } from './call.ts';
 import { homePaths, readConfiguration } from './configuration.ts';
 import { CommandFailure } from './context.ts';
 import type { CliContext } from './context.ts';
-import { homeOf, jsonText, numberOption, sizeOption, withHome } from './options.ts';
+import { homeOf, jsonText, numberOption, shareOption, sizeOption, withHome } from './options.ts';
 import type { HomeOptions } from './options.ts';
 import { FOLLOW_METHOD } from './serve.ts';
 import { render } from './render.ts';
@@ -79,6 +79,25 @@ const GROUPS: Readonly<
         parameters: (args, options) => ({ ...named(args), path: resolve(String(options['path'])) }),
         shows: 'fields',
         examples: ['capstan vault create VAULT01 --path /srv/tape2/VAULT01'],
+      },
+      {
+        usage: 'collect <name>',
+        description: 'give space back that no tape of the vault needs any more',
+        operation: 'vault.collect',
+        options: [
+          new Option(
+            '--live-share <share>',
+            'give up packs of which less is still needed, 0 to 1 (default: 0.5)',
+          ).argParser(shareOption),
+        ],
+        parameters: (args, options) => ({ ...named(args), ...given(options, 'liveShare') }),
+        shows: 'fields',
+        examples: [
+          'capstan vault collect VAULT00',
+          'capstan vault collect VAULT00 --live-share 0.9',
+        ],
+        notes:
+          'What is still needed of a pack is copied before the pack is removed. Goes beside mounts and copies.',
       },
     ],
   },
@@ -172,6 +191,30 @@ const GROUPS: Readonly<
         examples: ['capstan tape verify', 'capstan tape verify LAB001'],
         notes: 'Prints each damage with its place. The exit code is 1 where there is any.',
         failure: verifyFailure,
+      },
+      {
+        usage: 'repair <name>',
+        description: 'heal what is damaged of a tape from another copy of the same data',
+        operation: 'tape.repair',
+        options: [
+          new Option('--from-vault <name>', 'another vault of this server').conflicts('fromStore'),
+          new Option('--from-store <folder>', "a store's folder, as of another server's vault"),
+        ],
+        parameters: (args, options) => ({
+          ...named(args),
+          ...given(options, 'fromVault'),
+          ...(typeof options['fromStore'] === 'string' && {
+            fromStore: resolve(options['fromStore']),
+          }),
+        }),
+        shows: 'repair',
+        examples: [
+          'capstan tape repair LAB001 --from-vault VAULT01',
+          'capstan tape repair LAB001 --from-store /mnt/old-server/vaults/VAULT00',
+        ],
+        notes:
+          'Without a source the same data elsewhere in the vault serves: write the backup once more to another\ntape, then repair. Of a copy: `capstan tape verify` it here, then `capstan autocopy repeat` it on the\nserver that it came from.',
+        failure: repairFailure,
       },
     ],
   },
@@ -294,6 +337,16 @@ const GROUPS: Readonly<
         examples: ['capstan autocopy delete 1'],
       },
       {
+        usage: 'repeat <tape>',
+        description: 'copy a tape again to wherever its pool is copied to',
+        operation: 'autocopy.repeat',
+        parameters: named,
+        shows: 'fields',
+        examples: ['capstan autocopy repeat LAB001'],
+        notes:
+          'A target that has the tape whole takes nothing; one that knows it to be damaged (`capstan tape verify`\nthere says so) takes what it lacks.',
+      },
+      {
         usage: 'status',
         description: 'the queue: what is copied, due or failed',
         operation: 'autocopy.status',
@@ -352,6 +405,13 @@ function verifyFailure(result: unknown): string | undefined {
   const count = damages?.length ?? 0;
   if (count === 0) return undefined;
   return `${count} ${count === 1 ? 'damage was' : 'damages were'} found; what is damaged is never read as data, write or copy the tape anew.`;
+}
+
+function repairFailure(result: unknown): string | undefined {
+  const { lackingChunkCount } = result as { readonly lackingChunkCount?: number };
+  if (lackingChunkCount === undefined || lackingChunkCount === 0) return verifyFailure(result);
+  const count = `${lackingChunkCount} ${lackingChunkCount === 1 ? 'chunk is' : 'chunks are'}`;
+  return `${count} still damaged: the source has no good copy of them either.`;
 }
 
 interface EventsOptions extends HomeOptions {

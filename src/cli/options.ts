@@ -22,6 +22,13 @@ export function numberOption(min: number, max: number): (text: string) => number
   };
 }
 
+/** A part of a whole, from 0 to 1. */
+export function shareOption(text: string): number {
+  const value = Number(text);
+  if (/^(?:\d+|\d*\.\d+)$/.test(text) && value <= 1) return value;
+  throw new InvalidArgumentError('A share is a number from 0 to 1, as 0.5.');
+}
+
 /** `0.0.0.0:4022`, `[::]:4022`, or a port alone. */
 export function endpointOption(text: string): Endpoint {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]:|([A-Za-z0-9.-]+):)?(\d{1,5})$/.exec(text);

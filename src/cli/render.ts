@@ -82,12 +82,13 @@ const TABLES = {
   ],
 } as const satisfies Record<string, readonly Column<Row>[]>;
 
-/** How a result is shown. `fields`: one thing; `verify`: a report of damages. */
-export type RowKind = keyof typeof TABLES | 'fields' | 'verify';
+/** How a result is shown. `fields`: one thing; `verify`, `repair`: a report of damages. */
+export type RowKind = keyof typeof TABLES | 'fields' | 'verify' | 'repair';
 
 export function render(kind: RowKind, result: unknown): string {
   if (kind === 'fields') return renderFields(result);
   if (kind === 'verify') return renderVerify(result);
+  if (kind === 'repair') return renderRepair(result);
   const rows = rowsOf(result);
   return rows.length === 0 ? 'none' : formatTable<Row>(TABLES[kind], rows);
 }
@@ -109,6 +110,14 @@ function renderVerify(result: unknown): string {
   if (damages.length === 0) return `${summary}: no damage.`;
   const lines = damages.map((damage) => `  ${cell(damage['place'])}: ${cell(damage['what'])}`);
   return [`${summary}: ${damages.length} damaged.`, ...lines].join('\n');
+}
+
+function renderRepair(result: unknown): string {
+  const report = (result ?? {}) as Row;
+  const [damaged, healed, lacking] = ['damaged', 'healed', 'lacking'].map((each) =>
+    formatCount(Number(report[`${each}ChunkCount`] ?? 0)),
+  );
+  return `${damaged} damaged chunks, ${healed} healed, ${lacking} lacking\n${renderVerify(result)}`;
 }
 
 function renderFields(result: unknown, indent = ''): string {

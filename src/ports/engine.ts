@@ -159,7 +159,9 @@ export interface Engine {
   damagedChunks(images: readonly string[]): Promise<Uint8Array>;
   /**
    * Gives space back that nothing refers to. Goes beside reading, writing and copying; what a transfer was
-   * told is here stays for this collection and the next. STORE_CORRUPT where an image cannot be read.
+   * told is here stays for this collection and the next. A pack in which something is damaged that nothing
+   * needs is given up whatever its share; one in which something needed is, never. STORE_CORRUPT where an
+   * image cannot be read.
    */
   collect(options: CollectOptions): Promise<CollectReport>;
   statistics(): Promise<StoreStatistics>;

@@ -16,8 +16,8 @@ export interface ServerPorts {
   readonly network: Network;
   readonly link: ReplicationLink;
   readonly catalog: Catalog;
-  /** Opens a vault's store; with 'create' there is none yet. */
-  openEngine(vault: VaultRow, mode: 'create' | 'write'): Promise<Engine>;
+  /** Opens a vault's store; with 'create' there is none yet, with 'read' another may be writing. */
+  openEngine(vault: VaultRow, mode: 'create' | 'write' | 'read'): Promise<Engine>;
 }
 
 /** A tape host that the server listens to. */

@@ -5,6 +5,8 @@
  * recorded, and only then acknowledged. An older generation never replaces a newer one; what was so at
  * the offer is looked at again before the rename, because a host may have had the tape meanwhile.
  * Chunks that arrived stay in the vault when a copy breaks off: the next attempt need not send them.
+ *
+ * The same generation once more is taken where this one is known to be damaged: what is damaged lacks.
  */
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
@@ -13,6 +15,7 @@ import type { PoolRow, TapeRow } from '../ports/catalog.ts';
 import type { CopyReceiver, IncomingCopy, OfferAnswer, TapeOffer } from '../ports/copy-receiver.ts';
 import type { Engine } from '../ports/engine.ts';
 import type { ServerContext } from './context.ts';
+import { giveUpDamage } from './repair.ts';
 import { INCOMING_SUFFIX, contentOf, hexadecimal, removeIfThere } from './vaults.ts';
 import type { Vaults } from './vaults.ts';
 
@@ -28,6 +31,17 @@ interface Place {
   readonly kind: 'place';
   readonly pool: PoolRow;
   readonly row: TapeRow | undefined;
+  /** The same generation is there, and damaged. */
+  readonly heals: boolean;
+}
+
+/** A copy on its way to become a tape. */
+interface Incoming {
+  readonly engine: Engine;
+  /** The image's name until then. */
+  readonly staged: string;
+  readonly offer: TapeOffer;
+  readonly heals: boolean;
 }
 
 const refuse = (reason: string): OfferAnswer & { kind: 'refuse' } => ({ kind: 'refuse', reason });
@@ -76,7 +90,11 @@ export class TapeReceiver implements CopyReceiver {
     await this.#context.eventLog.log('COPY_REFUSED', { tape, source, reason });
   }
 
-  async #consider(offer: TapeOffer): Promise<Exclude<OfferAnswer, { kind: 'accept' }> | Place> {
+  /** `heals`: the copy was accepted to heal damage, which it may just have done. */
+  async #consider(
+    offer: TapeOffer,
+    heals = false,
+  ): Promise<Exclude<OfferAnswer, { kind: 'accept' }> | Place> {
     const row = await this.#context.ports.catalog.findTape(offer.tape);
     if (row !== undefined && row.pool !== offer.pool) {
       return refuse('the virtual tape already exists in another pool on the target');
@@ -85,17 +103,37 @@ export class TapeReceiver implements CopyReceiver {
     if (row !== undefined && row.generation > offer.generation) {
       return { kind: 'stale', generation: row.generation };
     }
-    if (row !== undefined && row.generation === offer.generation) {
-      const { manifestDigest } = await contentOf(this.#vaults.engine(row.vault), row.name);
-      if (manifestDigest === hexadecimal(offer.manifestDigest)) return { kind: 'present' };
-      return refuse('the virtual tape has another content at the same generation');
+    const same = row !== undefined && row.generation === offer.generation;
+    if (same) {
+      const present = await this.#present(row);
+      if (present.manifestDigest !== hexadecimal(offer.manifestDigest)) {
+        return refuse('the virtual tape has another content at the same generation');
+      }
+      if (present.whole && !heals) return { kind: 'present' };
     }
     const orphan = row === undefined ? await this.#orphan(offer.tape) : undefined;
     if (orphan !== undefined && orphan > offer.generation) {
       return { kind: 'stale', generation: orphan };
     }
     const pool = await this.#poolOf(offer.pool);
-    return pool === undefined ? refuse('the target has no vault') : { kind: 'place', pool, row };
+    return pool === undefined
+      ? refuse('the target has no vault')
+      : { kind: 'place', pool, row, heals: same };
+  }
+
+  /** What this server has of a tape; not whole where it is known to be damaged. */
+  async #present(row: TapeRow): Promise<{ manifestDigest: string | undefined; whole: boolean }> {
+    const engine = this.#vaults.engine(row.vault);
+    try {
+      const { digest, digests } = await engine.readManifest(await engine.exportManifest(row.name));
+      const lacking = await engine.lackingChunks(digests);
+      return { manifestDigest: hexadecimal(digest), whole: !lacking.includes(1) };
+    } catch (error) {
+      if (!isCapstanError(error, 'STORE_CORRUPT', 'NOT_FOUND')) throw error;
+      const generations = await this.#context.ports.catalog.listGenerations(row.name);
+      const recorded = generations.find((each) => each.generation === row.generation);
+      return { manifestDigest: recorded?.manifestDigest, whole: false };
+    }
   }
 
   /**
@@ -122,13 +160,13 @@ export class TapeReceiver implements CopyReceiver {
     return pool;
   }
 
-  #incoming(offer: TapeOffer, { pool }: Place): IncomingCopy {
+  #incoming(offer: TapeOffer, { pool, heals }: Place): IncomingCopy {
     const engine = this.#vaults.engine(pool.vault);
     const staged = `${offer.tape}${INCOMING_SUFFIX}`;
     return {
       engine,
       commit: (manifest) => {
-        const committing = this.#commit(engine, staged, offer, manifest);
+        const committing = this.#commit({ engine, staged, offer, heals }, manifest);
         this.#commits.add(committing);
         return committing.finally(() => {
           this.#commits.delete(committing);
@@ -145,18 +183,16 @@ export class TapeReceiver implements CopyReceiver {
     };
   }
 
-  async #commit(
-    engine: Engine,
-    staged: string,
-    offer: TapeOffer,
-    manifest: Uint8Array,
-  ): Promise<void> {
+  async #commit(incoming: Incoming, manifest: Uint8Array): Promise<void> {
+    const { engine, staged, offer, heals } = incoming;
     const { tape, generation } = offer;
     try {
       await engine.stageImage(staged, manifest, { generation });
       await engine.sync();
       await this.#context.decisions.run(async () => {
-        const answer = this.#stopped ? refuse('the server stops') : await this.#consider(offer);
+        const answer = this.#stopped
+          ? refuse('the server stops')
+          : await this.#consider(offer, heals);
         if (answer.kind === 'place') return this.#publish(engine, staged, offer, answer);
         const reason =
           answer.kind === 'refuse' ? answer.reason : 'the virtual tape was changed on the target';
@@ -171,6 +207,7 @@ export class TapeReceiver implements CopyReceiver {
       });
       throw error;
     }
+    if (heals) await giveUpDamage(engine);
   }
 
   async #publish(engine: Engine, staged: string, offer: TapeOffer, place: Place): Promise<void> {

@@ -10,6 +10,7 @@ import { GIB } from '../base/units.ts';
 import type { CopyRuleRow, DriveRow } from '../ports/catalog.ts';
 import type { ServerContext } from './context.ts';
 import type { Mounts } from './mounts.ts';
+import { collectVault, repairTape } from './repair.ts';
 import { createTape, deleteTape, tapeOf, verifyTapes } from './tapes.ts';
 import type { TapeServices } from './tapes.ts';
 
@@ -92,6 +93,11 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     return { ...row, ...(await vaults.engine(name).statistics()) };
   }),
 
+  'vault.collect': operation(
+    z.strictObject({ name: text, liveShare: z.number().min(0).max(1).optional() }),
+    collectVault,
+  ),
+
   'pool.create': operation(
     z.strictObject({ name: text, vault: text }),
     async ({ context }, { name, vault }) => {
@@ -146,6 +152,14 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   }),
   'tape.delete': operation(byName, deleteTape),
   'tape.verify': operation(z.strictObject({ name: text.optional() }), verifyTapes),
+  'tape.repair': operation(
+    z.strictObject({
+      name: text,
+      fromVault: text.optional(),
+      fromStore: z.string().min(1).max(PATH_CHARS_MAX).optional(),
+    }),
+    repairTape,
+  ),
 
   'drive.create': operation(
     z.strictObject({
@@ -202,6 +216,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     autocopy.endCopies((copy) => copy.ruleId === id);
     return { id };
   }),
+  'autocopy.repeat': operation(byName, repeatCopies),
   'autocopy.status': operation(nothing, ({ context }) => context.ports.catalog.listCopyJobs()),
 
   'events.list': operation(
@@ -261,6 +276,37 @@ export class Operations {
 /** One line without an end, of a length that a terminal bears. */
 function sentencePart(message: string): string {
   return message.replaceAll(/\s+/g, ' ').replace(/\.$/, '').slice(0, REASON_CHARS_MAX);
+}
+
+/** Has a tape copied again wherever its pool is copied to, whether or not it was: what is damaged there heals. */
+async function repeatCopies(
+  { context, autocopy }: OperationContext,
+  { name }: { readonly name: string },
+): Promise<{ readonly name: string; readonly targets: readonly string[] }> {
+  const { catalog, clock } = context.ports;
+  const tape = await tapeOf(context, name);
+  const rules = await catalog.listCopyRules(tape.pool);
+  if (rules.length === 0) {
+    throw new CapstanError('NOT_FOUND', { kind: 'AutoCopy rule', name: `of pool ${tape.pool}` });
+  }
+  const jobs = (await catalog.listCopyJobs()).filter((job) => job.tape === name);
+  for (const { id: ruleId } of rules) {
+    const atMs = clock.nowMs();
+    await catalog.putCopyJob({
+      tape: name,
+      ruleId,
+      generation: tape.generation,
+      state: 'due',
+      attempts: 0,
+      queuedAtMs: atMs,
+      nextAttemptAtMs: atMs,
+      copiedGeneration: jobs.find((job) => job.ruleId === ruleId)?.copiedGeneration,
+      lastError: undefined,
+      bytesSent: 0,
+    });
+  }
+  if (context.settings.offline !== true) autocopy.wake();
+  return { name, targets: rules.map((rule) => rule.target.server) };
 }
 
 async function ruleOf(context: ServerContext, id: number): Promise<CopyRuleRow> {

@@ -8,6 +8,8 @@ import type { ServerContext } from './context.ts';
 
 /** Behind a tape's name: its copy while it is received, not to be mounted. */
 export const INCOMING_SUFFIX = '.INCOMING';
+/** Behind a tape's name: the same content, while what it refers to is mended. */
+export const REPAIR_SUFFIX = '.REPAIR';
 
 export class Vaults {
   readonly #context: ServerContext;
@@ -72,13 +74,14 @@ export class Vaults {
 
   /**
    * Start-up: the engine commits first, the catalog second, so after a crash an image may be ahead of
-   * its row: the row follows. Copies that were being received are given up.
+   * its row: the row follows. Copies that were being received, and repairs, are given up.
    */
   async reconcile(): Promise<void> {
     for (const [vault, engine] of this.all) {
       const images = new Map<string, ImageInfo>();
       for (const image of await engine.listImages()) {
-        if (image.name.endsWith(INCOMING_SUFFIX)) await engine.removeImage(image.name);
+        const staged = [INCOMING_SUFFIX, REPAIR_SUFFIX].some((end) => image.name.endsWith(end));
+        if (staged) await engine.removeImage(image.name);
         else images.set(image.name, image);
       }
       const rows = (await this.#context.ports.catalog.listTapes()).filter(

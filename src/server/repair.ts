@@ -1,0 +1,161 @@
+/**
+ * Healing and giving space back: a tape's damaged chunks come again from another store, the tape then
+ * refers to what is whole, and what is left of the damage goes.
+ *
+ * A chunk is named by the digest of its content, so it does not matter what it belongs to elsewhere, nor
+ * how it is stored there. A peer heals by sending the tape again: see {@link TapeReceiver}.
+ */
+import { CapstanError, isCapstanError } from '../base/errors.ts';
+import { checkName } from '../base/names.ts';
+import type { TapeRow } from '../ports/catalog.ts';
+import { DIGEST_BYTES } from '../ports/engine.ts';
+import type { CollectReport, Engine, VerifyReport } from '../ports/engine.ts';
+import { tapeOf } from './tapes.ts';
+import type { TapeServices } from './tapes.ts';
+import { REPAIR_SUFFIX, removeIfThere } from './vaults.ts';
+
+export interface RepairParameters {
+  readonly name: string;
+  /** Another vault of this server. */
+  readonly fromVault?: string | undefined;
+  /** The folder of a store that no server has open for writing, or one that has: it is only read. */
+  readonly fromStore?: string | undefined;
+}
+
+export interface RepairReport extends VerifyReport {
+  /** Of the chunks that the tape is made of: found damaged, with no other copy in its vault. */
+  readonly damagedChunkCount: number;
+  /** Of these, those that came from the source, and those that nobody had. */
+  readonly healedChunkCount: number;
+  readonly lackingChunkCount: number;
+}
+
+/**
+ * Heals a tape that is not mounted, as far as the source has what it lacks; without a source, from other
+ * copies in its own vault. The report is of the tape as it is afterwards. Rejects NOT_FOUND, IN_USE,
+ * INVALID_ARGUMENT, and STORE_CORRUPT where the tape's image cannot be read: a peer that sends the tape
+ * again heals that, too.
+ */
+export async function repairTape(
+  services: TapeServices,
+  parameters: RepairParameters,
+): Promise<RepairReport> {
+  const { context, vaults, busyTapes } = services;
+  const tape = await tapeOf(context, parameters.name);
+  refuseBusy(busyTapes, tape.name);
+  const engine = vaults.engine(tape.vault);
+  const damaged = await engine.damagedChunks([tape.name]);
+  const healedChunkCount = await withSource(services, tape, parameters, (source) =>
+    heal(engine, source, damaged),
+  );
+  const lackingChunkCount = lacking(await engine.lackingChunks(damaged));
+  if (lackingChunkCount === 0) await referAnew(services, engine, tape);
+  const report = await engine.verify({ images: [tape.name] });
+  const damagedChunkCount = damaged.length / DIGEST_BYTES;
+  return { ...report, damagedChunkCount, healedChunkCount, lackingChunkCount };
+}
+
+function refuseBusy(busyTapes: ReadonlySet<string>, name: string): void {
+  if (busyTapes.has(name)) {
+    throw new CapstanError('IN_USE', { kind: 'tape', name, by: 'it is mounted' });
+  }
+}
+
+const lacking = (flags: Uint8Array): number => flags.reduce((sum, flag) => sum + flag, 0);
+
+/** What `work` makes of the source named; 0 where none is. */
+async function withSource(
+  { context, vaults }: TapeServices,
+  tape: TapeRow,
+  { fromVault, fromStore }: RepairParameters,
+  work: (source: Engine) => Promise<number>,
+): Promise<number> {
+  if (fromVault !== undefined && fromStore !== undefined) {
+    const reason = 'one source at a time: a vault or a store';
+    throw new CapstanError('INVALID_ARGUMENT', { what: `The repair of ${tape.name}`, reason });
+  }
+  if (fromVault !== undefined) {
+    if (checkName('vault', fromVault) !== tape.vault) return work(vaults.engine(fromVault));
+    const reason = 'the tape lies in it';
+    throw new CapstanError('INVALID_ARGUMENT', { what: `The source ${fromVault}`, reason });
+  }
+  if (fromStore === undefined) return 0;
+  const row = { name: 'SOURCE', path: fromStore, createdAtMs: context.ports.clock.nowMs() };
+  const source = await context.ports.openEngine(row, 'read');
+  try {
+    return await work(source);
+  } finally {
+    await source.close();
+  }
+}
+
+/** Takes from `source` what it has of the chunks, one by one: it may be damaged itself. */
+async function heal(engine: Engine, source: Engine, digests: Uint8Array): Promise<number> {
+  let healed = 0;
+  for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
+    const digest = digests.subarray(at, at + DIGEST_BYTES);
+    if (lacking(await source.lackingChunks(digest)) > 0) continue;
+    try {
+      // What comes is digested here: if it were another chunk, this one would go on lacking.
+      await engine.addEncodedChunks(await source.readEncodedChunks(digest));
+    } catch (error) {
+      if (!isCapstanError(error, 'STORE_CORRUPT')) throw error;
+      continue;
+    }
+    healed += 1;
+  }
+  if (healed > 0) await engine.sync();
+  return healed;
+}
+
+/** Has the image refer to the whole copies of its chunks, and then gives up what is damaged. */
+async function referAnew(
+  { context, busyTapes }: TapeServices,
+  engine: Engine,
+  tape: TapeRow,
+): Promise<void> {
+  const { name, generation } = tape;
+  const staged = `${name}${REPAIR_SUFFIX}`;
+  try {
+    await engine.stageImage(staged, await engine.exportManifest(name), { generation });
+    await engine.sync();
+    await context.decisions.run(async () => {
+      // A host may have had it meanwhile.
+      refuseBusy(busyTapes, name);
+      if ((await tapeOf(context, name)).generation !== generation) {
+        throw new CapstanError('IN_USE', { kind: 'tape', name, by: 'it was written meanwhile' });
+      }
+      await engine.publishImage(staged, name);
+    });
+  } catch (error) {
+    await removeIfThere(engine, staged);
+    throw error;
+  }
+  await giveUpDamage(engine);
+}
+
+/** Moves what is whole away from where damage lies that nobody needs any more. */
+export async function giveUpDamage(engine: Engine): Promise<void> {
+  try {
+    await engine.collect({ liveShareMin: 0 });
+  } catch (error) {
+    // Another image of the vault cannot be read: then nothing is given up, and verify says why.
+    if (!isCapstanError(error, 'STORE_CORRUPT')) throw error;
+  }
+}
+
+export interface CollectParameters {
+  readonly name: string;
+  /** A pack of which less is still needed is given up. */
+  readonly liveShare?: number | undefined;
+}
+
+/** Gives space of a vault back that nothing refers to any more. */
+export async function collectVault(
+  { vaults }: TapeServices,
+  { name, liveShare }: CollectParameters,
+): Promise<CollectReport & { readonly name: string }> {
+  const engine = vaults.engine(checkName('vault', name));
+  const options = liveShare === undefined ? {} : { liveShareMin: liveShare };
+  return { name, ...(await engine.collect(options)) };
+}
