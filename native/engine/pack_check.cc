@@ -310,11 +310,14 @@ Result<PackStore::Collected> PackStore::CollectPacks(const std::vector<bool>& ma
 Status PackStore::CollectPack(uint32_t number, const PackTable& table,
                               const std::vector<bool>& marks, Collected& collected) {
   std::vector<const PackTable::Region*> live;
+  // Some lies in the last pack, and perhaps in memory only: an earlier collection could not make it durable.
+  bool moved = false;
   {
     const std::lock_guard guard(mutex_);
     TRY(CheckFailed());
     for (const PackTable::Region& region : table.regions()) {
       RegionPlace* const place = regions_.Find(region.id);
+      moved = moved || (place != nullptr && place->pack == tail_number_);
       if (place == nullptr || place->pack != number) continue;
       if (IsLive(region, number, marks)) {
         live.push_back(&region);
@@ -345,7 +348,7 @@ Status PackStore::CollectPack(uint32_t number, const PackTable& table,
     TRY(AppendEncoded(encoded));
     collected.bytes_copied += encoded.bytes.size();
   }
-  if (!live.empty())
+  if (moved || !live.empty())
     if (const auto synced = SyncTail(); !synced.ok()) return synced.error();
   std::shared_ptr<File> file;
   {
