@@ -411,7 +411,7 @@ function repairFailure(result: unknown): string | undefined {
   const { lackingChunkCount } = result as { readonly lackingChunkCount?: number };
   if (lackingChunkCount === undefined || lackingChunkCount === 0) return verifyFailure(result);
   const count = `${lackingChunkCount} ${lackingChunkCount === 1 ? 'chunk is' : 'chunks are'}`;
-  return `${count} still damaged: the source has no good copy of them either.`;
+  return `${count} still damaged: no good copy of them was found.`;
 }
 
 interface EventsOptions extends HomeOptions {

@@ -287,7 +287,7 @@ async function repeatCopies(
   const tape = await tapeOf(context, name);
   const rules = await catalog.listCopyRules(tape.pool);
   if (rules.length === 0) {
-    throw new CapstanError('NOT_FOUND', { kind: 'AutoCopy rule', name: `of pool ${tape.pool}` });
+    throw new CapstanError('NOT_FOUND', { kind: 'pool with an AutoCopy rule', name: tape.pool });
   }
   const jobs = (await catalog.listCopyJobs()).filter((job) => job.tape === name);
   for (const { id: ruleId } of rules) {

@@ -81,7 +81,10 @@ async function withSource(
   }
   if (fromStore === undefined) return 0;
   const row = { name: 'SOURCE', path: fromStore, createdAtMs: context.ports.clock.nowMs() };
-  const source = await context.ports.openEngine(row, 'read');
+  const source = await context.ports.openEngine(row, 'read').catch((error: unknown) => {
+    if (!isCapstanError(error, 'NOT_FOUND')) throw error;
+    throw new CapstanError('NOT_FOUND', { kind: 'store', name: fromStore }, { cause: error });
+  });
   try {
     return await work(source);
   } finally {
