@@ -97,7 +97,11 @@ ChunkRef PackTable::FindDigest(const Digest& digest) {
   const auto found = digests_.find(key(digest));
   if (found == digests_.end()) return kNoChunk;
   const Region* const region = Find(RegionOf(found->second));
-  return ChunksOf(*region)[PlaceOf(found->second)].digest == digest ? found->second : kNoChunk;
+  // A table that a fault wrote may name a region twice.
+  const auto chunks = ChunksOf(*region);
+  const bool same = PlaceOf(found->second) < chunks.size() &&
+                    chunks[PlaceOf(found->second)].digest == digest;
+  return same ? found->second : kNoChunk;
 }
 
 size_t PackTable::memory_bytes() const {
