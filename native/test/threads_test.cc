@@ -328,6 +328,18 @@ TEST("threads", "a store closed in the midst of its work leaves the next one alo
   }
 }
 
+TEST("pack table", "a table that names one region twice is searched within its bounds") {
+  RegionHeader header{};
+  header.id = 1;
+  header.chunk_count = 2;
+  PackTable table;
+  table.Add(header, 4096, {{{Digest{1}, 10}, {Digest{2}, 10}}, {}});
+  header.chunk_count = 1;
+  table.Add(header, 8192, {{{Digest{3}, 10}}, {}});
+  CHECK(table.FindDigest(Digest{2}) == kNoChunk);
+  CHECK(table.FindDigest(Digest{3}) == RefOf(1, 0));
+}
+
 TEST("threads", "reading ahead goes on while store and image are closed and destroyed") {
   SimulatedDisk disk(5, CrashProfile::kAny);
   {

@@ -78,7 +78,8 @@ void Use(PackTable& table) {
   for (const PackTable::Region& region : table.regions()) {
     for (const ChunkEntry& chunk : table.ChunksOf(region)) {
       sum += chunk.length;
-      FUZZ_CHECK(table.FindDigest(chunk.digest) != 0);
+      const ChunkRef ref = table.FindDigest(chunk.digest);
+      FUZZ_CHECK(ref == kNoChunk || table.Find(RegionOf(ref)) != nullptr);
     }
     for (const BaseRun& run : table.BasesOf(region)) sum += run.region;
     FUZZ_CHECK(table.Find(region.id) != nullptr);

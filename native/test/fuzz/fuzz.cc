@@ -22,7 +22,7 @@ void Put(std::span<uint8_t> bytes, size_t offset, uint32_t value) {
 void PutU32(Bytes& bytes, size_t offset, uint32_t value) { Put(bytes, offset, value); }
 
 Bytes Edit(Bytes bytes, Reader& script) {
-  while (script.left() > 0) {
+  while (script.left() > 0 && !script.failed()) {
     const uint8_t kind = script.U8();
     const size_t at = bytes.empty() ? 0 : script.U32() % (bytes.size() + 1);
     switch (kind % 6) {
@@ -125,10 +125,13 @@ const Target* Chosen() {
       if (list) std::printf("%s\n", target.name);
       if (wanted != nullptr && std::strcmp(wanted, target.name) == 0) chosen = &target;
     }
-  if (list) std::exit(0);
+  if (list) {
+    std::fflush(stdout);
+    std::_Exit(0);
+  }
   if (chosen == nullptr) {
     std::fprintf(stderr, "FUZZ_TARGET names no target; FUZZ_LIST=1 lists them\n");
-    std::exit(2);
+    std::_Exit(2);
   }
   return chosen;
 }
@@ -136,8 +139,16 @@ const Target* Chosen() {
 }  // namespace
 }  // namespace capstan::fuzz
 
+namespace {
+const capstan::fuzz::Target* target = nullptr;
+}
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  target = capstan::fuzz::Chosen();
+  return 0;
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const capstan::fuzz::Target* const target = capstan::fuzz::Chosen();
   target->run({data, size});
   return 0;
 }

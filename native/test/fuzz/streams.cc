@@ -16,7 +16,7 @@ constexpr uint32_t kJoinedBytesMax = 1u << 20;
 void Split(View input) {
   Reader script(input);
   Framer framer;
-  while (script.left() > 0) {
+  while (script.left() > 0 && !script.failed()) {
     const uint8_t kind = script.U8();
     Bytes record;
     if (kind % 8 == 0) {
@@ -68,7 +68,7 @@ void Program(View input) {
 void Cut(View input) {
   Reader script(input);
   Bytes bytes;
-  while (script.left() > 0 && bytes.size() < (1u << 20)) {
+  while (script.left() > 0 && !script.failed() && bytes.size() < (1u << 20)) {
     const uint8_t kind = script.U8();
     const size_t size = kind * size_t{1024} + script.U8();
     Bytes more = kind % 3 == 0 ? Bytes(size, script.U8()) : Content(size, script.U8());
