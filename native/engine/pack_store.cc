@@ -321,6 +321,14 @@ void PackStore::Submit(std::vector<Draft>& closing) {
 Result<PackStore::Prefix> PackStore::BasePrefix(const std::vector<BaseRun>& bases) {
   Prefix prefix;
   for (const BaseRun& run : bases) {
+    {
+      // A delta against a delta, or against itself, was never written: who follows it could wait for ever.
+      const std::lock_guard guard(mutex_);
+      const RegionPlace* const place = regions_.Find(run.region);
+      if (place != nullptr && (place->flags & RegionPlace::kDelta) != 0)
+        return Error{ErrorCode::kCorrupt, "",
+                     "a region's base is itself compressed against others"};
+    }
     TRY_ASSIGN(auto content, Content(run.region, 1));
     if (run.count == 0 || run.first + size_t{run.count} > content->ends.size())
       return Error{ErrorCode::kCorrupt, "packs", "what a region was compressed against is shorter"};
@@ -636,7 +644,8 @@ Result<PackStore::RawRegion> PackStore::ReadRaw(uint32_t region) {
   const uint64_t start = place.offset / kDirectAlignment * kDirectAlignment;
   const uint64_t end = (place.offset + uint64_t{place.total_bytes} + kDirectAlignment - 1) /
                        kDirectAlignment * kDirectAlignment;
-  RawRegion raw{AlignedBuffer(end - start), {}, place.pack, place.offset};
+  RawRegion raw{AlignedBuffer(end - start), {}, place.pack, place.offset,
+                (place.flags & RegionPlace::kDelta) != 0};
   TRY(file->ReadAt(start, raw.buffer.span()));
   raw.bytes = raw.buffer.span().subspan(place.offset - start, place.total_bytes);
   return raw;
@@ -677,10 +686,12 @@ Result<std::shared_ptr<const RegionContent>> PackStore::Decode(uint32_t region, 
   for (int attempt = 0;; ++attempt) {
     TRY_ASSIGN(RawRegion raw, ReadRaw(region));
     const auto header = ParseRegionHeader(raw.bytes);
-    auto content = header && header->id != region
-                       ? Result<std::shared_ptr<const RegionContent>>(
-                             Error{ErrorCode::kCorrupt, "", "another region lies here"})
-                       : Unpack(raw.bytes, depth);
+    Result<std::shared_ptr<const RegionContent>> content =
+        Error{ErrorCode::kCorrupt, "", "another region lies here"};
+    if (header && header->id == region && (header->codec == Codec::kDelta) != raw.delta)
+      content = Error{ErrorCode::kCorrupt, "", "the table says otherwise of the region's codec"};
+    else if (!header || header->id == region)
+      content = Unpack(raw.bytes, depth);
     // An error with a place is another region's: the base's.
     const bool own = !content.ok() && content.error().code == ErrorCode::kCorrupt &&
                      content.error().place.empty();

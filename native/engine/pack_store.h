@@ -169,6 +169,8 @@ class PackStore {
     std::span<uint8_t> bytes;
     uint32_t pack;
     uint32_t offset;
+    // As the region map has it.
+    bool delta;
   };
 
   PackStore(Disk& disk, Options options, Sealing* sealing);
