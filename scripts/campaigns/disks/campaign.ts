@@ -19,17 +19,25 @@ export interface DisksOptions {
   /** An empty folder on a disk with 1 GB of room. */
   readonly folder: string;
   readonly seed: number;
-  /** Of either sort, for each kind of store and each file system; all where none is given. */
+  /** Points, for each kind of store and each file system; all where none is given. */
   readonly pointsMax?: number;
   /** For each file system. */
   readonly cutsMax: number;
   readonly lyingCutsMax: number;
-  readonly mayGoOn: () => boolean;
+  /** By performance.now(): what is begun before is ended. */
+  readonly endMs: number;
+}
+
+/** Until when the next of `left` equal parts may go on. */
+function untilShareOf(endMs: number, left: number): () => boolean {
+  const now = performance.now();
+  const shareEndMs = now + (endMs - now) / left;
+  return () => performance.now() < shareEndMs;
 }
 
 /** Kills and errors at system calls, past the page cache and through it. */
 export async function systemCallsPart(options: DisksOptions): Promise<PartReport> {
-  const { folder, seed, pointsMax, mayGoOn } = options;
+  const { folder, seed, pointsMax, endMs } = options;
   const report = new PartReport('system calls');
   const lacking = await whyNoStrace();
   if (lacking !== undefined) {
@@ -37,10 +45,13 @@ export async function systemCallsPart(options: DisksOptions): Promise<PartReport
     return report;
   }
   const random = new SimulatedRandom(seed);
+  let left = 2 * STORE_KINDS.length;
   const sweep = async (where: string) => {
     const direct = await takesDirect(where);
     for (const kind of STORE_KINDS) {
       const limit = pointsMax === undefined ? {} : { pointsMax };
+      const mayGoOn = untilShareOf(endMs, left);
+      left -= 1;
       await sweepSystemCalls({ folder: where, kind, random, report, mayGoOn, ...limit });
       report.count(direct ? 'sweeps past the page cache' : 'sweeps through the page cache');
     }
@@ -53,7 +64,10 @@ export async function systemCallsPart(options: DisksOptions): Promise<PartReport
     } finally {
       await memory.unmount();
     }
-  } else report.skip('a file system that refuses O_DIRECT', why);
+  } else {
+    report.skip('a file system that refuses O_DIRECT', why);
+    left -= STORE_KINDS.length;
+  }
   const disk = join(folder, 'disk');
   await mkdir(disk, { recursive: true });
   if (!(await takesDirect(disk))) report.skip('O_DIRECT', `${disk} refuses it`);
@@ -63,10 +77,10 @@ export async function systemCallsPart(options: DisksOptions): Promise<PartReport
 
 /** Power cuts, with syncs as they are and with ones that lie. */
 export async function powerPart(options: DisksOptions): Promise<PartReport> {
-  const { folder, seed, cutsMax, lyingCutsMax, mayGoOn } = options;
+  const { folder, seed, cutsMax, lyingCutsMax, endMs } = options;
   const report = new PartReport('power cuts');
   const random = new SimulatedRandom(seed);
-  for (const fileSystem of FILE_SYSTEMS) {
+  for (const [index, fileSystem] of FILE_SYSTEMS.entries()) {
     const lacking = await whyNoLoop(folder, fileSystem);
     if (lacking !== undefined) {
       report.skip(`power cuts on ${fileSystem}`, lacking);
@@ -75,6 +89,7 @@ export async function powerPart(options: DisksOptions): Promise<PartReport> {
     const how = { folder, fileSystem, random, report };
     const noSync = await buildNoSync(folder);
     await cutPower({ ...how, cutsMax: lyingCutsMax, noSync, mayGoOn: () => true });
+    const mayGoOn = untilShareOf(endMs, FILE_SYSTEMS.length - index);
     await cutPower({ ...how, cutsMax, mayGoOn });
   }
   return report;

@@ -81,17 +81,20 @@ function callCounts(trace: string, folder: string): Map<string, number> {
   return most;
 }
 
-function pointsOf(counts: ReadonlyMap<string, number>, kills: boolean): CallPoint[] {
+function isKill({ fault }: CallPoint): boolean {
+  return fault === 'SIGKILL';
+}
+
+function pointsOf(counts: ReadonlyMap<string, number>): CallPoint[] {
   const points: CallPoint[] = [];
   for (const [place, count] of counts) {
     const [file = '', name] = place.split(' ');
     const call = SYSTEM_CALLS.find((each) => each === name);
     if (call === undefined || file === '') continue;
     for (const fault of FAULTS[call]) {
-      if ((fault === 'SIGKILL') !== kills) continue;
       for (let n = 1; n <= count; n += 1) {
         points.push({ file, call, fault, n, persistent: false });
-        if (!kills) points.push({ file, call, fault, n, persistent: true });
+        if (fault !== 'SIGKILL') points.push({ file, call, fault, n, persistent: true });
       }
     }
   }
@@ -109,7 +112,7 @@ export interface SystemCallOptions {
   readonly kind: StoreKind;
   readonly random: SimulatedRandom;
   readonly report: PartReport;
-  /** Points of either sort at most; all where none is given. */
+  /** Points at most, kills and errors by turns; all where none is given. */
   readonly pointsMax?: number;
   readonly mayGoOn: () => boolean;
 }
@@ -130,23 +133,30 @@ class SystemCallSweep {
   async run(): Promise<void> {
     const { random, pointsMax, mayGoOn, report, kind, folder } = this.#options;
     const counts = await this.#calmRun();
-    for (const kills of [true, false]) {
-      const points = shuffled(pointsOf(counts, kills), random);
-      const hitBefore = report.counted(kills ? KILLS : TYPED_ERRORS);
-      let tried = 0;
-      for (const point of points.slice(0, pointsMax)) {
-        if (!mayGoOn()) break;
-        tried += 1;
-        await this.#try(point);
-      }
-      const sort = kills ? 'kill points' : 'error points';
-      // Threads do not share their calls out in the same way each time, so some points are missed.
-      const hit = report.counted(kills ? KILLS : TYPED_ERRORS) - hitBefore;
-      if (hit < tried * HIT_SHARE_MIN) report.fail(`only ${hit} of ${tried} ${sort} were reached`);
-      report.count(`${sort} tried`, tried);
-      if (tried < points.length) {
-        report.skip(`${kind} in ${folder}`, `${points.length - tried} of ${points.length} ${sort}`);
-      }
+    const hitBefore = report.counted(KILLS) + report.counted(TYPED_ERRORS);
+    const points = pointsOf(counts);
+    // As many of either sort to begin with: there are several errors to a kill.
+    const kills = shuffled(points.filter(isKill), random);
+    const errors = shuffled(
+      points.filter((point) => !isKill(point)),
+      random,
+    );
+    const order = points.flatMap((_, index) => [
+      ...kills.slice(index, index + 1),
+      ...errors.slice(index, index + 1),
+    ]);
+    let tried = 0;
+    for (const point of order.slice(0, pointsMax)) {
+      if (!mayGoOn()) break;
+      tried += 1;
+      report.count(isKill(point) ? 'kill points' : 'error points');
+      await this.#try(point);
+    }
+    // Threads do not share their calls out in the same way each time, so some points are missed.
+    const hit = report.counted(KILLS) + report.counted(TYPED_ERRORS) - hitBefore;
+    if (hit < tried * HIT_SHARE_MIN) report.fail(`only ${hit} of ${tried} points were reached`);
+    if (tried < order.length) {
+      report.skip(`${kind} in ${folder}`, `${order.length - tried} of ${order.length} points`);
     }
   }
 
