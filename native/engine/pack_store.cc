@@ -484,7 +484,9 @@ Status PackStore::StartPack(uint32_t number) {
   };
   if (const Status begun = begin(); !begun.ok()) {
     // Without this the name would stay taken; if it fails too, the next opening mends the empty pack.
-    if (!disk_.Remove(path).ok()) return Fail(begun.error());
+    const bool removed = disk_.Remove(path).ok();
+    // A disk that fails to sync is not to be asked again: the next sync may say that it is well, and lie.
+    if (!removed || begun.error().code != ErrorCode::kNoSpace) return Fail(begun.error());
     return begun.error();
   }
   const std::shared_ptr<File> file(std::move(opened));

@@ -56,6 +56,27 @@ TEST("crash", "bits that turn over, stale and misdirected transfers are noticed"
   Conclude("damage", tally);
 }
 
+TEST("crash", "the workloads do what their names say") {
+  struct Effects {
+    PackStore::Collected collected;
+    PackStatistics packs;
+    size_t refusals;
+  };
+  const auto effects_of = [](const std::string& name) {
+    SimulatedDisk disk(1, CrashProfile::kOrdered);
+    Run run(disk, WorkloadNamed(name), AfterError::kGoOn);
+    run.Work();
+    return Effects{run.collected(), Must(run.Statistics()).packs, run.errors().size()};
+  };
+  const Effects collection = effects_of("garbage collection");
+  CHECK(collection.collected.packs_removed > 1 && collection.collected.bytes_copied > 0);
+  const Effects delta = effects_of("delta bases");
+  CHECK(delta.packs.stored_bytes < delta.packs.unique_bytes * 2 / 3, delta.packs.stored_bytes);
+  CHECK(effects_of("pack roll-over").packs.pack_count > 3);
+  CHECK(effects_of("nearly full disk").refusals > 1);
+  CHECK(effects_of("write").refusals == 0);
+}
+
 TEST("crash", "the same seed crashes to the same state") {
   uint64_t hashes[2];
   for (uint64_t& hash : hashes) {

@@ -25,7 +25,7 @@ bool Run::IsPermitted(const Known& known, const ImageState& state) const {
   if (!distrust_ || disk_.fault_count() == 0) return false;
   for (const ImageState& earlier : known.earlier)
     if (SameState(state, earlier)) return true;
-  return false;
+  return IsOfAnother(state);
 }
 
 bool Run::IsOfAnother(const ImageState& state) const {

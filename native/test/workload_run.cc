@@ -325,9 +325,12 @@ Status Run::Do(const Step& step, uint64_t seed) {
       TRY(store_->RemoveImage(name));
       Acknowledge(name, std::nullopt);
       return Ok();
-    case Step::Kind::kCollect:
-      TRY(store_->Collect(0.95, 100));
+    case Step::Kind::kCollect: {
+      TRY_ASSIGN(const PackStore::Collected collected, store_->Collect(0.95, 100));
+      collected_.packs_removed += collected.packs_removed;
+      collected_.bytes_copied += collected.bytes_copied;
       return Ok();
+    }
     case Step::Kind::kImport:
       return Import(step, seed);
     case Step::Kind::kReopen:

@@ -52,6 +52,9 @@ class Run {
   void Work();
   // Codes of the calls that failed, in order.
   const std::vector<ErrorCode>& errors() const { return errors_; }
+  // Of all collections.
+  const PackStore::Collected& collected() const { return collected_; }
+  Result<StoreStatistics> Statistics() { return store_->Statistics(); }
   bool crashed() const { return !errors_.empty() && errors_.back() == ErrorCode::kCrashed; }
 
   // All images and the store are closed in good order.
@@ -109,6 +112,7 @@ class Run {
   std::map<std::string, Known> known_;
   std::vector<ErrorCode> errors_;
   uint64_t generation_ = 0;
+  PackStore::Collected collected_;
 };
 
 }  // namespace capstan::test
