@@ -1,9 +1,10 @@
 /**
  * What a worker said before it ended, and what of it must be found.
  *
- * A line each, written at once: `try ACTION` before a call, `ack ACTION` after it resolved; ACTION is
- * `sync TAPE GENERATION DIGEST`, `remove TAPE` or `store`. A tape that was made or published counts as
- * synced. What was acknowledged must be there, or what was tried since; nothing else.
+ * A line each, written at once: `try ACTION` before a call, `ack ACTION TIME` after it resolved; ACTION is
+ * `sync TAPE GENERATION DIGEST`, `remove TAPE` or `store`, TIME nanoseconds of the monotonic clock. A tape
+ * that was made or published counts as synced. What was acknowledged must be there, or what was tried
+ * since; nothing else.
  */
 
 /** A state that a tape may be found in: its generation and digest, or that it is not there. */
@@ -52,12 +53,23 @@ export class Journal {
     return { allowed: [...this.#allowed], storeMade, acknowledgedCount };
   }
 
-  /** Takes all that a worker printed; a last line that was cut off counts for nothing. */
-  add(output: string): void {
+  /**
+   * Takes all that a worker printed; a last line that was cut off counts for nothing. What was
+   * acknowledged from `cutAtNs` on is no more than tried; the count of these.
+   */
+  add(output: string, cutAtNs?: bigint): number {
+    let lateCount = 0;
     for (const line of output.split('\n').slice(0, -1)) {
-      const [word, action, tape = '', generation = '', digest = ''] = line.split(' ');
+      const words = line.split(' ');
+      const [word, action, tape = '', generation = '', digest = ''] = words;
       if (word !== 'try' && word !== 'ack') continue;
-      if (word === 'ack') this.#acknowledgedCount += 1;
+      if (word === 'ack') {
+        if (cutAtNs !== undefined && BigInt(words.at(-1) ?? '') >= cutAtNs) {
+          lateCount += 1;
+          continue;
+        }
+        this.#acknowledgedCount += 1;
+      }
       if (action === 'store') {
         this.#storeMade ||= word === 'ack';
         continue;
@@ -65,6 +77,7 @@ export class Journal {
       const state: Finding = action === 'remove' ? 'absent' : `${Number(generation)} ${digest}`;
       this.#allowed.set(tape, word === 'ack' ? [state] : [...this.allowed(tape), state]);
     }
+    return lateCount;
   }
 
   /** From here on the tape must stay as it was found. */

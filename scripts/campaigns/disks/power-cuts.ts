@@ -67,7 +67,7 @@ function textOf(fileSystem: LoopFileSystem, cut: Cut): string {
   return `${fileSystem}, ${kind}, stock ${stockSeed}, life ${life}, ${how} after ${afterMs} ms`;
 }
 
-async function cutOnce(mount: Mount, cut: Cut, journal: Journal, noSync?: string): Promise<void> {
+async function cutOnce(mount: Mount, cut: Cut, journal: Journal, noSync?: string): Promise<number> {
   const { store: folder, kind, stockSeed, life } = cut;
   const environment = noSync === undefined ? {} : { LD_PRELOAD: noSync };
   const work = { folder, kind, stockSeed, life, rounds: ROUNDS, environment };
@@ -78,12 +78,13 @@ async function cutOnce(mount: Mount, cut: Cut, journal: Journal, noSync?: string
     if (await Promise.race([isOver, sleep(START_POLL_MS)])) break;
   }
   await sleep(cut.afterMs);
-  await mount.shutDown(cut.how);
+  const cutAtNs = await mount.shutDown(cut.how);
   const { how, output: said, words } = await end;
   await mount.unmount();
   await mount.mount();
-  journal.add(said);
+  const lateCount = journal.add(said, cutAtNs);
   if (how !== 'rejected') throw new Error(`the worker ended ${how} without power: ${words}`);
+  return lateCount;
 }
 
 /** With syncs that lie, it is a failure that none is found. */
@@ -122,7 +123,8 @@ export async function cutPower(options: PowerCutOptions): Promise<void> {
         const how = SHUTDOWNS[random.below(SHUTDOWNS.length)] ?? 'no-log-flush';
         const cut = { store, kind, stockSeed, life, afterMs, how };
         try {
-          await cutOnce(mount, cut, journal, noSync);
+          const lateCount = await cutOnce(mount, cut, journal, noSync);
+          report.count('acknowledged while the power failed', lateCount);
           journal = await check(store, kind, journal);
         } catch (error) {
           failure = String(error);

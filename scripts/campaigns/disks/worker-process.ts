@@ -56,7 +56,8 @@ export function startWorker(run: WorkerRun): {
     }
     if (signal === 'SIGKILL') return ended('killed');
     if (exitCode === EXIT_REJECTED) return ended('rejected');
-    return ended(exitCode === 0 && stdout.endsWith('done\n') ? 'done' : 'broken');
+    if (exitCode === 0 && stdout.endsWith('done\n')) return ended('done');
+    return ended('broken', `${signal ?? `exit status ${exitCode}`}: ${last}`);
   };
   return { end: Promise.resolve(worker).then(endOf), output: () => output };
 }

@@ -73,7 +73,7 @@ class Worker {
   async #acknowledged(action: string, call: () => Promise<void>): Promise<void> {
     say(`try ${action}`);
     await unlessFull(call);
-    say(`ack ${action}`);
+    say(`ack ${action} ${process.hrtime.bigint()}`);
   }
 
   async #adopt(name: string, partitions: TapeRecord[][], at: number): Promise<Tape> {
@@ -213,7 +213,7 @@ if (kind === undefined) throw new Error(`No kind of store is named ${kindName}.`
 try {
   say('try store');
   const engine = await openEngine(folder, openOptions(kind, 'create'));
-  say('ack store');
+  say(`ack store ${process.hrtime.bigint()}`);
   const worker = new Worker(engine, Number(stockSeed), Number(life));
   await worker.firstRound();
   for (let round = 1; round < Number(rounds); round += 1) await worker.drawnRound();
