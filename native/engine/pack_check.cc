@@ -46,8 +46,12 @@ Status PackStore::VerifyPacks(std::vector<Damage>& damages, std::atomic<uint64_t
     numbers = packs_;
     damages.insert(damages.end(), damages_.begin(), damages_.end());
   }
-  for (const uint32_t number : numbers)
+  for (const uint32_t number : numbers) {
+    const size_t before = damages.size();
     TRY(VerifyPack(number, number == unsealed ? unsealed_end : 0, damages, done, chunk_count));
+    const std::lock_guard guard(mutex_);
+    if (damages.size() > before) rotten_packs_.insert(number);
+  }
   return Ok();
 }
 
@@ -222,12 +226,15 @@ bool PackStore::IsLive(const PackTable::Region& region, uint32_t pack,
   const RegionPlace* const place = regions_.Find(region.id);
   if (place == nullptr || place->pack != pack) return false;
   if (region.id < marks.size() && marks[region.id]) return true;
+  // Where it is damaged it serves no transfer either.
+  if (place->damaged()) return false;
   return place->touched == collection_ || place->wanted == collection_ ||
          place->wanted == static_cast<uint8_t>(collection_ - 1);
 }
 
 bool PackStore::HasDamage(uint32_t pack) const {
-  return std::any_of(damages_.begin(), damages_.end(),
+  return rotten_packs_.contains(pack) ||
+         std::any_of(damages_.begin(), damages_.end(),
                      [&](const Damage& damage) { return LiesIn(damage, pack); });
 }
 
@@ -370,6 +377,7 @@ Status PackStore::CollectPack(uint32_t number, const PackTable& table,
   stored_bytes_ -= std::min(stored_bytes_, size);
   std::erase_if(tables_, [&](const auto& entry) { return entry.first == number; });
   rebuilt_.erase(number);
+  rotten_packs_.erase(number);
   std::erase_if(damages_, [&](const Damage& damage) { return LiesIn(damage, number); });
   ++collected.packs_removed;
   collected.bytes_freed += size;

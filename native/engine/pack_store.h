@@ -283,6 +283,8 @@ class PackStore {
   // Of all packs but the one that is written to.
   uint64_t stored_bytes_ = 0;
   std::vector<Damage> damages_;
+  // In which a verification has found damage since.
+  std::set<uint32_t> rotten_packs_;
   // Of the pack that is being loaded.
   std::vector<ChunkIndex::Entry> loading_;
   // Region and one that it was compressed against: checked once all packs are known.

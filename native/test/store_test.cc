@@ -369,6 +369,31 @@ TEST("store", "a store with the same data heals exactly what is damaged") {
   CHECK(Must(store->Verify({})).damages.empty());
 }
 
+TEST("store", "damage that nobody needs is named until a collection has moved what is whole away") {
+  for (const bool padding : {true, false}) {
+    SimulatedDisk disk(1, CrashProfile::kOrdered);
+    auto store = OpenStore(disk);
+    const Records records = Noise(7);
+    Write(*store, "B", Noise(8, 3));
+    Write(*store, "A", records);
+    if (padding) {
+      // A sync filled the last page up.
+      const std::string path = std::string(kPath) + "/" + PackName(1);
+      CHECK(disk.Rot(path, kPackHeaderBytes + 5 * kDirectAlignment - 1, 3));
+    } else {
+      Rot(disk, 1, 0, {});
+      Must(store->RemoveImage("B"));
+    }
+    CHECK(Must(store->Verify({})).damages.size() == 1);
+    CHECK(Must(store->DamagedChunks({"A"})).empty());
+    CHECK(Must(store->Collect(0, UINT32_MAX)).packs_removed == 1);
+    CHECK(Must(store->Verify({})).damages.empty());
+    CheckWhole(*store, "A", records);
+    if (padding) CheckWhole(*store, "B", Noise(8, 3));
+    CHECK(Must(store->Collect(0, UINT32_MAX)).packs_removed == 0);
+  }
+}
+
 TEST("store", "a delta whose base is damaged is damaged, and healed, too") {
   SimulatedDisk disk(1, CrashProfile::kOrdered);
   auto store = OpenStore(disk);
