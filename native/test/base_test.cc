@@ -154,8 +154,8 @@ TEST("codec", "what was compressed comes back, never longer than it was") {
     Bytes content = random.Noise(size);
     if (i % 3 == 1) std::fill(content.begin() + static_cast<ptrdiff_t>(size / 2), content.end(), 7);
     if (i % 3 == 2) std::fill(content.begin(), content.end(), 9);
-    Bytes stored;
-    const Codec codec = Compress(content, stored);
+    RawBytes stored;
+    const Codec codec = Compress(content, i % 2 == 0 ? Effort::kUsual : Effort::kLittle, stored);
     CHECK(stored.size() <= content.size());
     Bytes back(size);
     CHECK(Decompress(codec, stored, {}, back).ok());
@@ -170,7 +170,7 @@ TEST("codec", "a changed copy compressed against the original takes little, and 
   const Bytes original = random.Noise(300000);
   Bytes changed = original;
   for (int i = 0; i < 20; ++i) changed[random.Below(changed.size())] ^= 0x55;
-  Bytes stored;
+  RawBytes stored;
   CHECK(CompressAgainst(original, changed, stored));
   CHECK(stored.size() < 3000);
   Bytes back(changed.size());
@@ -179,7 +179,7 @@ TEST("codec", "a changed copy compressed against the original takes little, and 
   Bytes other = original;
   other[150000] ^= 1;
   CHECK(!Decompress(Codec::kDelta, stored, other, back).ok() || back != changed);
-  Bytes none;
+  RawBytes none;
   CHECK(!CompressAgainst(random.Noise(1000), random.Noise(50000), none));
   CHECK(none.empty());
 }
@@ -188,10 +188,10 @@ TEST("codec", "damaged input decompresses to an error or to the length it says")
   Random random(13);
   Bytes content(50000);
   for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<uint8_t>(i / 100);
-  Bytes stored;
-  CHECK(Compress(content, stored) == Codec::kZstd);
+  RawBytes stored;
+  CHECK(Compress(content, Effort::kUsual, stored) == Codec::kZstd);
   for (int i = 0; i < 3000; ++i) {
-    Bytes damaged = stored;
+    RawBytes damaged = stored;
     damaged[random.Below(damaged.size())] = static_cast<uint8_t>(random.Next());
     if (i % 2 == 0) damaged.resize(random.Below(damaged.size()));
     Bytes back(content.size());
