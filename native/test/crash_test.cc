@@ -10,7 +10,7 @@ namespace {
 constexpr CrashProfile kProfiles[] = {CrashProfile::kOrdered, CrashProfile::kExt4,
                                       CrashProfile::kAny};
 constexpr const char* kProfileNames[] = {"ordered", "ext4", "any"};
-constexpr Density kPart{6, 1};
+constexpr Density kPart{4, 1};
 constexpr Density kWhole{UINT64_MAX, 4};
 constexpr Density kWholeOfFaults{UINT64_MAX, 2};
 constexpr Density kRotPart{40, 1};
@@ -38,8 +38,11 @@ TEST("crash", "a power cut or a kill at any operation of ten workloads loses not
 
 TEST("crash", "an operation that fails loses nothing acknowledged, and says why") {
   Tally tally;
+  size_t i = 0;
+  // Every other pair: each plan meets five workloads, each workload five or six plans.
   for (const Workload& workload : Workloads())
-    for (const FaultPlan& plan : FaultPlans()) tally.Add(FaultSweep(workload, plan, {2, 1}));
+    for (const FaultPlan& plan : FaultPlans())
+      if (i++ % 2 == 0) tally.Add(FaultSweep(workload, plan, {2, 1}));
   Conclude("faults", tally);
 }
 
