@@ -34,11 +34,11 @@ struct Watermark {
   }
 };
 
+// Packs before it were synced when it was begun.
 struct PackHeader {
   uint32_t number;
   // Regions from this number on lie in this pack or in later ones, unless they were copied.
   uint32_t next_region;
-  // Packs before this one were synced when it was begun.
   StoreId store_id;
 };
 Bytes EncodePackHeader(const PackHeader& header);
