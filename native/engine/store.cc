@@ -16,44 +16,12 @@ constexpr size_t kSuperblockBytes = 128;
 constexpr size_t kImageNameBytesMax = 64;
 // Stands before the name of a file that is to be renamed; no image's name has it.
 constexpr char kTemporaryMark = '~';
-constexpr size_t kEncodedHeaderBytes = 9;
-
-bool IsImageName(const std::string& name) {
-  if (name.empty() || name.size() > kImageNameBytesMax) return false;
-  for (size_t i = 0; i < name.size(); ++i) {
-    const char c = name[i];
-    const bool alphanumeric = (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (!alphanumeric && (i == 0 || (c != '.' && c != '_' && c != '-'))) return false;
-  }
-  return true;
-}
-
-Error BadName(const std::string& name) {
-  return {ErrorCode::kInvalid, "images", "\"" + name.substr(0, 80) + "\" is no name of an image"};
-}
 
 std::string ParentOf(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   const size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-std::vector<Digest> SplitDigests(View bytes) {
-  std::vector<Digest> digests(bytes.size() / kDigestBytes);
-  for (size_t i = 0; i < digests.size(); ++i)
-    std::memcpy(digests[i].data(), bytes.data() + i * kDigestBytes, kDigestBytes);
-  return digests;
-}
-
-std::vector<Digest> UniqueDigests(const Manifest& manifest) {
-  std::vector<Digest> digests;
-  std::set<Digest> seen;
-  for (const ManifestPartition& partition : manifest)
-    for (const auto& slices : partition.streams)
-      for (const ManifestSlice& slice : slices)
-        if (seen.insert(slice.digest).second) digests.push_back(slice.digest);
-  return digests;
 }
 
 // What the key check of an encrypted store seals nothing with: no other nonce ends like this.
@@ -65,6 +33,22 @@ std::array<uint8_t, kCipherNonceBytes> KeyCheckNonce(uint32_t epoch) {
 }
 
 }  // namespace
+
+bool Store::IsImageName(const std::string& name) {
+  if (name.empty() || name.size() > kImageNameBytesMax) return false;
+  for (size_t i = 0; i < name.size(); ++i) {
+    const char c = name[i];
+    const bool alphanumeric = (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!alphanumeric && (i == 0 || (c != '.' && c != '_' && c != '-'))) return false;
+  }
+  return true;
+}
+
+Status Store::CheckName(const std::string& name) {
+  if (IsImageName(name)) return Ok();
+  return Error{ErrorCode::kInvalid, "images",
+               "\"" + name.substr(0, 80) + "\" is no name of an image"};
+}
 
 Result<std::shared_ptr<Store>> Store::Open(std::unique_ptr<Disk> disk, const Options& options) {
   const std::string& path = options.path;
@@ -195,7 +179,7 @@ Status Store::LoadImages(Watermark& synced) {
 }
 
 Result<ParsedImage> Store::LoadImage(const std::string& name) const {
-  if (!IsImageName(name)) return BadName(name);
+  TRY(CheckName(name));
   TRY_ASSIGN(const auto file, disk_->Open(ImagePath(name), OpenMode::kRead));
   TRY_ASSIGN(const Bytes bytes, ReadWhole(*file, kImageFileBytesMax, "images/" + name));
   return ParseImageFile(bytes, "images/" + name, sealing_.get());
@@ -228,15 +212,16 @@ Status Store::SyncImagesFolder() {
   return synced;
 }
 
-Status Store::ReplaceFile(const std::string& folder, const std::string& name,
-                          const Bytes& content) {
-  const std::string path = folder + "/" + name;
+// Whoever reads beside it finds the old file or the new one, never half of it.
+Status Store::PutFile(const std::string& folder, const std::string& name, const Bytes& content,
+                      bool sync) {
   const std::string temporary = folder + "/" + kTemporaryMark + name;
   TRY_ASSIGN(const bool leftover, disk_->Exists(temporary));
   if (leftover) TRY(disk_->Remove(temporary));
   TRY_ASSIGN(const auto file, disk_->Open(temporary, OpenMode::kCreate));
   const auto write = [&]() -> Status {
     TRY(file->WriteAt(0, content));
+    if (!sync) return Ok();
     const Status synced = file->Sync();
     // What a disk says that has failed to sync is not to be relied on.
     if (!synced.ok() && synced.error().code != ErrorCode::kNoSpace) Fail(synced.error());
@@ -247,7 +232,12 @@ Status Store::ReplaceFile(const std::string& folder, const std::string& name,
     if (const Status removed = disk_->Remove(temporary); !removed.ok()) return removed;
     return written;
   }
-  TRY(disk_->Rename(temporary, path));
+  return disk_->Rename(temporary, folder + "/" + name);
+}
+
+Status Store::ReplaceFile(const std::string& folder, const std::string& name,
+                          const Bytes& content) {
+  TRY(PutFile(folder, name, content, true));
   const Status synced = disk_->SyncDirectory(folder);
   if (!synced.ok()) Fail(synced.error());
   return synced;
@@ -261,7 +251,7 @@ Status Store::ReplaceImage(const std::string& name, const Bytes& content) {
 
 Status Store::CreateImage(const std::string& name, uint32_t partition_count) {
   TRY(CheckOpen(true));
-  if (!IsImageName(name)) return BadName(name);
+  TRY(CheckName(name));
   if (partition_count == 0 || partition_count > kPartitionCountMax)
     return Error{ErrorCode::kLimit, "images/" + name,
                  std::to_string(partition_count) + " partitions, over the limit of " +
@@ -273,7 +263,7 @@ Status Store::CreateImage(const std::string& name, uint32_t partition_count) {
 
 Result<std::shared_ptr<Image>> Store::OpenImage(const std::string& name, bool writable) {
   TRY(CheckOpen(writable));
-  if (!IsImageName(name)) return BadName(name);
+  TRY(CheckName(name));
   const auto give_back = [&](const Error& error) {
     const std::lock_guard guard(mutex_);
     if (writable) writing_.erase(name);
@@ -328,7 +318,7 @@ Result<std::vector<ImageInfo>> Store::ListImages() {
 
 Status Store::RemoveImage(const std::string& name) {
   TRY(CheckOpen(true));
-  if (!IsImageName(name)) return BadName(name);
+  TRY(CheckName(name));
   {
     const std::lock_guard guard(mutex_);
     if (writing_.contains(name)) return Error{ErrorCode::kInUse, name, "it is open for writing"};
@@ -342,8 +332,8 @@ Status Store::RemoveImage(const std::string& name) {
 
 Status Store::PublishImage(const std::string& from, const std::string& to) {
   TRY(CheckOpen(true));
-  if (!IsImageName(from)) return BadName(from);
-  if (!IsImageName(to)) return BadName(to);
+  TRY(CheckName(from));
+  TRY(CheckName(to));
   {
     const std::lock_guard guard(mutex_);
     for (const std::string& name : {from, to})
@@ -354,154 +344,6 @@ Status Store::PublishImage(const std::string& from, const std::string& to) {
   TRY_ASSIGN(const auto entered, Enter());
   TRY(disk_->Rename(ImagePath(from), ImagePath(to)));
   return SyncImagesFolder();
-}
-
-Result<std::vector<ManifestSlice>> Store::SlicesOf(const ChunkList& list) {
-  // A few bytes of a damaged image can name more slices than there is memory for.
-  if (list.size() > kManifestBytesMax / kDigestBytes)
-    return Error{ErrorCode::kLimit, "the manifest", "the image has too many slices for it"};
-  std::vector<ManifestSlice> slices;
-  slices.reserve(list.size());
-  for (ChunkList::Cursor cursor = list.CursorAtSlice(0); !cursor.at_end(); cursor.NextOther()) {
-    auto entry = packs_->EntryOf(cursor.slice().ref);
-    if (!entry.ok() && !writable_) {
-      TRY(packs_->Reload());
-      entry = packs_->EntryOf(cursor.slice().ref);
-    }
-    if (!entry.ok()) return entry.error();
-    slices.insert(slices.end(), cursor.repeats(),
-                  {entry.value().digest, entry.value().length, cursor.slice().used});
-  }
-  return slices;
-}
-
-Result<Bytes> Store::ExportManifest(const std::string& name) {
-  TRY(CheckOpen(false));
-  TRY_ASSIGN(ParsedImage parsed, LoadImage(name));
-  Manifest manifest;
-  for (PartitionState& state : parsed.state.partitions) {
-    ManifestPartition& partition = manifest.emplace_back();
-    for (size_t i = 0; i < kStreamCount; ++i) {
-      TRY_ASSIGN(partition.streams[i], SlicesOf(state.streams[i]));
-    }
-    partition.objects = std::move(state.objects);
-  }
-  return EncodeManifest(manifest);
-}
-
-Result<ManifestSummary> Store::ReadManifest(View bytes) const {
-  TRY_ASSIGN(const Manifest manifest, ParseManifest(bytes));
-  ManifestSummary summary{Blake3(bytes), {}, UniqueDigests(manifest)};
-  for (const ManifestPartition& partition : manifest)
-    summary.partitions.push_back(SummaryOf(
-        partition.objects, partition.streams[0].size() + partition.streams[1].size()));
-  return summary;
-}
-
-Bytes Store::LackingChunks(View digests) const {
-  Bytes lacking;
-  for (const Digest& digest : SplitDigests(digests)) lacking.push_back(packs_->Find(digest) ? 0 : 1);
-  return lacking;
-}
-
-Result<Bytes> Store::ReadEncodedChunks(View digests) {
-  TRY(CheckOpen(false));
-  Bytes encoded;
-  RawBytes stored;
-  for (const Digest& digest : SplitDigests(digests)) {
-    const auto ref = packs_->Find(digest);
-    if (!ref) return Error{ErrorCode::kCorrupt, "packs", "a chunk that was asked for is missing"};
-    TRY_ASSIGN(const ChunkContent content, packs_->Read(*ref));
-    stored.clear();
-    const Codec codec = Compress(content.bytes, Effort::kUsual, stored);
-    Writer writer(encoded);
-    writer.U8(static_cast<uint8_t>(codec));
-    writer.U32(static_cast<uint32_t>(content.bytes.size()));
-    writer.U32(static_cast<uint32_t>(stored.size()));
-    writer.Raw(stored);
-  }
-  return encoded;
-}
-
-Result<Bytes> Store::AddEncodedChunks(View encoded) {
-  TRY(CheckOpen(true));
-  TRY(packs_->CheckRoom());
-  // All of it is looked at before any of it is taken.
-  std::vector<Bytes> contents;
-  Reader reader(encoded);
-  while (reader.left() > 0) {
-    if (reader.left() < kEncodedHeaderBytes)
-      return Error{ErrorCode::kInvalid, "", "an encoded chunk is cut short"};
-    const uint8_t codec = reader.U8();
-    const uint32_t content_length = reader.U32();
-    const uint32_t stored_length = reader.U32();
-    if (content_length == 0 || content_length > kChunkBytesMax || stored_length > kChunkBytesMax)
-      return Error{ErrorCode::kInvalid, "", "an encoded chunk has a length that cannot be"};
-    const View stored = reader.Raw(stored_length);
-    if (reader.failed()) return Error{ErrorCode::kInvalid, "", "an encoded chunk is cut short"};
-    if (codec > static_cast<uint8_t>(Codec::kZstd))
-      return Error{ErrorCode::kInvalid, "", "codec " + std::to_string(codec) + " is not known"};
-    Bytes& content = contents.emplace_back(content_length);
-    if (const Status done = Decompress(static_cast<Codec>(codec), stored, {}, content); !done.ok())
-      return Error{ErrorCode::kInvalid, "", done.error().what};
-  }
-  Bytes digests;
-  const std::lock_guard guard(intake_mutex_);
-  for (const Bytes& content : contents) {
-    const Digest digest = ChunkDigest(content);
-    digests.insert(digests.end(), digest.begin(), digest.end());
-    bool is_new = false;
-    packs_->Take(intake_, digest, content, &is_new);
-    // The collection leaves it until the image that it came for is staged.
-    packs_->Find(digest);
-  }
-  return digests;
-}
-
-Status Store::StageImage(const std::string& name, View bytes, uint64_t generation) {
-  TRY(CheckOpen(true));
-  if (!IsImageName(name)) return BadName(name);
-  TRY_ASSIGN(Manifest manifest, ParseManifest(bytes));
-  std::vector<PartitionState> partitions;
-  for (ManifestPartition& partition : manifest) {
-    PartitionState& state = partitions.emplace_back();
-    state.objects = std::move(partition.objects);
-    for (size_t k = 0; k < kStreamCount; ++k) {
-      for (size_t i = 0; i < partition.streams[k].size(); ++i) {
-        const ManifestSlice& slice = partition.streams[k][i];
-        const auto ref = packs_->Find(slice.digest);
-        if (!ref) return Error{ErrorCode::kNotFound, "chunk", "number " + std::to_string(i)};
-        TRY_ASSIGN(const ChunkEntry entry, packs_->EntryOf(*ref));
-        if (entry.length != slice.content_length)
-          return Error{ErrorCode::kCorrupt, "the manifest", "a slice is not as long as its chunk"};
-        state.streams[k].Append({*ref, slice.used});
-      }
-    }
-  }
-  {
-    const std::lock_guard guard(mutex_);
-    if (writing_.contains(name)) return Error{ErrorCode::kInUse, name, "it is open for writing"};
-    staged_.insert(name);
-  }
-  // The frame says how far the packs are synced, so they are before it is written.
-  ChunkStream* const intake = &intake_;
-  const std::lock_guard intake_guard(intake_mutex_);
-  TRY_ASSIGN(const Watermark synced, packs_->Sync({&intake, 1}));
-  FrameWriter frame(generation, synced);
-  for (uint32_t i = 0; i < partitions.size(); ++i) frame.Change(i, partitions[i], 0);
-  Bytes content = EncodeImageHeader(id_, static_cast<uint32_t>(partitions.size()));
-  TRY_ASSIGN(const Bytes encoded, frame.Finish(0, sealing_.get()));
-  content.insert(content.end(), encoded.begin(), encoded.end());
-  const std::lock_guard guard(names_mutex_);
-  TRY_ASSIGN(const auto entered, Enter());
-  TRY_ASSIGN(const bool exists, disk_->Exists(ImagePath(name)));
-  if (exists) TRY(disk_->Remove(ImagePath(name)));
-  TRY_ASSIGN(const auto file, disk_->Open(ImagePath(name), OpenMode::kCreate));
-  if (const Status written = file->WriteAt(0, content); !written.ok()) {
-    if (const Status removed = disk_->Remove(ImagePath(name)); !removed.ok()) return removed;
-    return written;
-  }
-  return Ok();
 }
 
 Status Store::Sync() {
@@ -532,134 +374,6 @@ Result<ChunkContent> Store::ReadChunk(ChunkRef ref) {
   if (content.ok() || writable_ || content.error().code != ErrorCode::kCorrupt) return content;
   TRY(packs_->Reload());
   return packs_->Read(ref);
-}
-
-// Parses the images and resolves what they refer to; reads it, too, where `read`. `regions` gets the regions.
-Status Store::CheckImages(const std::vector<std::string>& names, bool read, VerifyReport& report,
-                          std::set<uint32_t>& regions) {
-  for (const std::string& name : names) {
-    const auto parsed = LoadImage(name);
-    // Of all images, one may be removed meanwhile.
-    if (!read && !parsed.ok() && parsed.error().code == ErrorCode::kNotFound) continue;
-    ++report.image_count;
-    if (!parsed.ok()) {
-      if (parsed.error().code != ErrorCode::kCorrupt) return parsed.error();
-      report.damages.push_back({parsed.error().place, parsed.error().what});
-      continue;
-    }
-    std::set<uint32_t> own;
-    for (const PartitionState& state : parsed.value().state.partitions) {
-      for (const ChunkList& list : state.streams) {
-        for (auto cursor = list.CursorAtSlice(0); !cursor.at_end(); cursor.NextOther()) {
-          const Slice slice = cursor.slice();
-          const auto entry = packs_->EntryOf(slice.ref);
-          if (!entry.ok())
-            report.damages.push_back(
-                {entry.error().place, entry.error().what + " (image " + name + ")"});
-          else if (entry.value().length < slice.used)
-            report.damages.push_back({"images/" + name, "a slice is longer than its chunk"});
-          own.insert(RegionOf(slice.ref));
-        }
-      }
-    }
-    for (const uint32_t region : own) {
-      if (!read || regions.contains(region)) continue;
-      const auto checked = packs_->Check(region);
-      if (checked.ok())
-        report.chunk_count += checked.value();
-      else if (checked.error().code == ErrorCode::kCorrupt)
-        report.damages.push_back({checked.error().place, checked.error().what});
-      else
-        return checked.error();
-      verified_bytes += kRegionContentBytes;
-    }
-    for (const uint32_t region : own)
-      if (const auto place = packs_->DamagedPlace(region))
-        report.damages.push_back({*place, "data of image " + name + " is damaged"});
-    regions.merge(own);
-  }
-  return Ok();
-}
-
-Result<VerifyReport> Store::Verify(const std::vector<std::string>& wanted) {
-  TRY(CheckOpen(false));
-  if (!writable_) TRY(packs_->Reload());
-  VerifyReport report{0, 0, 0, {}};
-  verified_bytes = 0;
-  verify_total_bytes = packs_->StoredBytes();
-  if (wanted.empty()) {
-    TRY_ASSIGN(const std::vector<std::string> names, ImageNames());
-    TRY(packs_->VerifyPacks(report.damages, verified_bytes, report.chunk_count));
-    report.bytes_read = verified_bytes;
-    std::set<uint32_t> regions;
-    TRY(CheckImages(names, false, report, regions));
-    return report;
-  }
-  std::set<uint32_t> regions;
-  TRY(CheckImages(wanted, true, report, regions));
-  verify_total_bytes = report.bytes_read = verified_bytes;
-  return report;
-}
-
-Result<std::vector<Digest>> Store::DamagedChunks(const std::vector<std::string>& images) {
-  TRY(CheckOpen(false));
-  VerifyReport report{0, 0, 0, {}};
-  std::set<uint32_t> regions;
-  TRY(CheckImages(images, true, report, regions));
-  std::set<uint32_t> damaged;
-  for (const uint32_t region : regions)
-    if (packs_->DamagedPlace(region)) damaged.insert(region);
-  std::vector<Digest> digests;
-  if (damaged.empty()) return digests;
-  std::set<Digest> seen;
-  for (const std::string& name : images) {
-    const auto parsed = LoadImage(name);
-    if (!parsed.ok()) continue;
-    for (const PartitionState& state : parsed.value().state.partitions)
-      for (const ChunkList& list : state.streams)
-        list.EachRef([&](ChunkRef ref) {
-          if (!damaged.contains(RegionOf(ref))) return;
-          const auto entry = packs_->EntryOf(ref);
-          if (entry.ok() && !packs_->Find(entry.value().digest) &&
-              seen.insert(entry.value().digest).second)
-            digests.push_back(entry.value().digest);
-        });
-  }
-  return digests;
-}
-
-Result<PackStore::Collected> Store::Collect(double live_share, size_t packs_max) {
-  TRY(CheckOpen(true));
-  const std::lock_guard collection_guard(collection_mutex_);
-  packs_->BeginCollection();
-  std::vector<bool> marks(packs_->next_region());
-  const auto mark = [&](ChunkRef ref) {
-    if (RegionOf(ref) >= marks.size()) marks.resize(RegionOf(ref) + size_t{1024});
-    marks[RegionOf(ref)] = true;
-  };
-  {
-    // Before the names: what an image refers to in memory stands in its file once it is closed.
-    std::vector<std::shared_ptr<Image>> open;
-    {
-      const std::lock_guard guard(mutex_);
-      for (const auto& image : open_)
-        if (auto held = image.lock()) open.push_back(std::move(held));
-    }
-    for (const auto& image : open) image->EachRef(mark);
-  }
-  {
-    const std::lock_guard names_guard(names_mutex_);
-    TRY_ASSIGN(const std::vector<std::string> names, ImageNames());
-    for (const std::string& name : names) {
-      // Of an image that cannot be read nobody knows what it refers to: nothing is given up.
-      TRY_ASSIGN(const ParsedImage parsed, LoadImage(name));
-      for (const PartitionState& state : parsed.state.partitions)
-        for (const ChunkList& list : state.streams) list.EachRef(mark);
-    }
-  }
-  packs_->MarkSubstitutes(marks);
-  TRY(packs_->MarkBases(marks));
-  return packs_->CollectPacks(marks, live_share, packs_max);
 }
 
 Result<StoreStatistics> Store::Statistics() {

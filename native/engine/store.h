@@ -93,7 +93,11 @@ class Store : public std::enable_shared_from_this<Store> {
   std::string ImagePath(const std::string& name) const { return path_ + "/images/" + name; }
   Result<ParsedImage> LoadImage(const std::string& name) const;
   Result<std::vector<std::string>> ImageNames() const;
-  // Writes a file of its own and renames it over `name`.
+  static bool IsImageName(const std::string& name);
+  static Status CheckName(const std::string& name);
+  // Writes a file of its own and renames it over `name`; durable only where `sync`, and then but for the name.
+  Status PutFile(const std::string& folder, const std::string& name, const Bytes& content, bool sync);
+  // The same, durable with its name.
   Status ReplaceFile(const std::string& folder, const std::string& name, const Bytes& content);
   Status ReplaceImage(const std::string& name, const Bytes& content);
   Status SyncImagesFolder();

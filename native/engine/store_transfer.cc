@@ -1,0 +1,175 @@
+// What travels between stores: manifests, and the chunks that the other one lacks.
+#include <set>
+
+#include "blake3.h"
+#include "chunker.h"
+#include "store.h"
+
+namespace capstan {
+namespace {
+
+constexpr size_t kEncodedHeaderBytes = 9;
+
+std::vector<Digest> SplitDigests(View bytes) {
+  std::vector<Digest> digests(bytes.size() / kDigestBytes);
+  for (size_t i = 0; i < digests.size(); ++i)
+    std::memcpy(digests[i].data(), bytes.data() + i * kDigestBytes, kDigestBytes);
+  return digests;
+}
+
+std::vector<Digest> UniqueDigests(const Manifest& manifest) {
+  std::vector<Digest> digests;
+  std::set<Digest> seen;
+  for (const ManifestPartition& partition : manifest)
+    for (const auto& slices : partition.streams)
+      for (const ManifestSlice& slice : slices)
+        if (seen.insert(slice.digest).second) digests.push_back(slice.digest);
+  return digests;
+}
+
+}  // namespace
+
+Result<std::vector<ManifestSlice>> Store::SlicesOf(const ChunkList& list) {
+  // A few bytes of a damaged image can name more slices than there is memory for.
+  if (list.size() > kManifestBytesMax / kDigestBytes)
+    return Error{ErrorCode::kLimit, "the manifest", "the image has too many slices for it"};
+  std::vector<ManifestSlice> slices;
+  slices.reserve(list.size());
+  for (ChunkList::Cursor cursor = list.CursorAtSlice(0); !cursor.at_end(); cursor.NextOther()) {
+    auto entry = packs_->EntryOf(cursor.slice().ref);
+    if (!entry.ok() && !writable_) {
+      TRY(packs_->Reload());
+      entry = packs_->EntryOf(cursor.slice().ref);
+    }
+    if (!entry.ok()) return entry.error();
+    slices.insert(slices.end(), cursor.repeats(),
+                  {entry.value().digest, entry.value().length, cursor.slice().used});
+  }
+  return slices;
+}
+
+Result<Bytes> Store::ExportManifest(const std::string& name) {
+  TRY(CheckOpen(false));
+  TRY_ASSIGN(ParsedImage parsed, LoadImage(name));
+  Manifest manifest;
+  for (PartitionState& state : parsed.state.partitions) {
+    ManifestPartition& partition = manifest.emplace_back();
+    for (size_t i = 0; i < kStreamCount; ++i) {
+      TRY_ASSIGN(partition.streams[i], SlicesOf(state.streams[i]));
+    }
+    partition.objects = std::move(state.objects);
+  }
+  return EncodeManifest(manifest);
+}
+
+Result<ManifestSummary> Store::ReadManifest(View bytes) const {
+  TRY_ASSIGN(const Manifest manifest, ParseManifest(bytes));
+  ManifestSummary summary{Blake3(bytes), {}, UniqueDigests(manifest)};
+  for (const ManifestPartition& partition : manifest)
+    summary.partitions.push_back(SummaryOf(
+        partition.objects, partition.streams[0].size() + partition.streams[1].size()));
+  return summary;
+}
+
+Bytes Store::LackingChunks(View digests) const {
+  Bytes lacking;
+  for (const Digest& digest : SplitDigests(digests)) lacking.push_back(packs_->Find(digest) ? 0 : 1);
+  return lacking;
+}
+
+Result<Bytes> Store::ReadEncodedChunks(View digests) {
+  TRY(CheckOpen(false));
+  Bytes encoded;
+  RawBytes stored;
+  for (const Digest& digest : SplitDigests(digests)) {
+    const auto ref = packs_->Find(digest);
+    if (!ref) return Error{ErrorCode::kCorrupt, "packs", "a chunk that was asked for is missing"};
+    TRY_ASSIGN(const ChunkContent content, packs_->Read(*ref));
+    stored.clear();
+    const Codec codec = Compress(content.bytes, Effort::kUsual, stored);
+    Writer writer(encoded);
+    writer.U8(static_cast<uint8_t>(codec));
+    writer.U32(static_cast<uint32_t>(content.bytes.size()));
+    writer.U32(static_cast<uint32_t>(stored.size()));
+    writer.Raw(stored);
+  }
+  return encoded;
+}
+
+Result<Bytes> Store::AddEncodedChunks(View encoded) {
+  TRY(CheckOpen(true));
+  TRY(packs_->CheckRoom());
+  // All of it is looked at before any of it is taken.
+  std::vector<Bytes> contents;
+  Reader reader(encoded);
+  while (reader.left() > 0) {
+    if (reader.left() < kEncodedHeaderBytes)
+      return Error{ErrorCode::kInvalid, "", "an encoded chunk is cut short"};
+    const uint8_t codec = reader.U8();
+    const uint32_t content_length = reader.U32();
+    const uint32_t stored_length = reader.U32();
+    if (content_length == 0 || content_length > kChunkBytesMax || stored_length > kChunkBytesMax)
+      return Error{ErrorCode::kInvalid, "", "an encoded chunk has a length that cannot be"};
+    const View stored = reader.Raw(stored_length);
+    if (reader.failed()) return Error{ErrorCode::kInvalid, "", "an encoded chunk is cut short"};
+    if (codec > static_cast<uint8_t>(Codec::kZstd))
+      return Error{ErrorCode::kInvalid, "", "codec " + std::to_string(codec) + " is not known"};
+    Bytes& content = contents.emplace_back(content_length);
+    if (const Status done = Decompress(static_cast<Codec>(codec), stored, {}, content); !done.ok())
+      return Error{ErrorCode::kInvalid, "", done.error().what};
+  }
+  Bytes digests;
+  const std::lock_guard guard(intake_mutex_);
+  for (const Bytes& content : contents) {
+    const Digest digest = ChunkDigest(content);
+    digests.insert(digests.end(), digest.begin(), digest.end());
+    bool is_new = false;
+    packs_->Take(intake_, digest, content, &is_new);
+    // The collection leaves it until the image that it came for is staged.
+    packs_->Find(digest);
+  }
+  return digests;
+}
+
+Status Store::StageImage(const std::string& name, View bytes, uint64_t generation) {
+  TRY(CheckOpen(true));
+  TRY(CheckName(name));
+  TRY_ASSIGN(Manifest manifest, ParseManifest(bytes));
+  std::vector<PartitionState> partitions;
+  for (ManifestPartition& partition : manifest) {
+    PartitionState& state = partitions.emplace_back();
+    state.objects = std::move(partition.objects);
+    for (size_t k = 0; k < kStreamCount; ++k) {
+      for (size_t i = 0; i < partition.streams[k].size(); ++i) {
+        const ManifestSlice& slice = partition.streams[k][i];
+        const auto ref = packs_->Find(slice.digest);
+        if (!ref) return Error{ErrorCode::kNotFound, "chunk", "number " + std::to_string(i)};
+        TRY_ASSIGN(const ChunkEntry entry, packs_->EntryOf(*ref));
+        if (entry.length != slice.content_length)
+          return Error{ErrorCode::kCorrupt, "the manifest", "a slice is not as long as its chunk"};
+        state.streams[k].Append({*ref, slice.used});
+      }
+    }
+  }
+  {
+    const std::lock_guard guard(mutex_);
+    if (writing_.contains(name)) return Error{ErrorCode::kInUse, name, "it is open for writing"};
+  }
+  // The frame says how far the packs are synced, so they are before it is written.
+  ChunkStream* const intake = &intake_;
+  const std::lock_guard intake_guard(intake_mutex_);
+  TRY_ASSIGN(const Watermark synced, packs_->Sync({&intake, 1}));
+  FrameWriter frame(generation, synced);
+  for (uint32_t i = 0; i < partitions.size(); ++i) frame.Change(i, partitions[i], 0);
+  Bytes content = EncodeImageHeader(id_, static_cast<uint32_t>(partitions.size()));
+  TRY_ASSIGN(const Bytes encoded, frame.Finish(0, sealing_.get()));
+  content.insert(content.end(), encoded.begin(), encoded.end());
+  const std::lock_guard guard(names_mutex_);
+  TRY_ASSIGN(const auto entered, Enter());
+  TRY(PutFile(path_ + "/images", name, content, false));
+  const std::lock_guard inner(mutex_);
+  staged_.insert(name);
+  return Ok();
+}
+
+}  // namespace capstan
