@@ -16,6 +16,8 @@ Error Invalid(const std::string& name, const std::string& what) {
 constexpr uint64_t kCompactionSlackBytes = 64 * 1024;
 // So much behind what was asked for is decoded on the workers meanwhile.
 constexpr uint64_t kPrefetchBytes = 8u << 20;
+// Asked for so much at a time, that neighbours are read in one go.
+constexpr uint64_t kPrefetchStepBytes = 2u << 20;
 
 }  // namespace
 
@@ -199,16 +201,25 @@ Status Image::ReadStream(const Partition& partition, StreamKind kind, uint64_t f
   return Ok();
 }
 
-void Image::PrefetchFrom(const Partition& partition, uint64_t payload_byte, uint64_t byte_count) {
+// What is read from here on in order: in few calls, so that neighbours are read in one go.
+void Image::Prefetch(const Partition& partition, uint64_t payload_byte, uint64_t byte_count,
+                     bool goes_on) {
+  if (!goes_on) prefetch_end_ = payload_byte;
+  if (!goes_on && byte_count <= kChunkBytesMax) return;
+  const uint64_t needed = payload_byte + byte_count + (goes_on ? kPrefetchBytes : 0);
+  const uint64_t step = goes_on ? kPrefetchStepBytes : 0;
+  if (needed < prefetch_end_ + step) return;
+  const uint64_t from = std::max(payload_byte, prefetch_end_);
+  prefetch_end_ = needed;
   const ChunkList& list = partition.state.stream(StreamKind::kPayload);
-  if (payload_byte >= list.byte_count()) return;
-  uint32_t last = UINT32_MAX;
-  for (ChunkList::Cursor cursor = list.CursorAt(payload_byte);
-       !cursor.at_end() && cursor.start() < payload_byte + byte_count; cursor.NextOther()) {
+  if (from >= list.byte_count()) return;
+  std::vector<uint32_t> regions;
+  for (ChunkList::Cursor cursor = list.CursorAt(from);
+       !cursor.at_end() && cursor.start() < prefetch_end_; cursor.NextOther()) {
     const uint32_t region = RegionOf(cursor.slice().ref);
-    if (region != last) store_->packs_->Prefetch(region);
-    last = region;
+    if (regions.empty() || regions.back() != region) regions.push_back(region);
   }
+  store_->packs_->Prefetch(regions);
 }
 
 Status Image::ReadObjects(const Partition& partition, uint64_t from, uint64_t to,
@@ -273,8 +284,7 @@ Result<ReadResult> Image::Read(uint32_t number, uint64_t at, bool reverse, uint6
   const uint64_t last = first + result.lengths.size();
   if (!reverse) {
     const ObjectPlace place = objects.PlaceOf(first);
-    const uint64_t more = at == read_end_ ? kPrefetchBytes : 0;
-    if (bytes + more > kChunkBytesMax) PrefetchFrom(partition, place.payload_before, bytes + more);
+    Prefetch(partition, place.payload_before, bytes, at == read_end_);
     read_end_ = last;
   }
   const bool in_place = !reverse && bytes <= into.size();

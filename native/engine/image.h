@@ -94,7 +94,7 @@ class Image {
   // The blocks from `from` to before `to`, one after another.
   Status ReadObjects(const Partition& partition, uint64_t from, uint64_t to,
                      std::span<uint8_t> out);
-  void PrefetchFrom(const Partition& partition, uint64_t payload_byte, uint64_t byte_count);
+  void Prefetch(const Partition& partition, uint64_t payload_byte, uint64_t byte_count, bool goes_on);
   void Cut(Partition& partition, uint64_t at);
   Status WriteFrame(const Bytes& frame, bool sync);
   Status Compact();
@@ -114,6 +114,8 @@ class Image {
   bool changed_ = false;
   // Where the last read ended: one that begins there is followed by others.
   uint64_t read_end_ = 0;
+  // So far what follows was asked for, in bytes of the payload.
+  uint64_t prefetch_end_ = 0;
   Bytes framing_scratch_;
   Bytes payload_scratch_;
 };

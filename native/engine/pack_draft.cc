@@ -1,6 +1,7 @@
 // Drafting: which region a new chunk goes into, and what that is compressed against.
 #include <algorithm>
 
+#include "blake3.h"
 #include "chunker.h"
 #include "pack_store.h"
 
@@ -123,6 +124,17 @@ void PackStore::CloseDraft(Draft& draft, std::vector<Draft>& closing) {
   outstanding_.insert(draft->sequence);
   closing.push_back(std::move(draft));
   draft.reset();
+}
+
+void PackStore::DigestChunks(View bytes, std::span<const uint32_t> lengths,
+                             std::vector<Digest>& digests) {
+  std::vector<View> chunks;
+  for (const uint32_t length : lengths) {
+    chunks.push_back(bytes.first(length));
+    bytes = bytes.subspan(length);
+  }
+  digests.resize(chunks.size());
+  workers_.Share(chunks.size(), [&](size_t i) { digests[i] = ChunkDigest(chunks[i]); });
 }
 
 ChunkRef PackStore::Take(ChunkStream& stream, const Digest& digest, View content, bool* is_new) {

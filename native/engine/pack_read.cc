@@ -1,41 +1,57 @@
 // Reading: regions are read, opened, checked and kept for a while.
+#include <unordered_set>
+
 #include "blake3.h"
 #include "pack_store.h"
 
 namespace capstan {
 namespace {
 
-// Waiting to be decoded, half of what the cache holds.
-constexpr size_t kPrefetchedRegionsMax = 24;
+// Read in one go: disks are faster with long reads.
+constexpr uint64_t kExtentBytes = 1 << 20;
+constexpr size_t kExtentsMax = 32;
+constexpr size_t kDecodesMax = 64;
 
 }  // namespace
 
 Result<PackStore::RawRegion> PackStore::ReadRaw(uint32_t region) {
-  RegionPlace place;
+  TRY_ASSIGN(std::vector<RawRegion> raws, ReadRaw({&region, 1}));
+  return std::move(raws.front());
+}
+
+// Regions of one pack, in the order they lie; what is between them is read with them.
+Result<std::vector<PackStore::RawRegion>> PackStore::ReadRaw(std::span<const uint32_t> regions) {
+  std::vector<RegionPlace> places;
   std::shared_ptr<File> file;
   bool unwritten = false;
   {
     const std::lock_guard guard(mutex_);
-    const RegionPlace* const found = regions_.Find(region);
-    if (found == nullptr)
-      return Error{ErrorCode::kCorrupt, "packs", "a chunk that an image refers to is missing"};
-    place = *found;
-    TRY_ASSIGN(file, PackFile(place.pack));
-    unwritten = options_.writable && place.pack == tail_number_ &&
-                place.offset + uint64_t{place.total_bytes} > writer_.written_end();
+    for (const uint32_t region : regions) {
+      const RegionPlace* const found = regions_.Find(region);
+      // A collection may have moved one of several since they were picked.
+      if (found == nullptr || (!places.empty() && (found->pack != places.front().pack ||
+                                                   found->offset < places.back().offset)))
+        return Error{ErrorCode::kCorrupt, "packs", "a chunk that an image refers to is missing"};
+      places.push_back(*found);
+    }
+    TRY_ASSIGN(file, PackFile(places.front().pack));
+    unwritten = options_.writable && places.back().pack == tail_number_ &&
+                places.back().offset + uint64_t{places.back().total_bytes} > writer_.written_end();
   }
   if (unwritten) {
     const std::lock_guard guard(append_mutex_);
     TRY(writer_.Flush());
   }
-  const uint64_t start = place.offset / kDirectAlignment * kDirectAlignment;
-  const uint64_t end = (place.offset + uint64_t{place.total_bytes} + kDirectAlignment - 1) /
-                       kDirectAlignment * kDirectAlignment;
-  RawRegion raw{AlignedBuffer(end - start), {}, place.pack, place.offset,
-                (place.flags & RegionPlace::kDelta) != 0};
-  TRY(file->ReadAt(start, raw.buffer.span()));
-  raw.bytes = raw.buffer.span().subspan(place.offset - start, place.total_bytes);
-  return raw;
+  const uint64_t start = places.front().offset / kDirectAlignment * kDirectAlignment;
+  const uint64_t end = (places.back().offset + uint64_t{places.back().total_bytes} +
+                        kDirectAlignment - 1) / kDirectAlignment * kDirectAlignment;
+  const auto buffer = std::make_shared<AlignedBuffer>(end - start);
+  TRY(file->ReadAt(start, buffer->span()));
+  std::vector<RawRegion> raws;
+  for (const RegionPlace& place : places)
+    raws.push_back({buffer, buffer->span().subspan(place.offset - start, place.total_bytes),
+                    place.pack, place.offset, (place.flags & RegionPlace::kDelta) != 0});
+  return raws;
 }
 
 void PackStore::Condemn(uint32_t region) {
@@ -71,7 +87,12 @@ Result<std::shared_ptr<const RegionContent>> PackStore::Unpack(std::span<uint8_t
 Result<std::shared_ptr<const RegionContent>> PackStore::Decode(uint32_t region, int depth) {
   // Twice: a read may go astray without anything being wrong on the disk.
   for (int attempt = 0;; ++attempt) {
-    TRY_ASSIGN(RawRegion raw, ReadRaw(region));
+    RawRegion raw;
+    if (auto ahead = read_ahead_.Take(region)) {
+      raw = std::move(*ahead);
+    } else {
+      TRY_ASSIGN(raw, ReadRaw(region));
+    }
     const auto header = ParseRegionHeader(raw.bytes);
     Result<std::shared_ptr<const RegionContent>> content =
         Error{ErrorCode::kCorrupt, "", "another region lies here"};
@@ -129,18 +150,66 @@ Result<ChunkContent> PackStore::Read(ChunkRef ref) {
   return ChunkContent{content.value(), region.Chunk(PlaceOf(ref))};
 }
 
-void PackStore::Prefetch(uint32_t region) {
-  if (workers_.inline_only() || cache_.Knows(region)) return;
-  {
-    const std::lock_guard guard(mutex_);
-    if (regions_.Find(region) == nullptr) return;
+std::vector<PackStore::Extent> PackStore::ExtentsOf(std::span<const uint32_t> regions) {
+  std::vector<Extent> extents;
+  std::unordered_set<uint32_t> seen;
+  const std::lock_guard guard(mutex_);
+  const auto add = [&](uint32_t region) {
+    const RegionPlace* const place = regions_.Find(region);
+    if (place == nullptr || (place->flags & RegionPlace::kBad) != 0 ||
+        !seen.insert(region).second || cache_.Knows(region) || read_ahead_.Knows(region))
+      return;
+    const uint64_t end = place->offset + uint64_t{place->total_bytes};
+    // What a sync filled up lies between two regions.
+    const bool follows = !extents.empty() && extents.back().pack == place->pack &&
+                         place->offset >= extents.back().end &&
+                         place->offset - extents.back().end < kDirectAlignment &&
+                         end - extents.back().offset <= kExtentBytes;
+    if (!follows) extents.push_back({place->pack, place->offset, end, {}});
+    extents.back().end = end;
+    extents.back().regions.push_back(region);
+  };
+  for (const uint32_t region : regions) {
+    const RegionPlace* const place = regions_.Find(region);
+    if (place == nullptr) continue;
+    PackTable* const table =
+        (place->flags & RegionPlace::kDelta) == 0 ? nullptr : TableOf(place->pack);
+    if (const PackTable::Region* const delta = table == nullptr ? nullptr : table->Find(region))
+      for (const BaseRun& run : table->BasesOf(*delta)) add(run.region);
+    add(region);
   }
-  // Where it fails, who reads it is told; where the queue is full, who reads it decodes it.
-  workers_.TrySubmit(
-      [this, region] {
-        if (!Content(region, 0).ok()) return;
-      },
-      kPrefetchedRegionsMax);
+  return extents;
+}
+
+void PackStore::Prefetch(std::span<const uint32_t> regions) {
+  if (workers_.inline_only()) return;
+  // Where the queue is full, who reads it decodes it.
+  for (Extent& extent : ExtentsOf(regions)) {
+    extent.regions = read_ahead_.Begin(extent.regions);
+    if (extent.regions.empty()) continue;
+    const bool taken = readers_.TrySubmit([this, extent] { ReadExtent(extent); }, kExtentsMax);
+    if (!taken)
+      for (const uint32_t region : extent.regions) read_ahead_.Drop(region);
+  }
+}
+
+// Where it fails, who reads it is told.
+void PackStore::ReadExtent(const Extent& extent) {
+  Result<std::vector<RawRegion>> raws = ReadRaw(extent.regions);
+  for (size_t i = 0; i < extent.regions.size(); ++i) {
+    const uint32_t region = extent.regions[i];
+    if (!raws.ok()) {
+      read_ahead_.Drop(region);
+      continue;
+    }
+    read_ahead_.Arrive(region, std::move(raws.value()[i]));
+    const auto decode = [this, region] {
+      // Nobody else came for it, or it was decoded meanwhile: then it is of no use.
+      if (!Content(region, 0).ok()) return;
+      read_ahead_.Drop(region);
+    };
+    if (!workers_.TrySubmit(decode, kDecodesMax)) read_ahead_.Drop(region);
+  }
 }
 
 }  // namespace capstan

@@ -6,6 +6,8 @@ namespace capstan {
 namespace {
 
 constexpr size_t kOpenFilesMax = 64;
+// Threads that wait for the disk.
+constexpr unsigned kReaderCount = 2;
 
 }  // namespace
 
@@ -14,7 +16,8 @@ PackStore::PackStore(Disk& disk, Options options, Sealing* sealing)
       options_(std::move(options)),
       sealing_(sealing),
       writer_(options_.thread_count > 0),
-      workers_(options_.thread_count) {}
+      workers_(options_.thread_count),
+      readers_(options_.thread_count > 0 ? kReaderCount : 0) {}
 
 PackStore::~PackStore() = default;
 

@@ -15,6 +15,7 @@
 #include "chunk_index.h"
 #include "pack_format.h"
 #include "pack_writer.h"
+#include "read_ahead.h"
 #include "region_cache.h"
 #include "region_map.h"
 #include "worker_pool.h"
@@ -100,6 +101,8 @@ class PackStore {
   // -- Writing
   // Whether more may be taken; tries again what there was no space for. kNoSpace, kFailed.
   Status CheckRoom();
+  // Digests of the chunks that `bytes` begin with, made on more than one core where there is one idle.
+  void DigestChunks(View bytes, std::span<const uint32_t> lengths, std::vector<Digest>& digests);
   // The place of the chunk, new or known.
   ChunkRef Take(ChunkStream& stream, const Digest& digest, View content, bool* is_new);
   // Makes all that was taken through `streams`, and all that they refer to, durable.
@@ -121,8 +124,8 @@ class PackStore {
   Result<ChunkContent> Read(ChunkRef ref);
   // Reads the region from the disk, whether or not it is at hand; the count of its chunks.
   Result<uint64_t> Check(uint32_t region);
-  // Begins to decode the region on a worker.
-  void Prefetch(uint32_t region);
+  // Begins to read and decode the regions on the workers, those that lie side by side in one go.
+  void Prefetch(std::span<const uint32_t> regions);
 
   // -- Checking and collecting (pack_check.cc)
   // Reads every byte of every pack. `done` counts bytes.
@@ -165,7 +168,8 @@ class PackStore {
     RawBytes bytes;
   };
   struct RawRegion {
-    AlignedBuffer buffer;
+    // Of one read, of which others may be part.
+    std::shared_ptr<AlignedBuffer> buffer;
     std::span<uint8_t> bytes;
     uint32_t pack;
     uint32_t offset;
@@ -223,8 +227,18 @@ class PackStore {
 
   Result<std::shared_ptr<const RegionContent>> Content(uint32_t region, int depth);
   Result<std::shared_ptr<const RegionContent>> Decode(uint32_t region, int depth);
+  // Of regions that lie side by side in `pack`.
+  struct Extent {
+    uint32_t pack;
+    uint64_t offset;
+    uint64_t end;
+    std::vector<uint32_t> regions;
+  };
+  std::vector<Extent> ExtentsOf(std::span<const uint32_t> regions);
+  void ReadExtent(const Extent& extent);
   Result<std::shared_ptr<const RegionContent>> Unpack(std::span<uint8_t> region, int depth);
   Result<RawRegion> ReadRaw(uint32_t region);
+  Result<std::vector<RawRegion>> ReadRaw(std::span<const uint32_t> regions);
   void Condemn(uint32_t region);
   Error Condemn(uint32_t region, const RawRegion& raw, const std::string& what);
 
@@ -291,8 +305,10 @@ class PackStore {
   std::vector<std::pair<uint32_t, uint32_t>> based_;
 
   RegionCache cache_{kDecodeCacheBytesMax};
-  // Last, so that its threads end first.
+  ReadAhead<RawRegion> read_ahead_;
+  // Last, so that their threads end first; what is read goes on to the workers.
   WorkerPool workers_;
+  WorkerPool readers_;
 };
 
 }  // namespace capstan

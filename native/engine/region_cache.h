@@ -36,7 +36,6 @@ class RegionCache {
       std::unique_lock lock(mutex_);
       arrived_.wait(lock, [&] { return !decoding_.contains(id); });
       if (const auto found = places_.find(id); found != places_.end()) {
-        entries_.splice(entries_.begin(), entries_, found->second);
         return found->second->second;
       }
       decoding_.insert(id);

@@ -6,6 +6,14 @@
 #include "chunker.h"
 
 namespace capstan {
+namespace {
+
+// After so many new chunks in a row, the next are probably new as well.
+constexpr unsigned kNewCountMin = 8;
+// Cut and digested at a time then.
+constexpr size_t kBatchBytes = 1 << 20;
+
+}  // namespace
 
 size_t StreamWriter::TakeChunk(View bytes, bool last, PackStore& packs, ChunkList& list,
                                uint64_t& new_bytes) {
@@ -27,7 +35,25 @@ size_t StreamWriter::TakeChunk(View bytes, bool last, PackStore& packs, ChunkLis
   const ChunkRef ref = packs.Take(chunks_, digest, bytes.first(length), &is_new);
   list.Append({ref, static_cast<uint32_t>(length)});
   if (is_new) new_bytes += length;
+  new_count_ = is_new ? new_count_ + 1 : 0;
   return length;
+}
+
+size_t StreamWriter::TakeChunks(View bytes, PackStore& packs, ChunkList& list,
+                                uint64_t& new_bytes) {
+  lengths_.clear();
+  const size_t cut = CutChunks(bytes.first(kBatchBytes), false, lengths_);
+  packs.DigestChunks(bytes, lengths_, digests_);
+  size_t done = 0;
+  for (size_t i = 0; i < lengths_.size(); ++i) {
+    bool is_new = false;
+    const View chunk = bytes.subspan(done, lengths_[i]);
+    list.Append({packs.Take(chunks_, digests_[i], chunk, &is_new), lengths_[i]});
+    if (is_new) new_bytes += chunk.size();
+    new_count_ = is_new ? new_count_ + 1 : 0;
+    done += chunk.size();
+  }
+  return cut;
 }
 
 uint64_t StreamWriter::Append(View bytes, PackStore& packs, ChunkList& list) {
@@ -57,7 +83,9 @@ uint64_t StreamWriter::Append(View bytes, PackStore& packs, ChunkList& list) {
     pending_.clear();
   }
   while (!bytes.empty()) {
-    const size_t length = TakeChunk(bytes, false, packs, list, new_bytes);
+    const bool many = new_count_ >= kNewCountMin && bytes.size() >= kBatchBytes;
+    const size_t length = many ? TakeChunks(bytes, packs, list, new_bytes)
+                               : TakeChunk(bytes, false, packs, list, new_bytes);
     if (length == 0) break;
     bytes = bytes.subspan(length);
   }

@@ -23,7 +23,14 @@ class StreamWriter {
   // Takes the first chunk of `bytes`; its length, or 0 where it does not end in them.
   size_t TakeChunk(View bytes, bool last, PackStore& packs, ChunkList& list, uint64_t& new_bytes);
 
+  // The same of many, where none of the last was known: nothing is expected, and all must be cut and digested.
+  size_t TakeChunks(View bytes, PackStore& packs, ChunkList& list, uint64_t& new_bytes);
+
   Bytes pending_;
+  // Since the last that was known.
+  unsigned new_count_ = 0;
+  std::vector<uint32_t> lengths_;
+  std::vector<Digest> digests_;
   ChunkStream chunks_;
 };
 

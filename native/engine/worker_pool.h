@@ -2,9 +2,11 @@
 // world wants it.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -30,6 +32,28 @@ class WorkerPool {
   }
 
   bool inline_only() const { return thread_count_ == 0; }
+
+  // Calls `each` with 0 to count - 1, here and on a thread that has nothing else to do; returns once all are done.
+  void Share(size_t count, const std::function<void(size_t)>& each) {
+    struct Shared {
+      const std::function<void(size_t)>* each;
+      size_t count;
+      std::atomic<size_t> next{0};
+      std::atomic<size_t> done{0};
+      void Run() {
+        // Who comes late finds nothing left, and touches nothing of the caller's.
+        for (size_t i = next++; i < count; i = next++) {
+          (*each)(i);
+          ++done;
+          done.notify_one();
+        }
+      }
+    };
+    const auto shared = std::make_shared<Shared>(&each, count);
+    TrySubmit([shared] { shared->Run(); }, 1);
+    shared->Run();
+    for (size_t done = shared->done; done < count; done = shared->done) shared->done.wait(done);
+  }
 
   // False where the queue is full or there are no threads: the caller does the job itself then, which
   // bounds memory and puts its own core to use.

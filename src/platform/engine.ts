@@ -240,8 +240,8 @@ export interface OpenEngineOptions {
   readonly indexBytesMax?: number;
 }
 
-/** Threads that compress and decompress for one store: a core's each, and two that wait for the disk. */
-const THREAD_COUNT = Math.min(8, availableParallelism()) + 2;
+/** Threads that compress and decompress for one store; who waits for a batch leaves its core to one more. */
+const THREAD_COUNT = Math.min(8, availableParallelism()) + 1;
 
 function nativeOptions(options: OpenEngineOptions, storeId: Uint8Array): NativeOptions {
   return {
