@@ -15,7 +15,9 @@
 namespace capstan {
 namespace {
 
-constexpr size_t kHolderBytesMax = 240;
+constexpr size_t kCommandBytesMax = 200;
+constexpr size_t kHostBytesMax = 65;
+constexpr size_t kHolderBytesMax = kCommandBytesMax + kHostBytesMax + 40;
 
 class Descriptor {
  public:
@@ -160,20 +162,21 @@ class PosixLock final : public FileLock {
   Descriptor descriptor_;
 };
 
-// "process 4711 (node capstan serve)", in printable characters.
+// "process 4711 on vault1 (node capstan serve)", in printable characters.
 std::string HolderText() {
-  std::string command;
+  std::string text = "process " + std::to_string(::getpid());
+  char host[kHostBytesMax] = {};
+  if (::gethostname(host, sizeof host - 1) == 0 && host[0] != '\0') text += std::string(" on ") + host;
   if (const Descriptor file = OpenDescriptor("/proc/self/cmdline", O_RDONLY); file.open()) {
-    char text[kHolderBytesMax - 40];
-    const ssize_t count = ::read(file.get(), text, sizeof text);
-    if (count > 0) command.assign(text, static_cast<size_t>(count));
+    char command[kCommandBytesMax];
+    ssize_t count = ::read(file.get(), command, sizeof command);
+    while (count > 0 && command[count - 1] == '\0') --count;
+    if (count > 0) text += " (" + std::string(command, static_cast<size_t>(count)) + ")";
   }
-  while (!command.empty() && command.back() == '\0') command.pop_back();
   // Arguments end with a zero byte.
-  for (char& c : command)
+  for (char& c : text)
     if (c < ' ' || c > '~') c = c == '\0' ? ' ' : '?';
-  const std::string process = "process " + std::to_string(::getpid());
-  return command.empty() ? process : process + " (" + command + ")";
+  return text;
 }
 
 // What the holder wrote.

@@ -373,7 +373,12 @@ Result<ChunkContent> Store::ReadChunk(ChunkRef ref) {
   auto content = packs_->Read(ref);
   if (content.ok() || writable_ || content.error().code != ErrorCode::kCorrupt) return content;
   TRY(packs_->Reload());
-  return packs_->Read(ref);
+  content = packs_->Read(ref);
+  if (content.ok() || content.error().code != ErrorCode::kCorrupt) return content;
+  // Only the writer's own readers keep packs from its collection.
+  Error error = content.error();
+  error.what += "; or its image was removed or overwritten since it was opened, and collected";
+  return error;
 }
 
 Result<StoreStatistics> Store::Statistics() {

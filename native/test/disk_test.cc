@@ -161,7 +161,7 @@ TEST("disk", "a lock that another process holds is refused with its number and c
   const auto refused = disk->Lock(path);
   CHECK(!refused.ok() && refused.error().code == ErrorCode::kLocked);
   const std::string& what = refused.error().what;
-  CHECK(what.starts_with("held by process " + std::to_string(child) + " ("), what);
+  CHECK(what.starts_with("held by process " + std::to_string(child) + " on "), what);
   CHECK(what.find("tests") != std::string::npos, what);
   byte = 'f';
   CHECK(::write(finish[1], &byte, 1) == 1);
