@@ -9,7 +9,7 @@ Result<std::span<uint8_t>> PackScanner::Look(uint64_t offset, size_t count) {
   if (offset >= end) return std::span<uint8_t>{};
   if (offset < window_start_ || end > window_start_ + window_bytes_) {
     window_start_ = offset / kDirectAlignment * kDirectAlignment;
-    window_bytes_ = std::min<uint64_t>(kWindowBytes, end_ - window_start_);
+    window_bytes_ = std::min<uint64_t>(window_.size(), end_ - window_start_);
     const Status read = file_.ReadAt(window_start_, window_.span().first(window_bytes_));
     if (!read.ok()) {
       window_bytes_ = 0;

@@ -1,6 +1,8 @@
 // Reads a pack from front to back, region by region, in a window of some MiB.
 #pragma once
 
+#include <algorithm>
+
 #include "pack_format.h"
 
 namespace capstan {
@@ -9,7 +11,7 @@ class PackScanner {
  public:
   // Regions lie in [from, end).
   PackScanner(File& file, uint64_t from, uint64_t end)
-      : file_(file), end_(end), next_(from), found_(from) {}
+      : file_(file), end_(end), next_(from), found_(from), window_(WindowBytes(from, end)) {}
 
   enum class Found { kRegion, kEnd, kOther };
   // What stands next. kRegion: one whose checksums are right. kOther: it does not move on.
@@ -30,14 +32,19 @@ class PackScanner {
   // The whole region at `offset`, or nothing.
   Result<std::span<uint8_t>> RegionAt(uint64_t offset);
 
-  static constexpr size_t kWindowBytes = 4u << 20;
+  static constexpr size_t kWindowBytesMax = 4u << 20;
+  // No more than there is to read, with where its first page begins.
+  static size_t WindowBytes(uint64_t from, uint64_t end) {
+    const uint64_t start = from / kDirectAlignment * kDirectAlignment;
+    return std::clamp<uint64_t>(end > start ? end - start : 0, kDirectAlignment, kWindowBytesMax);
+  }
 
   File& file_;
   const uint64_t end_;
   uint64_t next_;
   uint64_t found_;
   std::span<uint8_t> region_;
-  AlignedBuffer window_{kWindowBytes};
+  AlignedBuffer window_;
   uint64_t window_start_ = 0;
   size_t window_bytes_ = 0;
 };
