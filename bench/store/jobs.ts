@@ -11,7 +11,7 @@ export interface Stream {
 interface OpenOptions {
   readonly store: string;
   /** 'off': regions are stored as they are. */
-  readonly compression?: 'off';
+  readonly compression?: 'fast' | 'off';
   /** 32 bytes in hexadecimal. */
   readonly keyHex?: string;
   /** Above this the index keeps samples only. */

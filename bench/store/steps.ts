@@ -166,6 +166,21 @@ const uncompressed: Step = {
   },
 };
 
+const fast: Step = {
+  name: 'fast',
+  run: (bench) => {
+    const backups = bench.data.backups(FIRST_SEED, 'tar');
+    const store = new Store(bench, { compression: 'fast' });
+    const { figures } = bench;
+    figures.add('fast/first', store.write('FIRST', backups.first));
+    figures.add('fast/second', store.write('SECOND', backups.second));
+    figures.add('fast/restore-second', store.read('SECOND'));
+    figures.add('fast/restore-first', store.read('FIRST'));
+    store.compare(backups);
+    store.remove();
+  },
+};
+
 const encrypted: Step = {
   name: 'encrypted',
   run: (bench) => {
@@ -319,6 +334,7 @@ const OWN_STEPS: readonly Step[] = [
   limits,
   memory,
   uncompressed,
+  fast,
   stream,
   encrypted,
   generations('records-10k', FIRST_SEED, 'tar', 10240),

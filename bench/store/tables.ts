@@ -34,6 +34,7 @@ export const CONTESTS = [
     title: 'Tape with 64 KiB records (the peers get it as a SIMH .tap file)',
     contenders: [
       { label: 'Capstan', name: 'stream' },
+      { label: 'Capstan, compression fast', name: 'fast' },
       { label: 'Capstan, AES-256-GCM', name: 'encrypted' },
       ...peerContenders(''),
     ],

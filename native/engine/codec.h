@@ -8,8 +8,10 @@ namespace capstan {
 
 enum class Codec : uint8_t { kRaw = 0, kZstd = 1, kDelta = 2 };
 
+// What a store does about it; kFast takes more space and less time.
+enum class Compression : uint8_t { kOff = 0, kFast = 1, kOn = 2 };
 // kLittle is for what went before did not compress: it finds out cheaply whether that goes on.
-enum class Effort { kUsual, kLittle };
+enum class Effort { kUsual, kLittle, kFast };
 // Appends `content` to `out`, compressed; kRaw and as it is where that saves less than 1/32.
 Codec Compress(View content, Effort effort, RawBytes& out);
 

@@ -48,6 +48,11 @@ Result<PackStore::Prefix> PackStore::BasePrefix(const std::vector<BaseRun>& base
   return prefix;
 }
 
+Effort PackStore::EffortFor(const RegionDraft& draft) const {
+  if (options_.compression == Compression::kFast) return Effort::kFast;
+  return *draft.dense ? Effort::kLittle : Effort::kUsual;
+}
+
 void PackStore::WriteDraft(const Draft& draft) {
   // The draft keeps its bases: a collection asks for them until it lies in a pack.
   Encoded encoded{draft, {}, {draft->chunks, draft->bases}, {}};
@@ -72,9 +77,10 @@ void PackStore::WriteDraft(const Draft& draft) {
       BeginRegion(encoded.lists, encoded.bytes);
     }
   }
-  const bool as_it_is = !options_.compress && sealing_ == nullptr;
-  if (codec == Codec::kRaw && options_.compress)
-    codec = Compress(draft->content, *draft->dense ? Effort::kLittle : Effort::kUsual, encoded.bytes);
+  const bool compresses = options_.compression != Compression::kOff;
+  const bool as_it_is = !compresses && sealing_ == nullptr;
+  if (codec == Codec::kRaw && compresses)
+    codec = Compress(draft->content, EffortFor(*draft), encoded.bytes);
   else if (codec == Codec::kRaw && !as_it_is)
     Append(encoded.bytes, draft->content);
   if (encoded.lists.bases.empty())

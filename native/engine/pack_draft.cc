@@ -77,7 +77,7 @@ PackStore::Draft& PackStore::OpenDraft(ChunkStream& stream) {
     const ChunkRef replaced =
         stream.delta_count == 0 ? Successor(stream.last_match) : stream.next_base;
     const ChunkRef base =
-        replaced == kNoChunk || !options_.compress ? kNoChunk : BaseAt(replaced);
+        replaced == kNoChunk || options_.compression == Compression::kOff ? kNoChunk : BaseAt(replaced);
     if (base != kNoChunk) {
       stream.delta = NewDraft(stream, stream.delta_ids);
       stream.delta->base = base;

@@ -89,7 +89,7 @@ class PackStore {
     Watermark synced;
     // 0: everything runs in the calls.
     unsigned thread_count;
-    bool compress;
+    Compression compression;
     // Above this the index keeps only samples of the digests.
     uint64_t index_bytes_max;
   };
@@ -211,6 +211,7 @@ class PackStore {
 
   void Submit(std::vector<Draft>& closing);
   void WriteDraft(const Draft& draft);
+  Effort EffortFor(const RegionDraft& draft) const;
   // What a region was, or is to be, compressed against.
   struct Prefix {
     std::shared_ptr<const RegionContent> region;

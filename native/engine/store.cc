@@ -67,7 +67,7 @@ Result<std::shared_ptr<Store>> Store::Open(std::unique_ptr<Disk> disk, const Opt
   TRY_ASSIGN(store->packs_,
              PackStore::Open(*store->disk_,
                              {path, store->id_, store->writable_, options.pack_bytes_max, synced,
-                              options.thread_count, options.compress, options.index_bytes_max},
+                              options.thread_count, options.compression, options.index_bytes_max},
                              store->sealing_.get()));
   return store;
 }

@@ -46,7 +46,7 @@ class Store : public std::enable_shared_from_this<Store> {
     StoreId id_if_new{};
     // 32 bytes: the store is (to be) encrypted with it. Empty: it is not.
     Bytes key{};
-    bool compress = true;
+    Compression compression = Compression::kOn;
     // 0: everything runs in the calls, as the simulated world wants it.
     unsigned thread_count = 0;
     // Above this the index keeps only samples of the digests.

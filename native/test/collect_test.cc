@@ -83,7 +83,7 @@ class History {
     options_.pack_bytes_max = kPackBytes[random_.Below(4)];
     options_.id_if_new = kId;
     if (random_.OneIn(4)) options_.key = Bytes(kCipherKeyBytes, 7);
-    options_.compress = !random_.OneIn(4);
+    options_.compression = random_.OneIn(4) ? Compression::kOff : Compression::kOn;
     if (random_.OneIn(8)) options_.index_bytes_max = 1;
     Open();
   }

@@ -63,6 +63,7 @@ const configurationSchema = z.strictObject({
       stallTimeoutSeconds: z.number().min(1).max(3600).default(60),
     })
     .prefault({}),
+  store: z.strictObject({ compression: z.enum(['on', 'fast', 'off']).default('on') }).prefault({}),
 });
 
 /** capstan.json as it is meant, defaults filled in. */

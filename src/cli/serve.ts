@@ -137,7 +137,8 @@ export async function openServer(
         network: tcpNetwork,
         link,
         catalog,
-        openEngine: (vault, mode) => openEngine(inHome(paths, vault.path), { mode }),
+        openEngine: (vault, mode) =>
+          openEngine(inHome(paths, vault.path), { mode, ...configuration.store }),
       },
       settings,
     );

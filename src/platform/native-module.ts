@@ -93,7 +93,8 @@ export interface NativeOptions {
   readonly packBytesMax: number;
   readonly storeId: Uint8Array;
   readonly key: Uint8Array | undefined;
-  readonly compress: boolean;
+  /** 0: off, 1: fast, 2: on. */
+  readonly compression: number;
   readonly threadCount: number;
   readonly indexBytesMax: number | undefined;
 }

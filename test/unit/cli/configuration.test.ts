@@ -31,6 +31,7 @@ describe('capstan.json', () => {
       ems: [],
       authorizedKeys: 'keys/authorized_keys',
       autocopy: { attemptsMax: 12, retryIntervalSeconds: 300 },
+      store: { compression: 'on' },
     });
   });
 
@@ -39,6 +40,7 @@ describe('capstan.json', () => {
     [{ name: 'east', listen: { address: '::', port: 70_000 } }, '"listen.port"'],
     [{ name: 'east', systemId: 'with|bar' }, '"systemId"'],
     [{ name: 'east', autocopy: { retryIntervalSeconds: 0 } }, '"autocopy.retryIntervalSeconds"'],
+    [{ name: 'east', store: { compression: 'best' } }, '"store.compression"'],
     [
       { name: 'east', ems: [{ host: 'LAB', address: 'a', port: 1, user: 'u', passwordFile: 'p' }] },
       '"ems.0.host"',
