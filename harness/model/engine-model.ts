@@ -19,13 +19,14 @@ import type {
   PartitionInfo,
   StoreStatistics,
   TapeImage,
+  Transfer,
   VerifyReport,
 } from '../../src/ports/engine.ts';
 import type { ImageCall, ImageReplies } from '../../src/tape/image-call.ts';
 import { packObjects } from '../../src/tape/tape-object.ts';
 import {
-  decodeChunks,
-  encodeChunk,
+  decodeParcels,
+  encodeParcel,
   fromHex,
   modelDigest,
   objectsOf,
@@ -156,18 +157,35 @@ export class EngineModel implements Engine {
     return Uint8Array.from(splitDigests(digests), (hex) => (this.#store.chunks.has(hex) ? 0 : 1));
   }
 
-  async readEncodedChunks(digests: Uint8Array): Promise<Uint8Array> {
-    return concatBytes(
-      splitDigests(digests).map((hex) => {
-        const chunk = this.#store.chunks.get(hex);
-        if (chunk === undefined) throw notFound('chunk', hex);
-        return encodeChunk(chunk);
-      }),
-    );
+  /** In the order asked for, each chunk a parcel. */
+  async openTransfer(digests: Uint8Array): Promise<Transfer> {
+    const parcels = splitDigests(digests).map((hex) => {
+      const chunk = this.#store.chunks.get(hex);
+      if (chunk === undefined) {
+        throw new CapstanError('STORE_CORRUPT', { place: `chunk ${hex}`, what: 'it is missing' });
+      }
+      return encodeParcel(chunk);
+    });
+    return {
+      bases: new Uint8Array(),
+      useBases: () => {},
+      read: async ({ bytesMax }) => {
+        const batch: Uint8Array[] = [];
+        let left = bytesMax;
+        for (let next = parcels[0]; next !== undefined; next = parcels[0]) {
+          if (batch.length > 0 && next.length > left) break;
+          left -= next.length;
+          batch.push(next);
+          parcels.shift();
+        }
+        if (batch.length === 0) return undefined;
+        return { parcels: concatBytes(batch), chunkCount: batch.length };
+      },
+    };
   }
 
-  async addEncodedChunks(encoded: Uint8Array): Promise<Uint8Array> {
-    return concatBytes(decodeChunks(encoded).map((content) => fromHex(this.addChunk(content))));
+  async addParcels(parcels: Uint8Array): Promise<void> {
+    for (const content of decodeParcels(parcels)) this.addChunk(content);
   }
 
   async stageImage(

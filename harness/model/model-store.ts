@@ -104,35 +104,41 @@ export function splitDigests(digests: Uint8Array): string[] {
   );
 }
 
-const CHUNK_HEADER_BYTES = 9;
-
-const readUintLe = (bytes: Uint8Array, offset: number): number =>
-  readUint(bytes.slice(offset, offset + 4).toReversed(), 0, 4);
-
-/** The encoded form of src/ports/engine.ts with codec 0: stored as it is. */
-export function encodeChunk(content: Uint8Array): Uint8Array {
-  const header = new Uint8Array(CHUNK_HEADER_BYTES);
-  const length = new Uint8Array(4);
-  writeUint(length, 0, 4, content.length);
-  header.set(length.toReversed(), 1);
-  header.set(length.toReversed(), 5);
-  return concatBytes([header, content]);
-}
-
 const corrupt = (place: string, what: string): CapstanError =>
   new CapstanError('STORE_CORRUPT', { place, what });
 
-export function decodeChunks(encoded: Uint8Array): Uint8Array[] {
+const PARCEL_HEADER_BYTES = 12 + DIGEST_BYTES + 4;
+
+/** A parcel (docs/formats/replication.md) of one chunk, stored as it is. */
+export function encodeParcel(content: Uint8Array): Uint8Array {
+  const header = new Uint8Array(PARCEL_HEADER_BYTES);
+  const view = new DataView(header.buffer);
+  header[1] = 1;
+  for (const offset of [4, 8, PARCEL_HEADER_BYTES - 4])
+    view.setUint32(offset, content.length, true);
+  header.set(modelDigest(content), 12);
+  return concatBytes([header, content]);
+}
+
+/** The chunks of parcels such as {@link encodeParcel} makes. Throws INVALID_ARGUMENT. */
+export function decodeParcels(parcels: Uint8Array): Uint8Array[] {
+  const check = (fits: boolean, reason: string): void => {
+    if (!fits) throw new CapstanError('INVALID_ARGUMENT', { what: 'A parcel', reason });
+  };
   const chunks: Uint8Array[] = [];
-  for (let offset = 0; offset < encoded.length;) {
-    if (encoded.length - offset < CHUNK_HEADER_BYTES) throw corrupt('a chunk', 'its header is cut');
-    const length = readUintLe(encoded, offset + 1);
-    const end = offset + CHUNK_HEADER_BYTES + length;
-    if (encoded[offset] !== 0 || readUintLe(encoded, offset + 5) !== length) {
-      throw corrupt('a chunk', 'its header is none');
-    }
-    if (length > CHUNK_BYTES_MAX || end > encoded.length) throw corrupt('a chunk', 'its length');
-    chunks.push(encoded.slice(offset + CHUNK_HEADER_BYTES, end));
+  for (let offset = 0; offset < parcels.length;) {
+    check(parcels.length - offset >= PARCEL_HEADER_BYTES, 'its header is cut');
+    const view = new DataView(parcels.buffer, parcels.byteOffset + offset, PARCEL_HEADER_BYTES);
+    check(view.getUint32(0, true) === 0x0100, 'it has not one chunk, stored as it is');
+    const length = view.getUint32(4, true);
+    const alike = [8, PARCEL_HEADER_BYTES - 4].every((at) => view.getUint32(at, true) === length);
+    check(alike && length > 0 && length <= CHUNK_BYTES_MAX, 'its length');
+    const end = offset + PARCEL_HEADER_BYTES + length;
+    check(end <= parcels.length, 'it is cut');
+    const content = parcels.slice(offset + PARCEL_HEADER_BYTES, end);
+    const digest = parcels.subarray(offset + 12, offset + 12 + DIGEST_BYTES);
+    check(toHex(modelDigest(content)) === toHex(digest), 'its digest does not match');
+    chunks.push(content);
     offset = end;
   }
   return chunks;

@@ -1,4 +1,4 @@
-// The classes that JavaScript holds: Store, Image, SimulatedDisk.
+// The classes that JavaScript holds: Store, Image, Transfer, SimulatedDisk.
 #pragma once
 
 #include "../engine/simulated_disk.h"
@@ -10,6 +10,7 @@ namespace capstan {
 struct Constructors {
   Napi::FunctionReference store;
   Napi::FunctionReference image;
+  Napi::FunctionReference transfer;
   Napi::FunctionReference disk;
 };
 
@@ -28,8 +29,8 @@ class StoreHandle final : public Napi::ObjectWrap<StoreHandle> {
   Napi::Value ExportManifest(const Napi::CallbackInfo& info);
   Napi::Value ReadManifest(const Napi::CallbackInfo& info);
   Napi::Value LackingChunks(const Napi::CallbackInfo& info);
-  Napi::Value ReadEncodedChunks(const Napi::CallbackInfo& info);
-  Napi::Value AddEncodedChunks(const Napi::CallbackInfo& info);
+  Napi::Value OpenTransfer(const Napi::CallbackInfo& info);
+  Napi::Value AddParcels(const Napi::CallbackInfo& info);
   Napi::Value StageImage(const Napi::CallbackInfo& info);
   Napi::Value Sync(const Napi::CallbackInfo& info);
   Napi::Value Verify(const Napi::CallbackInfo& info);
@@ -60,6 +61,22 @@ class ImageHandle final : public Napi::ObjectWrap<ImageHandle> {
   Napi::Value Close(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Image> image_;
+  bool synchronous_ = false;
+};
+
+class TransferHandle final : public Napi::ObjectWrap<TransferHandle> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+  static Napi::Object Wrap(Napi::Env env, std::shared_ptr<Transfer> transfer, bool synchronous);
+  explicit TransferHandle(const Napi::CallbackInfo& info)
+      : Napi::ObjectWrap<TransferHandle>(info) {}
+
+ private:
+  Napi::Value Bases(const Napi::CallbackInfo& info);
+  void UseBases(const Napi::CallbackInfo& info);
+  Napi::Value Read(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<Transfer> transfer_;
   bool synchronous_ = false;
 };
 

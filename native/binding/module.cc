@@ -7,6 +7,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   auto constructors = std::make_unique<Constructors>();
   constructors->store = Napi::Persistent(StoreHandle::Define(env));
   constructors->image = Napi::Persistent(ImageHandle::Define(env));
+  constructors->transfer = Napi::Persistent(TransferHandle::Define(env));
   constructors->disk = Napi::Persistent(DiskHandle::Define(env));
   exports.Set("SimulatedDisk", constructors->disk.Value());
   exports.Set("openStore", Napi::Function::New<OpenStore>(env, "openStore"));

@@ -5,9 +5,6 @@
 namespace capstan {
 namespace {
 
-// {data, size} of an array that stays alive as long as the call that uses it.
-View ViewOf(const Napi::Uint8Array& array) { return {array.Data(), array.ByteLength()}; }
-
 Bytes Joined(const std::vector<Digest>& digests) {
   Bytes bytes;
   bytes.reserve(digests.size() * kDigestBytes);
@@ -36,8 +33,8 @@ Napi::Function StoreHandle::Define(Napi::Env env) {
                       InstanceMethod<&StoreHandle::ExportManifest>("exportManifest"),
                       InstanceMethod<&StoreHandle::ReadManifest>("readManifest"),
                       InstanceMethod<&StoreHandle::LackingChunks>("lackingChunks"),
-                      InstanceMethod<&StoreHandle::ReadEncodedChunks>("readEncodedChunks"),
-                      InstanceMethod<&StoreHandle::AddEncodedChunks>("addEncodedChunks"),
+                      InstanceMethod<&StoreHandle::OpenTransfer>("openTransfer"),
+                      InstanceMethod<&StoreHandle::AddParcels>("addParcels"),
                       InstanceMethod<&StoreHandle::StageImage>("stageImage"),
                       InstanceMethod<&StoreHandle::Sync>("sync"),
                       InstanceMethod<&StoreHandle::Verify>("verify"),
@@ -135,20 +132,22 @@ Napi::Value StoreHandle::LackingChunks(const Napi::CallbackInfo& info) {
       [](Napi::Env env, Bytes&& bytes) { return ToJs(env, std::move(bytes)); });
 }
 
-Napi::Value StoreHandle::ReadEncodedChunks(const Napi::CallbackInfo& info) {
+Napi::Value StoreHandle::OpenTransfer(const Napi::CallbackInfo& info) {
   const Napi::Uint8Array digests = BytesArgument(info, 0, "digests");
-  return Task<Bytes>::Run(
+  return Task<std::shared_ptr<Transfer>>::Run(
       info.Env(), synchronous_, {digests},
-      [store = store_, view = ViewOf(digests)] { return store->ReadEncodedChunks(view); },
-      [](Napi::Env env, Bytes&& bytes) { return ToJs(env, std::move(bytes)); });
+      [store = store_, view = ViewOf(digests)] { return store->OpenTransfer(view); },
+      [synchronous = synchronous_](Napi::Env env,
+                                   std::shared_ptr<Transfer>&& transfer) -> Napi::Value {
+        return TransferHandle::Wrap(env, std::move(transfer), synchronous);
+      });
 }
 
-Napi::Value StoreHandle::AddEncodedChunks(const Napi::CallbackInfo& info) {
-  const Napi::Uint8Array encoded = BytesArgument(info, 0, "encoded");
-  return Task<Bytes>::Run(
-      info.Env(), synchronous_, {encoded},
-      [store = store_, view = ViewOf(encoded)] { return store->AddEncodedChunks(view); },
-      [](Napi::Env env, Bytes&& bytes) { return ToJs(env, std::move(bytes)); });
+Napi::Value StoreHandle::AddParcels(const Napi::CallbackInfo& info) {
+  const Napi::Uint8Array parcels = BytesArgument(info, 0, "parcels");
+  return Task<Unit>::Run(
+      info.Env(), synchronous_, {parcels},
+      [store = store_, view = ViewOf(parcels)] { return store->AddParcels(view); }, Nothing);
 }
 
 Napi::Value StoreHandle::StageImage(const Napi::CallbackInfo& info) {

@@ -21,6 +21,9 @@ bool BooleanArgument(const Napi::CallbackInfo& info, size_t i, const char* name)
 Napi::Uint8Array BytesArgument(const Napi::CallbackInfo& info, size_t i, const char* name);
 Napi::Uint32Array WordsArgument(const Napi::CallbackInfo& info, size_t i, const char* name);
 
+// {data, size} of an array that stays alive as long as the call that uses it.
+inline View ViewOf(const Napi::Uint8Array& array) { return {array.Data(), array.ByteLength()}; }
+
 // Takes over the memory: no copy.
 Napi::Value ToJs(Napi::Env env, Bytes&& bytes);
 Napi::Value ToJs(Napi::Env env, RawBytes&& bytes);

@@ -41,6 +41,13 @@ inline void Append(RawBytes& bytes, View more) {
 
 constexpr size_t kDigestBytes = 32;
 using Digest = std::array<uint8_t, kDigestBytes>;
+// Of digests one behind another.
+inline std::vector<Digest> SplitDigests(View bytes) {
+  std::vector<Digest> digests(bytes.size() / kDigestBytes);
+  for (size_t i = 0; i < digests.size(); ++i)
+    std::memcpy(digests[i].data(), bytes.data() + i * kDigestBytes, kDigestBytes);
+  return digests;
+}
 
 class Writer {
  public:

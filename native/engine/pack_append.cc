@@ -66,8 +66,11 @@ void PackStore::WriteDraft(const Draft& draft) {
   }
   const auto content_bytes = static_cast<uint32_t>(draft->content.size());
   BeginRegion(encoded.lists, encoded.bytes);
+  const auto& arrived = draft->arrived;
   Codec codec = Codec::kRaw;
-  if (!encoded.lists.bases.empty()) {
+  if (arrived) {
+    codec = arrived->codec;
+  } else if (!encoded.lists.bases.empty()) {
     const auto prefix = BasePrefix(encoded.lists.bases);
     if (prefix.ok() && CompressAgainst(prefix.value().bytes, draft->content, encoded.bytes)) {
       codec = Codec::kDelta;
@@ -77,13 +80,15 @@ void PackStore::WriteDraft(const Draft& draft) {
       BeginRegion(encoded.lists, encoded.bytes);
     }
   }
-  const bool compresses = options_.compression != Compression::kOff;
-  const bool as_it_is = !compresses && sealing_ == nullptr;
-  if (codec == Codec::kRaw && compresses)
+  const bool compresses = !arrived && options_.compression != Compression::kOff;
+  const bool as_it_is = codec == Codec::kRaw && !compresses && sealing_ == nullptr;
+  if (arrived && codec != Codec::kRaw)
+    Append(encoded.bytes, arrived->stored);
+  else if (codec == Codec::kRaw && compresses)
     codec = Compress(draft->content, EffortFor(*draft), encoded.bytes);
   else if (codec == Codec::kRaw && !as_it_is)
     Append(encoded.bytes, draft->content);
-  if (encoded.lists.bases.empty())
+  if (encoded.lists.bases.empty() && !arrived)
     *draft->dense = encoded.bytes.size() > content_bytes - content_bytes / kDenseDivisor;
   if (const Status sealed =
           FinishRegion(draft->id, codec, content_bytes, encoded.lists, sealing_, encoded.bytes,

@@ -18,7 +18,7 @@ constexpr uint64_t kBaseSlackBytes = 64 * 1024;
 
 }  // namespace
 
-PackStore::Draft PackStore::NewDraft(const ChunkStream& stream, uint32_t (&ids)[2]) {
+PackStore::Draft PackStore::AddDraft(const ChunkStream& stream, uint32_t (&ids)[2]) {
   if (ids[0] == ids[1]) {
     ids[0] = next_region_;
     ids[1] = next_region_ += kIdExtent;
@@ -26,12 +26,17 @@ PackStore::Draft PackStore::NewDraft(const ChunkStream& stream, uint32_t (&ids)[
   auto draft = std::make_shared<RegionDraft>();
   draft->id = ids[0]++;
   draft->dense = stream.dense;
+  drafts_[draft->id] = draft;
+  return draft;
+}
+
+PackStore::Draft PackStore::NewDraft(const ChunkStream& stream, uint32_t (&ids)[2]) {
+  Draft draft = AddDraft(stream, ids);
   if (!spare_.empty()) {
     draft->content = std::move(spare_.back());
     spare_.pop_back();
   }
   draft->content.reserve(kRegionContentBytes + kChunkBytesMax);
-  drafts_[draft->id] = draft;
   return draft;
 }
 
@@ -118,12 +123,17 @@ void PackStore::FindBases(RegionDraft& draft) {
 
 void PackStore::CloseDraft(Draft& draft, std::vector<Draft>& closing) {
   if (!draft || draft->closed) return;
-  draft->closed = true;
   if (draft->base != kNoChunk) FindBases(*draft);
-  draft->sequence = next_sequence_++;
-  outstanding_.insert(draft->sequence);
+  SetOut(draft);
   closing.push_back(std::move(draft));
   draft.reset();
+}
+
+// From here on it is on its way to the disk, and a sync waits for it.
+void PackStore::SetOut(const Draft& draft) {
+  draft->closed = true;
+  draft->sequence = next_sequence_++;
+  outstanding_.insert(draft->sequence);
 }
 
 void PackStore::DigestChunks(View bytes, std::span<const uint32_t> lengths,

@@ -15,6 +15,7 @@
 #include "chunk_index.h"
 #include "pack_format.h"
 #include "pack_writer.h"
+#include "parcel.h"
 #include "read_ahead.h"
 #include "region_cache.h"
 #include "region_map.h"
@@ -46,6 +47,13 @@ struct RegionDraft {
   bool wanted = false;
   bool closed = false;
   uint64_t sequence = 0;
+  // How it is to be stored, where it came from another store in that form.
+  struct Arrived {
+    Codec codec;
+    // Empty for kRaw.
+    RawBytes stored;
+  };
+  std::optional<Arrived> arrived;
 };
 
 // What the packs remember of one stream of chunks between calls.
@@ -127,6 +135,27 @@ class PackStore {
   // Begins to read and decode the regions on the workers, those that lie side by side in one go.
   void Prefetch(std::span<const uint32_t> regions);
 
+  // -- Sending and receiving (pack_transfer.cc)
+  struct RegionOutline {
+    std::vector<ChunkEntry> chunks;
+    // Of a delta: the chunks that it was compressed against.
+    std::vector<ChunkRef> bases;
+    uint32_t content_bytes;
+    uint32_t total_bytes;
+  };
+  // By the pack's table. Nothing where the region does not lie in a pack, or is damaged.
+  std::optional<RegionOutline> OutlineOf(uint32_t region);
+  struct StoredRegion {
+    std::shared_ptr<AlignedBuffer> buffer;
+    // In `buffer`.
+    OpenedRegion opened;
+  };
+  // As it lies, and opened; checked by its checksum, not by its digests. kCorrupt.
+  Result<StoredRegion> ReadStored(uint32_t region);
+  // Takes the chunks of a parcel, of which `content` is what they have, checked. It is stored as it came where none of
+  // its chunks is here and all that it rests on can be a base, else chunk after chunk.
+  void TakeParcel(ChunkStream& stream, const Parcel& parcel, RawBytes content);
+
   // -- Checking and collecting (pack_check.cc)
   // Reads every byte of every pack. `done` counts bytes.
   Status VerifyPacks(std::vector<Damage>& damages, std::atomic<uint64_t>& done,
@@ -198,17 +227,24 @@ class PackStore {
   PackTable* TableOf(uint32_t pack);
   void KeepTable(uint32_t pack, std::unique_ptr<PackTable> table);
   Draft& OpenDraft(ChunkStream& stream);
+  // Without room for content.
+  Draft AddDraft(const ChunkStream& stream, uint32_t (&ids)[2]);
   Draft NewDraft(const ChunkStream& stream, uint32_t (&ids)[2]);
   ChunkRef Successor(ChunkRef ref);
   ChunkRef BaseAt(ChunkRef ref);
   ChunkRef Advance(ChunkRef ref, uint64_t bytes);
   void FindBases(RegionDraft& draft);
   void CloseDraft(Draft& draft, std::vector<Draft>& closing);
+  void SetOut(const Draft& draft);
+  bool AllNew(std::span<const ChunkEntry> chunks);
+  bool BaseIsComing(const Digest& digest);
+  std::optional<std::vector<BaseRun>> RunsOf(std::span<const Digest> bases);
   void Touch(uint32_t region);
   void Want(ChunkRef ref);
   Status CheckFailed();
   Result<std::shared_ptr<File>> PackFile(uint32_t number);
 
+  bool Adopt(ChunkStream& stream, const Parcel& parcel, RawBytes& content);
   void Submit(std::vector<Draft>& closing);
   void WriteDraft(const Draft& draft);
   Effort EffortFor(const RegionDraft& draft) const;

@@ -13,6 +13,7 @@
 #include <shared_mutex>
 
 #include "image.h"
+#include "transfer.h"
 
 namespace capstan {
 
@@ -63,8 +64,10 @@ class Store : public std::enable_shared_from_this<Store> {
   Result<Bytes> ExportManifest(const std::string& name);
   Result<ManifestSummary> ReadManifest(View manifest) const;
   Bytes LackingChunks(View digests) const;
-  Result<Bytes> ReadEncodedChunks(View digests);
-  Result<Bytes> AddEncodedChunks(View encoded);
+  // For a store that lacks these chunks.
+  Result<std::shared_ptr<Transfer>> OpenTransfer(View digests);
+  // Each parcel is checked whole before any of it is taken. kInvalid; kNotFound where a delta's base is not here.
+  Status AddParcels(View parcels);
   Status StageImage(const std::string& name, View manifest, uint64_t generation);
   Status Sync();
   Result<VerifyReport> Verify(const std::vector<std::string>& images);
@@ -81,6 +84,7 @@ class Store : public std::enable_shared_from_this<Store> {
 
  private:
   friend class Image;
+  friend class Transfer;
   Store(std::unique_ptr<Disk> disk, std::string path, bool writable)
       : disk_(std::move(disk)), path_(std::move(path)), writable_(writable) {}
 
@@ -104,6 +108,8 @@ class Store : public std::enable_shared_from_this<Store> {
   void Fail(const Error& error);
   // Once more with the packs as they are now, where a reader beside a writer misses a region.
   Result<ChunkContent> ReadChunk(ChunkRef ref);
+  Result<ChunkRef> FindChunk(const Digest& digest);
+  Result<RawBytes> ContentOf(const Parcel& parcel);
   Result<std::vector<ManifestSlice>> SlicesOf(const ChunkList& list);
   Status CheckImages(const std::vector<std::string>& names, bool read, VerifyReport& report,
                      std::set<uint32_t>& regions);

@@ -1,21 +1,11 @@
-// What travels between stores: manifests, and the chunks that the other one lacks.
+// What travels between stores: manifests, and parcels with the chunks that the other one lacks.
 #include <set>
 
 #include "blake3.h"
-#include "chunker.h"
 #include "store.h"
 
 namespace capstan {
 namespace {
-
-constexpr size_t kEncodedHeaderBytes = 9;
-
-std::vector<Digest> SplitDigests(View bytes) {
-  std::vector<Digest> digests(bytes.size() / kDigestBytes);
-  for (size_t i = 0; i < digests.size(); ++i)
-    std::memcpy(digests[i].data(), bytes.data() + i * kDigestBytes, kDigestBytes);
-  return digests;
-}
 
 std::vector<Digest> UniqueDigests(const Manifest& manifest) {
   std::vector<Digest> digests;
@@ -77,58 +67,55 @@ Bytes Store::LackingChunks(View digests) const {
   return lacking;
 }
 
-Result<Bytes> Store::ReadEncodedChunks(View digests) {
-  TRY(CheckOpen(false));
-  Bytes encoded;
-  RawBytes stored;
-  for (const Digest& digest : SplitDigests(digests)) {
-    const auto ref = packs_->Find(digest);
-    if (!ref) return Error{ErrorCode::kCorrupt, "packs", "a chunk that was asked for is missing"};
-    TRY_ASSIGN(const ChunkContent content, packs_->Read(*ref));
-    stored.clear();
-    const Codec codec = Compress(content.bytes, Effort::kUsual, stored);
-    Writer writer(encoded);
-    writer.U8(static_cast<uint8_t>(codec));
-    writer.U32(static_cast<uint32_t>(content.bytes.size()));
-    writer.U32(static_cast<uint32_t>(stored.size()));
-    writer.Raw(stored);
+Result<ChunkRef> Store::FindChunk(const Digest& digest) {
+  auto ref = packs_->Find(digest);
+  if (!ref && !writable_) {
+    TRY(packs_->Reload());
+    ref = packs_->Find(digest);
   }
-  return encoded;
+  if (!ref) return Error{ErrorCode::kCorrupt, "packs", "a chunk that was asked for is missing"};
+  return *ref;
 }
 
-Result<Bytes> Store::AddEncodedChunks(View encoded) {
+Result<std::shared_ptr<Transfer>> Store::OpenTransfer(View digests) {
+  TRY(CheckOpen(false));
+  return Transfer::Make(shared_from_this(), digests);
+}
+
+// What a parcel decompresses to, each chunk compared with its digest.
+Result<RawBytes> Store::ContentOf(const Parcel& parcel) {
+  RawBytes prefix;
+  for (const Digest& digest : parcel.bases) {
+    const auto ref = packs_->Find(digest);
+    if (!ref) return Error{ErrorCode::kNotFound, "chunk", "what a delta rests on is not here"};
+    TRY_ASSIGN(const ChunkContent base, packs_->Read(*ref));
+    if (prefix.size() + base.bytes.size() > kBaseBytesMax)
+      return Error{ErrorCode::kInvalid, "", "a delta rests on more than it may"};
+    Append(prefix, base.bytes);
+  }
+  RawBytes content(parcel.content_bytes);
+  if (const Status done = Decompress(parcel.codec, parcel.stored, prefix, content); !done.ok())
+    return Error{ErrorCode::kInvalid, "", done.error().what};
+  std::vector<uint32_t> lengths;
+  std::vector<Digest> digests;
+  for (const ChunkEntry& chunk : parcel.chunks) lengths.push_back(chunk.length);
+  packs_->DigestChunks(content, lengths, digests);
+  for (size_t i = 0; i < digests.size(); ++i)
+    if (digests[i] != parcel.chunks[i].digest)
+      return Error{ErrorCode::kInvalid, "", "a chunk's digest does not match"};
+  return content;
+}
+
+Status Store::AddParcels(View bytes) {
   TRY(CheckOpen(true));
-  TRY(packs_->CheckRoom());
-  // All of it is looked at before any of it is taken.
-  std::vector<Bytes> contents;
-  Reader reader(encoded);
-  while (reader.left() > 0) {
-    if (reader.left() < kEncodedHeaderBytes)
-      return Error{ErrorCode::kInvalid, "", "an encoded chunk is cut short"};
-    const uint8_t codec = reader.U8();
-    const uint32_t content_length = reader.U32();
-    const uint32_t stored_length = reader.U32();
-    if (content_length == 0 || content_length > kChunkBytesMax || stored_length > kChunkBytesMax)
-      return Error{ErrorCode::kInvalid, "", "an encoded chunk has a length that cannot be"};
-    const View stored = reader.Raw(stored_length);
-    if (reader.failed()) return Error{ErrorCode::kInvalid, "", "an encoded chunk is cut short"};
-    if (codec > static_cast<uint8_t>(Codec::kZstd))
-      return Error{ErrorCode::kInvalid, "", "codec " + std::to_string(codec) + " is not known"};
-    Bytes& content = contents.emplace_back(content_length);
-    if (const Status done = Decompress(static_cast<Codec>(codec), stored, {}, content); !done.ok())
-      return Error{ErrorCode::kInvalid, "", done.error().what};
+  TRY_ASSIGN(const std::vector<Parcel> parcels, ParseParcels(bytes));
+  for (const Parcel& parcel : parcels) {
+    TRY(packs_->CheckRoom());
+    TRY_ASSIGN(RawBytes content, ContentOf(parcel));
+    const std::lock_guard guard(intake_mutex_);
+    packs_->TakeParcel(intake_, parcel, std::move(content));
   }
-  Bytes digests;
-  const std::lock_guard guard(intake_mutex_);
-  for (const Bytes& content : contents) {
-    const Digest digest = ChunkDigest(content);
-    digests.insert(digests.end(), digest.begin(), digest.end());
-    bool is_new = false;
-    packs_->Take(intake_, digest, content, &is_new);
-    // The collection leaves it until the image that it came for is staged.
-    packs_->Find(digest);
-  }
-  return digests;
+  return Ok();
 }
 
 Status Store::StageImage(const std::string& name, View bytes, uint64_t generation) {

@@ -8,6 +8,7 @@
 #include "../engine/pack_scanner.h"
 #include "../engine/simulated_disk.h"
 #include "../engine/store.h"
+#include "carry.h"
 #include "harness.h"
 
 namespace capstan::test {
@@ -39,6 +40,7 @@ struct Tally {
   // Staged with a collection since the store said what it had.
   uint64_t transfers_across = 0;
   uint64_t transfers_repeated = 0;
+  uint64_t deltas_carried = 0;
 };
 
 void Lay(const Blocks& blocks, std::vector<uint32_t>& lengths, Bytes& data) {
@@ -342,14 +344,26 @@ class History {
     if (!transfer_) return BeginTransfer();
     Transfer& transfer = *transfer_;
     if (!transfer.added) {
-      const Bytes encoded = Must(transfer.source->ReadEncodedChunks(transfer.lacking), "read chunks");
-      CHECK(Must(store_->AddEncodedChunks(encoded), "add chunks") == transfer.lacking);
+      const Carried carried = Must(Carry(*transfer.source, *store_, transfer.lacking), "carry");
+      CHECK(carried.chunk_count * kDigestBytes == transfer.lacking.size());
+      tally_.deltas_carried += static_cast<uint64_t>(
+          std::count(carried.codecs.begin(), carried.codecs.end(), Codec::kDelta));
       transfer.added = true;
     } else if (!transfer.staged) {
       Stage();
     } else {
       FinishTransfer();
     }
+  }
+
+  void WriteTo(Store& source, const std::string& name, const Blocks& blocks) {
+    Must(source.CreateImage(name, 1));
+    const auto image = Must(source.OpenImage(name, true));
+    std::vector<uint32_t> lengths;
+    Bytes data;
+    Lay(blocks, lengths, data);
+    Must(image->Append(0, 0, lengths, data), "append to the source");
+    Must(image->Sync(generation_), "sync the source");
   }
 
   void BeginTransfer() {
@@ -363,13 +377,10 @@ class History {
     }
     SimulatedDisk other(1, CrashProfile::kOrdered);
     transfer.source = Must(Store::Open(other.Attach(), options_), "open the source");
-    Must(transfer.source->CreateImage("S", 1));
-    const auto image = Must(transfer.source->OpenImage("S", true));
-    std::vector<uint32_t> lengths;
-    Bytes data;
-    Lay(blocks, lengths, data);
-    Must(image->Append(0, 0, lengths, data), "append to the source");
-    Must(image->Sync(generation_), "sync the source");
+    // What it has already, it compresses against.
+    for (const auto& [name, content] : synced_)
+      if (!content.partitions[0].empty()) WriteTo(*transfer.source, "O" + name, content.partitions[0]);
+    WriteTo(*transfer.source, "S", blocks);
     transfer.manifest = Must(transfer.source->ExportManifest("S"));
     transfer_ = std::move(transfer);
     AskWhatLacks();
@@ -378,15 +389,7 @@ class History {
   void AskWhatLacks() {
     Transfer& transfer = *transfer_;
     const ManifestSummary summary = Must(store_->ReadManifest(transfer.manifest), "read a manifest");
-    Bytes digests;
-    for (const Digest& digest : summary.digests)
-      digests.insert(digests.end(), digest.begin(), digest.end());
-    const Bytes lacking = store_->LackingChunks(digests);
-    transfer.lacking.clear();
-    for (size_t i = 0; i < lacking.size(); ++i)
-      if (lacking[i] != 0)
-        transfer.lacking.insert(transfer.lacking.end(), summary.digests[i].begin(),
-                                summary.digests[i].end());
+    transfer.lacking = LackingOf(*store_, Join(summary.digests));
     transfer.added = false;
     transfer.collections = 0;
   }
@@ -548,11 +551,12 @@ void CheckHistories(uint64_t first, uint64_t count) {
       Text(count, " histories: ", tally.packs_removed, " packs given up, ", tally.bytes_copied,
            " bytes copied, ", tally.deltas, " deltas, ", tally.crashes, " power cuts, ",
            tally.transfers, " copies, ", tally.transfers_across, " across a collection, ",
-           tally.transfers_repeated, " asked for anew");
+           tally.transfers_repeated, " asked for anew, ", tally.deltas_carried, " deltas carried");
   std::printf("#   %s\n", counts.c_str());
   CHECK(tally.packs_removed > count / 2 && tally.bytes_copied > count * 1000, counts);
   CHECK(tally.deltas > count / 4 && tally.crashes > count / 10, counts);
   CHECK(tally.transfers_across > count / 10 && tally.transfers_repeated > count / 100, counts);
+  CHECK(tally.deltas_carried > count / 10, counts);
 }
 
 TEST("collect", "store, model and collector agree over random histories") { CheckHistories(0, 300); }

@@ -64,17 +64,20 @@ TEST("crash", "the workloads do what their names say") {
     PackStore::Collected collected;
     PackStatistics packs;
     size_t refusals;
+    size_t deltas_imported;
   };
   const auto effects_of = [](const std::string& name) {
     SimulatedDisk disk(1, CrashProfile::kOrdered);
     Run run(disk, WorkloadNamed(name), AfterError::kGoOn);
     run.Work();
-    return Effects{run.collected(), Must(run.Statistics()).packs, run.errors().size()};
+    return Effects{run.collected(), Must(run.Statistics()).packs, run.errors().size(),
+                   run.deltas_imported()};
   };
   const Effects collection = effects_of("garbage collection");
   CHECK(collection.collected.packs_removed > 1 && collection.collected.bytes_copied > 0);
   const Effects delta = effects_of("delta bases");
   CHECK(delta.packs.stored_bytes < delta.packs.unique_bytes * 2 / 3, delta.packs.stored_bytes);
+  CHECK(effects_of("import of copies").deltas_imported > 1);
   CHECK(effects_of("pack roll-over").packs.pack_count > 3);
   CHECK(effects_of("nearly full disk").refusals > 1);
   CHECK(effects_of("write").refusals == 0);

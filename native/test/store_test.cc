@@ -7,6 +7,7 @@
 #include "../engine/blake3.h"
 #include "../engine/pack_scanner.h"
 #include "../engine/simulated_disk.h"
+#include "carry.h"
 #include "harness.h"
 
 namespace capstan::test {
@@ -230,7 +231,7 @@ TEST("store", "one process writes; others read beside it, and see what was synce
     refused(reader->PublishImage("B", "C"));
     refused(reader->Sync());
     CHECK(!reader->OpenImage("B", true).ok() && !reader->Collect(0.5, 1).ok());
-    CHECK(!reader->AddEncodedChunks({}).ok());
+    CHECK(!reader->AddParcels({}).ok());
     const auto other = Store::Open(disk.Attach(), OptionsFor(Store::Mode::kWrite, key));
     CHECK(!other.ok() && other.error().code == ErrorCode::kLocked);
     Must(writer->Close());
@@ -363,9 +364,7 @@ TEST("store", "a store with the same data heals exactly what is damaged") {
   Rot(disk, 1, 0, {});
   const auto damaged = Must(store->DamagedChunks({"A"}));
   CHECK(damaged.size() == 3, damaged.size());
-  Bytes wanted;
-  for (const Digest& digest : damaged) wanted.insert(wanted.end(), digest.begin(), digest.end());
-  CHECK(Must(store->AddEncodedChunks(Must(source->ReadEncodedChunks(wanted)))) == wanted);
+  CHECK(Must(Carry(*source, *store, Join(damaged))).chunk_count == damaged.size());
   Restage(*store, "A");
   CheckWhole(*store, "A", records);
   CHECK(Must(store->Verify({})).damages.empty());

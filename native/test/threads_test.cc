@@ -157,12 +157,17 @@ void CopyAgain(Store& store, const std::atomic<bool>& stop) {
     const size_t tape = turn % kTapeCount;
     const Bytes manifest = Must(store.ExportManifest(NameOf(tape)), "export");
     const auto summary = Must(store.ReadManifest(manifest), "read manifest");
-    for (size_t i = 0; i < summary.digests.size() && !stop; i += 7) {
-      const View digest = summary.digests[i];
-      store.LackingChunks(digest);
-      const auto encoded = store.ReadEncodedChunks(digest);
-      // What the tape no longer has may be collected meanwhile.
-      if (encoded.ok()) Must(store.AddEncodedChunks(encoded.value()), "add");
+    Bytes digests;
+    for (size_t i = 0; i < summary.digests.size(); i += 7) {
+      store.LackingChunks(summary.digests[i]);
+      digests.insert(digests.end(), summary.digests[i].begin(), summary.digests[i].end());
+    }
+    const auto transfer = store.OpenTransfer(digests);
+    // What the tape no longer has may be collected meanwhile.
+    while (transfer.ok() && !stop) {
+      const auto batch = transfer.value()->Read(kParcelBytesMax);
+      if (!batch.ok() || batch.value().parcels.empty()) break;
+      Must(store.AddParcels(batch.value().parcels), "add");
     }
     const std::string staged = Text("C", tape, ".S");
     const auto done = store.StageImage(staged, manifest, 1);
@@ -259,6 +264,95 @@ TEST("threads", "an image closed while the collection looks at it waits for nobo
     crew.stop = true;
   });
   crew.JoinAndCheck();
+}
+
+// A version of a tape: every fourth block has a byte of its own.
+Bytes VersionOf(size_t tape, uint8_t version, uint64_t index) {
+  Bytes block = BlockOf(tape, index);
+  if (index % 4 == 3) block.front() ^= version;
+  return block;
+}
+
+std::string VersionName(size_t tape, unsigned version) { return Text("T", tape, "V", version); }
+
+// Sends a version as replication does, from the beginning again where a collection took what was there.
+void SendVersion(Store& source, Store& target, const std::string& name,
+                 std::atomic<uint64_t>& delta_count) {
+  const Bytes manifest = Must(source.ExportManifest(name), "export");
+  while (true) {
+    Bytes lacking;
+    for (const Digest& digest : Must(source.ReadManifest(manifest)).digests)
+      if (target.LackingChunks(digest)[0] != 0)
+        lacking.insert(lacking.end(), digest.begin(), digest.end());
+    const auto transfer = Must(source.OpenTransfer(lacking), "open a transfer");
+    transfer->UseBases(target.LackingChunks(Must(transfer->Bases())));
+    Status added = Ok();
+    while (added.ok()) {
+      const auto batch = Must(transfer->Read(1), "read");
+      if (batch.parcels.empty()) break;
+      delta_count += batch.parcels[0] == static_cast<uint8_t>(Codec::kDelta) ? 1 : 0;
+      added = target.AddParcels(batch.parcels);
+    }
+    if (added.ok()) added = target.StageImage(name + ".S", manifest, 1);
+    if (!added.ok() && added.error().code == ErrorCode::kNotFound) continue;
+    Must(added, "add and stage");
+    Must(target.Sync(), "sync");
+    Must(target.PublishImage(name + ".S", name), "publish");
+    return;
+  }
+}
+
+TEST("threads", "deltas from another store come in beside each other, a collection and a verification") {
+  constexpr unsigned kVersions = 5;
+  constexpr uint64_t kBlocks = 40;
+  SimulatedDisk here(5, CrashProfile::kAny);
+  SimulatedDisk there(6, CrashProfile::kAny);
+  const auto source = Must(Store::Open(here.Attach(), OptionsOf("/store", Store::Mode::kCreate, 2)));
+  for (unsigned version = 0; version < kVersions; ++version)
+    for (size_t tape = 0; tape < 2; ++tape) {
+      Must(source->CreateImage(VersionName(tape, version), 1));
+      const auto image = Must(source->OpenImage(VersionName(tape, version), true));
+      for (uint64_t at = 0; at < kBlocks; ++at) {
+        const Bytes block = VersionOf(tape, static_cast<uint8_t>(version), at);
+        const uint32_t length = static_cast<uint32_t>(block.size());
+        Must(image->Append(0, at, {&length, 1}, block));
+      }
+      Must(image->Sync(1));
+    }
+  const auto target = Must(Store::Open(there.Attach(), OptionsOf("/store", Store::Mode::kCreate, 3)));
+  std::atomic<uint64_t> delta_count{0};
+  Crew others;
+  Crew senders;
+  others.Start([&] { VerifyAgain(*target, others.stop); });
+  others.Start([&] {
+    // What a transfer was told is here stays for two of them: they are not to follow each other at once.
+    while (!others.stop) {
+      Must(target->Collect(1.0, 3), "collect");
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  });
+  for (size_t tape = 0; tape < 2; ++tape)
+    senders.Start([&, tape] {
+      for (unsigned version = 0; version < kVersions && !others.stop; ++version)
+        SendVersion(*source, *target, VersionName(tape, version), delta_count);
+    });
+  senders.Join();
+  others.stop = true;
+  others.JoinAndCheck();
+  senders.JoinAndCheck();
+  CHECK(delta_count > 0);
+  CHECK(Must(target->Verify({})).damages.empty());
+  for (unsigned version = 0; version < kVersions; ++version)
+    for (size_t tape = 0; tape < 2; ++tape) {
+      const auto image = Must(target->OpenImage(VersionName(tape, version), false));
+      const auto read = Must(image->Read(0, 0, false, kBlocks, UINT64_MAX));
+      Bytes expected;
+      for (uint64_t at = 0; at < kBlocks; ++at) {
+        const Bytes block = VersionOf(tape, static_cast<uint8_t>(version), at);
+        expected.insert(expected.end(), block.begin(), block.end());
+      }
+      CHECK(std::equal(expected.begin(), expected.end(), read.data.begin(), read.data.end()));
+    }
 }
 
 // A call after the store was closed is refused; one that runs meanwhile is whole or refused.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "carry.h"
+
 namespace capstan::test {
 namespace {
 
@@ -235,34 +237,37 @@ Status Run::Sync(const std::string& name) {
 // As a copy comes in: what is lacking, the image under another name, a sync, and the rename.
 Status Run::Import(const Step& step, uint64_t seed) {
   Content next{++generation_, {{}}};
-  for (uint32_t i = 0; i < step.count; ++i)
-    next.partitions[0].push_back(MakeBlock(step, seed, i));
+  for (uint32_t i = 0; i < step.count; ++i) {
+    // Between changes stands what did not change.
+    Step part = step;
+    if (part.fill == Step::Fill::kEdited && i % 2 == 0) part.fill = Step::Fill::kSame;
+    next.partitions[0].push_back(MakeBlock(part, seed, i));
+    // So each block is a chunk.
+    next.partitions[0].push_back(nullptr);
+  }
   SimulatedDisk other(1, CrashProfile::kOrdered);
   Must(other.Attach()->MakeDirectory("/vaults"));
   const auto source = Must(Store::Open(other.Attach(), OptionsFor(Store::Mode::kCreate)));
-  Must(source->CreateImage("S", 1));
-  const auto image = Must(source->OpenImage("S", true));
-  std::vector<uint32_t> lengths;
-  Bytes data;
-  Join(next.partitions[0], lengths, data);
-  Must(image->Append(0, 0, lengths, data));
-  Must(image->Sync(next.generation));
+  const auto write = [&](const char* image_name, const Content& content) {
+    Must(source->CreateImage(image_name, 1));
+    const auto image = Must(source->OpenImage(image_name, true));
+    std::vector<uint32_t> lengths;
+    Bytes data;
+    Join(content.partitions[0], lengths, data);
+    Must(image->Append(0, 0, lengths, data));
+    Must(image->Sync(content.generation));
+  };
+  // The source has it, too, and compresses against it.
+  if (const auto of = known_.find(step.of); of != known_.end()) write("O", of->second.now);
+  write("S", next);
   const Bytes manifest = Must(source->ExportManifest("S"));
-  const ManifestSummary summary = Must(source->ReadManifest(manifest));
-
-  Bytes digests;
-  for (const Digest& digest : summary.digests)
-    digests.insert(digests.end(), digest.begin(), digest.end());
-  const Bytes lacking = store_->LackingChunks(digests);
-  Bytes wanted;
-  for (size_t i = 0; i < lacking.size(); ++i)
-    if (lacking[i] != 0)
-      wanted.insert(wanted.end(), summary.digests[i].begin(), summary.digests[i].end());
-  const Bytes encoded = Must(source->ReadEncodedChunks(wanted));
   const std::string name = step.image;
   const std::string staged = name + kStagedSuffix;
-  TRY_ASSIGN(const Bytes added, store_->AddEncodedChunks(encoded));
-  CHECK(added == wanted, "other chunks were added than were sent");
+  const Bytes lacking = LackingOf(*store_, ChunksOf(*source, "S"));
+  TRY_ASSIGN(const Carried carried, Carry(*source, *store_, lacking));
+  CHECK(carried.chunk_count * kDigestBytes == lacking.size(), "other chunks came than were lacking");
+  deltas_imported_ += static_cast<size_t>(
+      std::count(carried.codecs.begin(), carried.codecs.end(), Codec::kDelta));
   TRY(store_->StageImage(staged, manifest, next.generation));
   TRY(store_->Sync());
   TRY(Release(name));

@@ -54,6 +54,8 @@ class Run {
   const std::vector<ErrorCode>& errors() const { return errors_; }
   // Of all collections.
   const PackStore::Collected& collected() const { return collected_; }
+  // Deltas that came with copies.
+  size_t deltas_imported() const { return deltas_imported_; }
   Result<StoreStatistics> Statistics() { return store_->Statistics(); }
   bool crashed() const { return !errors_.empty() && errors_.back() == ErrorCode::kCrashed; }
 
@@ -113,6 +115,7 @@ class Run {
   std::vector<ErrorCode> errors_;
   uint64_t generation_ = 0;
   PackStore::Collected collected_;
+  size_t deltas_imported_ = 0;
 };
 
 }  // namespace capstan::test

@@ -14,6 +14,7 @@ import type {
   ManifestSummary,
   StoreStatistics,
   TapeImage,
+  Transfer,
   VerifyReport,
 } from '../ports/engine.ts';
 import type {
@@ -171,12 +172,20 @@ class NativeEngine implements Engine {
     return translated(this.#store.lackingChunks(digests));
   }
 
-  readEncodedChunks(digests: Uint8Array): Promise<Uint8Array> {
-    return translated(this.#store.readEncodedChunks(digests));
+  async openTransfer(digests: Uint8Array): Promise<Transfer> {
+    const transfer = await translated(this.#store.openTransfer(digests));
+    return {
+      bases: await translated(transfer.bases()),
+      useBases: (lacking) => transfer.useBases(lacking),
+      read: async ({ bytesMax }) => {
+        const batch = await translated(transfer.read(bytesMax));
+        return batch.parcels.length === 0 ? undefined : batch;
+      },
+    };
   }
 
-  addEncodedChunks(encoded: Uint8Array): Promise<Uint8Array> {
-    return translated(this.#store.addEncodedChunks(encoded));
+  addParcels(parcels: Uint8Array): Promise<void> {
+    return translated(this.#store.addParcels(parcels));
   }
 
   stageImage(

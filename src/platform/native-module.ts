@@ -12,6 +12,7 @@ import type {
   ManifestSummary,
   PartitionInfo,
   StoreStatistics,
+  TransferBatch,
   VerifyReport,
 } from '../ports/engine.ts';
 import type { LocateReply, ReadReply, SpaceReply } from '../tape/image-call.ts';
@@ -53,6 +54,12 @@ export interface NativeImage {
   close(): Promise<void>;
 }
 
+export interface NativeTransfer {
+  bases(): Promise<Uint8Array>;
+  useBases(lacking: Uint8Array): void;
+  read(bytesMax: number): Promise<TransferBatch>;
+}
+
 export interface NativeStore {
   createImage(name: string, partitionCount: number): Promise<void>;
   openImage(name: string, writable: boolean): Promise<NativeImage>;
@@ -62,8 +69,8 @@ export interface NativeStore {
   exportManifest(name: string): Promise<Uint8Array>;
   readManifest(manifest: Uint8Array): Promise<ManifestSummary>;
   lackingChunks(digests: Uint8Array): Promise<Uint8Array>;
-  readEncodedChunks(digests: Uint8Array): Promise<Uint8Array>;
-  addEncodedChunks(encoded: Uint8Array): Promise<Uint8Array>;
+  openTransfer(digests: Uint8Array): Promise<NativeTransfer>;
+  addParcels(parcels: Uint8Array): Promise<void>;
   stageImage(name: string, manifest: Uint8Array, generation: number): Promise<void>;
   sync(): Promise<void>;
   verify(images: readonly string[]): Promise<VerifyReport>;

@@ -34,6 +34,8 @@ export const DIGEST_BYTES = 32;
 export const MANIFEST_BYTES_MAX = 256 * 1024 * 1024;
 /** Largest chunk, bytes of its content. */
 export const CHUNK_BYTES_MAX = 256 * 1024;
+/** Largest parcel, bytes: its header, 255 chunks, 2040 bases, and 1 MiB of content stored as it is. */
+export const PARCEL_BYTES_MAX = 12 + 255 * (DIGEST_BYTES + 4) + 2040 * DIGEST_BYTES + 1024 * 1024;
 
 export interface PartitionInfo {
   readonly objectCount: number;
@@ -100,6 +102,29 @@ export interface ManifestSummary {
   readonly digests: Uint8Array;
 }
 
+export interface TransferBatch {
+  /** Parcels one behind another: docs/formats/replication.md has their bytes. */
+  readonly parcels: Uint8Array;
+  /** Of the chunks asked for, how many come with them. */
+  readonly chunkCount: number;
+}
+
+/** What goes to another store of the chunks that it lacks, in the form in which it lies here. */
+export interface Transfer {
+  /** Digests of chunks that do not come, and that deltas rest on: the other store may have them. */
+  readonly bases: Uint8Array;
+  /**
+   * What the other store lacks of `bases` (see {@link Engine.lackingChunks}), before the first read: deltas
+   * whose bases are there then travel as such. What it has must stay there until they have come.
+   */
+  useBases(lacking: Uint8Array): void;
+  /**
+   * The next parcels, of `bytesMax` in all, or one; undefined at the end. STORE_CORRUPT where a region cannot
+   * be read: the next call goes on behind it. One call at a time.
+   */
+  read(options: { readonly bytesMax: number }): Promise<TransferBatch | undefined>;
+}
+
 export interface TapeImage {
   readonly name: string;
   info(): Promise<ImageInfo>;
@@ -131,13 +156,13 @@ export interface Engine {
   readManifest(manifest: Uint8Array): Promise<ManifestSummary>;
   /** One byte per digest: 1 where this store lacks the chunk. */
   lackingChunks(digests: Uint8Array): Promise<Uint8Array>;
+  /** For another store that lacks these chunks, no two alike; STORE_CORRUPT where one is not here. */
+  openTransfer(digests: Uint8Array): Promise<Transfer>;
   /**
-   * Chunks as they lie in the packs (compressed), one encoded chunk after another:
-   * codec u8, content length u32 LE, stored length u32 LE, stored bytes. Checksums are verified.
+   * Takes parcels; each is checked, its chunks' digests as well, before anything of it is taken. Not yet
+   * durable. INVALID_ARGUMENT where one says what is not so, NOT_FOUND where the base of a delta is not here.
    */
-  readEncodedChunks(digests: Uint8Array): Promise<Uint8Array>;
-  /** Decodes, digests and stores encoded chunks; returns the digests it computed. Not yet durable. */
-  addEncodedChunks(encoded: Uint8Array): Promise<Uint8Array>;
+  addParcels(parcels: Uint8Array): Promise<void>;
   /**
    * Makes (or replaces) the image `name` out of a manifest all of whose chunks are here (NOT_FOUND names
    * the first that is not). Durable only after `sync()`.

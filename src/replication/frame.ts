@@ -7,7 +7,7 @@
  *      │ type │ flags │ reserved │ payload length │ checksum │ payload │
  *      └──────┴───────┴──────────┴────────────────┴──────────┴─────────┘
  * ```
- * Big-endian. Flags and reserved are zero in version 1. The checksum is the CRC-32 of bytes 0 to 7
+ * Big-endian. Flags and reserved are zero in version 2. The checksum is the CRC-32 of bytes 0 to 7
  * and of the payload's first `checkedBytesMax` bytes: of all that decides; chunks' content has
  * digests. A length is compared with its type's limit before memory is taken for it.
  * docs/formats/replication.md has the whole.
@@ -16,6 +16,7 @@ import { readUint, writeUint } from '../base/bytes.ts';
 import { crc32 } from '../base/crc32.ts';
 import { CapstanError } from '../base/errors.ts';
 import { KIB, MIB } from '../base/units.ts';
+import { DIGEST_BYTES, PARCEL_BYTES_MAX } from '../ports/engine.ts';
 
 /** What each side sends first: not ASCII, and changed by whatever changes line ends. */
 export const PREAMBLE = Uint8Array.of(0x89, 0x43, 0x50, 0x53, 0x54, 0x4e, 0x0d, 0x0a);
@@ -23,14 +24,14 @@ export const FRAME_HEADER_BYTES = 12;
 
 /** Bytes of the manifest in one MANIFEST frame. */
 export const MANIFEST_PAGE_BYTES_MAX = 256 * KIB;
-/** Bytes of encoded chunks in one CHUNKS frame. */
-export const CHUNKS_BYTES_MAX = MIB;
+/** Digests in one BASES frame. */
+export const BASE_COUNT_MAX = 32 * KIB;
 /** Characters of the reason in a REFUSE frame. */
 export const REASON_LENGTH_MAX = 1000;
 /** Chunks of one tape: a manifest has more than 32 bytes for each, and has at most 256 MiB. */
 export const CHUNK_COUNT_MAX = 8 * MIB;
-/** Fields of a CHUNKS payload ahead of the chunks. */
-export const CHUNKS_FIELDS_BYTES = 8;
+/** Fields of a PARCELS payload ahead of the parcels. */
+export const PARCELS_FIELDS_BYTES = 8;
 
 export const FRAMES = {
   hello: { type: 0x01, payloadBytesMax: 64, checkedBytesMax: 64 },
@@ -46,16 +47,21 @@ export const FRAMES = {
     payloadBytesMax: 4 + CHUNK_COUNT_MAX / 8,
     checkedBytesMax: 4 + CHUNK_COUNT_MAX / 8,
   },
-  chunks: {
+  parcels: {
     type: 0x06,
-    payloadBytesMax: CHUNKS_FIELDS_BYTES + CHUNKS_BYTES_MAX,
-    checkedBytesMax: CHUNKS_FIELDS_BYTES,
+    payloadBytesMax: PARCELS_FIELDS_BYTES + PARCEL_BYTES_MAX,
+    checkedBytesMax: PARCELS_FIELDS_BYTES,
   },
   progress: { type: 0x07, payloadBytesMax: 4, checkedBytesMax: 4 },
   commit: { type: 0x08, payloadBytesMax: 44, checkedBytesMax: 44 },
   ack: { type: 0x09, payloadBytesMax: 41, checkedBytesMax: 41 },
   refuse: { type: 0x0a, payloadBytesMax: REASON_LENGTH_MAX, checkedBytesMax: REASON_LENGTH_MAX },
   ping: { type: 0x0b, payloadBytesMax: 0, checkedBytesMax: 0 },
+  bases: {
+    type: 0x0c,
+    payloadBytesMax: BASE_COUNT_MAX * DIGEST_BYTES,
+    checkedBytesMax: BASE_COUNT_MAX * DIGEST_BYTES,
+  },
 } as const satisfies Record<
   string,
   {
@@ -192,7 +198,7 @@ export class FrameDecoder {
     const kind = KINDS.find((each) => FRAMES[each].type === type);
     if (kind === undefined) throw violation(this.#peer, `a frame has the unknown type ${type}`);
     if (flags !== 0 || readUint(this.#head, 2, 2) !== 0) {
-      throw violation(this.#peer, `a ${kind} frame has flags that version 1 does not know`);
+      throw violation(this.#peer, `a ${kind} frame has flags that version 2 does not know`);
     }
     const payloadBytes = readUint(this.#head, 4, 4);
     const { payloadBytesMax } = FRAMES[kind];

@@ -10,18 +10,18 @@ import { generation } from '../base/units.ts';
 import type { Generation } from '../base/units.ts';
 import type { LabelType } from '../ports/catalog.ts';
 import { DIGEST_BYTES } from '../ports/engine.ts';
-import { CHUNKS_FIELDS_BYTES, CHUNK_COUNT_MAX, REASON_LENGTH_MAX } from './frame.ts';
+import { CHUNK_COUNT_MAX, PARCELS_FIELDS_BYTES, REASON_LENGTH_MAX } from './frame.ts';
 import { FRAME_HEADER_BYTES, newFrame, sealFrame, violation } from './frame.ts';
 import type { Frame, FrameKind } from './frame.ts';
 
-/** The only version so far. */
-export const PROTOCOL_VERSION = 1;
+/** The only version spoken: in version 1 chunks went one by one, under other digests. */
+export const PROTOCOL_VERSION = 2;
 
 /** Both sides' first message. Sides speak the lower of both versions; unknown features are ignored. */
 export interface Hello {
   readonly kind: 'hello';
   readonly version: number;
-  /** Bits; none is defined in version 1. */
+  /** Bits; none is defined in version 2. */
   readonly features: number;
   readonly serverName: string;
 }
@@ -38,20 +38,24 @@ export interface Offer {
   readonly manifestDigest: Uint8Array;
 }
 
-/** Receiver: a bit for each unique chunk of the manifest in its order, first in the highest bit. */
+/**
+ * Receiver: a bit for each unique chunk of the manifest, or for each of BASES, in their order, first in the
+ * highest bit; 1 where it lacks.
+ */
 export interface Need {
   readonly kind: 'need';
   readonly chunkCount: number;
   readonly bitmap: Uint8Array;
 }
 
-/** Sender: the next of the chunks that are needed, as they lie in the packs. */
-export interface Chunks {
-  readonly kind: 'chunks';
-  /** Place of the first among the chunks needed. */
-  readonly firstIndex: number;
-  readonly count: number;
-  readonly encoded: Uint8Array;
+/** Sender: chunks, among them some that are needed, as they lie in its packs. */
+export interface Parcels {
+  readonly kind: 'parcels';
+  /** Chunks needed that came in the frames before. */
+  readonly chunksBefore: number;
+  /** Chunks needed that come with this one. */
+  readonly chunkCount: number;
+  readonly parcels: Uint8Array;
 }
 
 /** Receiver: how the offer ended; repeats the digest offered. */
@@ -77,7 +81,9 @@ export type Message =
   | { readonly kind: 'need-manifest' }
   | { readonly kind: 'manifest'; readonly offset: number; readonly page: Uint8Array }
   | Need
-  | Chunks
+  /** Sender: what do you lack of these chunks, which deltas rest on? */
+  | { readonly kind: 'bases'; readonly digests: Uint8Array }
+  | Parcels
   /** Receiver: so many of the chunks needed are stored. */
   | { readonly kind: 'progress'; readonly chunksStored: number }
   | Commit
@@ -138,8 +144,10 @@ function payloadBytes(message: Message): number {
       return 4 + message.page.length;
     case 'need':
       return 4 + message.bitmap.length;
-    case 'chunks':
-      return CHUNKS_FIELDS_BYTES + message.encoded.length;
+    case 'bases':
+      return message.digests.length;
+    case 'parcels':
+      return PARCELS_FIELDS_BYTES + message.parcels.length;
     case 'progress':
       return 4;
     case 'commit':
@@ -172,8 +180,11 @@ function writeFields(fields: FieldWriter, message: Message): void {
     case 'need':
       fields.uint(4, message.chunkCount).bytes(message.bitmap);
       break;
-    case 'chunks':
-      fields.uint(4, message.firstIndex).uint(4, message.count).bytes(message.encoded);
+    case 'bases':
+      fields.bytes(message.digests);
+      break;
+    case 'parcels':
+      fields.uint(4, message.chunksBefore).uint(4, message.chunkCount).bytes(message.parcels);
       break;
     case 'progress':
       fields.uint(4, message.chunksStored);
@@ -240,7 +251,7 @@ class FieldReader {
   }
 
   choice<Value>(values: readonly Value[]): Value {
-    return values[this.uint(1)] ?? this.fail('has a code that version 1 does not know');
+    return values[this.uint(1)] ?? this.fail('has a code that version 2 does not know');
   }
 
   end(): void {
@@ -277,9 +288,14 @@ function readFields(fields: FieldReader, kind: FrameKind): Message {
       return { kind, offset: fields.uint(4), page: fields.rest() };
     case 'need':
       return readNeed(fields);
-    case 'chunks': {
-      const firstIndex = fields.uint(4);
-      return { kind, firstIndex, count: fields.uint(4), encoded: fields.rest() };
+    case 'bases': {
+      const digests = fields.rest();
+      if (digests.length % DIGEST_BYTES !== 0) fields.fail('ends in the middle of a digest');
+      return { kind, digests };
+    }
+    case 'parcels': {
+      const chunksBefore = fields.uint(4);
+      return { kind, chunksBefore, chunkCount: fields.uint(4), parcels: fields.rest() };
     }
     case 'progress':
       return { kind, chunksStored: fields.uint(4) };
@@ -326,16 +342,24 @@ export function needOf(lacking: Uint8Array): Need {
   return { kind: 'need', chunkCount: lacking.length, bitmap };
 }
 
+export const isNeeded = (need: Need, ordinal: number): boolean =>
+  ((need.bitmap[ordinal >> 3] ?? 0) & (0x80 >> (ordinal & 7))) !== 0;
+
+/** How many chunks `need` asks for. */
+export function countOf(need: Need): number {
+  let count = 0;
+  for (let ordinal = 0; ordinal < need.chunkCount; ordinal += 1) {
+    if (isNeeded(need, ordinal)) count += 1;
+  }
+  return count;
+}
+
 /** Those of `digests` (DIGEST_BYTES each) that `need` asks for, in their order. */
 export function neededDigests(need: Need, digests: Uint8Array): Uint8Array {
-  const isNeeded = (ordinal: number): boolean =>
-    ((need.bitmap[ordinal >> 3] ?? 0) & (0x80 >> (ordinal & 7))) !== 0;
-  let count = 0;
-  for (let ordinal = 0; ordinal < need.chunkCount; ordinal += 1) count += isNeeded(ordinal) ? 1 : 0;
-  const needed = new Uint8Array(count * DIGEST_BYTES);
+  const needed = new Uint8Array(countOf(need) * DIGEST_BYTES);
   let offset = 0;
   for (let ordinal = 0; ordinal < need.chunkCount; ordinal += 1) {
-    if (!isNeeded(ordinal)) continue;
+    if (!isNeeded(need, ordinal)) continue;
     const at = ordinal * DIGEST_BYTES;
     needed.set(digests.subarray(at, at + DIGEST_BYTES), offset);
     offset += DIGEST_BYTES;

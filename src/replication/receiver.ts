@@ -12,10 +12,10 @@ import type { CopyReceiver, IncomingCopy, OfferAnswer, TapeOffer } from '../port
 import { DIGEST_BYTES, MANIFEST_BYTES_MAX } from '../ports/engine.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionOptions } from './connection.ts';
-import { chunkEnds } from './encoded-chunks.ts';
-import { MANIFEST_PAGE_BYTES_MAX, violation } from './frame.ts';
+import { CHUNK_COUNT_MAX, MANIFEST_PAGE_BYTES_MAX, violation } from './frame.ts';
 import { needOf, neededDigests } from './messages.ts';
-import type { Chunks, Message, Offer } from './messages.ts';
+import type { Message, MessageOf, Offer, Parcels } from './messages.ts';
+import { NeededChunks, chunksOfParcels } from './parcels.ts';
 
 /** After so many bytes of chunks they are made durable: what a power cut takes is sent again. */
 const SYNC_INTERVAL_BYTES = 256 * MIB;
@@ -52,7 +52,10 @@ const endsConnection = (error: unknown): boolean =>
 
 /** What a peer may still have under way when it is refused. */
 const isOfCopy = (message: Message): boolean =>
-  message.kind === 'manifest' || message.kind === 'chunks' || message.kind === 'commit';
+  message.kind === 'manifest' ||
+  message.kind === 'bases' ||
+  message.kind === 'parcels' ||
+  message.kind === 'commit';
 
 class Reception {
   readonly #connection: Connection;
@@ -208,25 +211,25 @@ async function receiveCommit(
 class ChunkIntake {
   readonly #connection: Connection;
   readonly #engine: IncomingCopy['engine'];
-  readonly #needed: Uint8Array;
+  readonly #needed: NeededChunks;
+  #basesAsked = 0;
   #unsyncedBytes = 0;
 
   constructor(connection: Connection, engine: IncomingCopy['engine'], needed: Uint8Array) {
     this.#connection = connection;
     this.#engine = engine;
-    this.#needed = needed;
+    this.#needed = new NeededChunks(needed);
   }
 
   async run(): Promise<void> {
-    const neededCount = this.#needed.length / DIGEST_BYTES;
     let storing: Promise<void> = Promise.resolve();
     try {
-      for (let received = 0; received < neededCount;) {
-        const chunks = await this.#connection.expect('chunks');
-        this.#check(chunks, received, neededCount);
-        received += chunks.count;
+      for (let received = 0; received < this.#needed.count;) {
+        const parcels = await this.#next(received);
+        this.#check(parcels, received);
+        received += parcels.chunkCount;
         await storing;
-        storing = this.#store(chunks);
+        storing = this.#store(parcels);
         // Awaited in any case, but perhaps only after it has failed.
         storing.catch(() => {});
       }
@@ -236,41 +239,59 @@ class ChunkIntake {
     }
   }
 
-  #check({ firstIndex, count, encoded }: Chunks, received: number, neededCount: number): void {
-    const { peer } = this.#connection;
-    if (firstIndex !== received || count === 0 || count > neededCount - received) {
-      const what = `${count} chunks came from number ${firstIndex} of those needed`;
-      throw violation(peer, `${what}, where ${received} of ${neededCount} had been received`);
-    }
-    const ends = chunkEnds(encoded);
-    if (ends?.length !== count) {
-      throw violation(peer, `a frame's chunks are not the ${count} it announces`);
+  /** The next parcels; ahead of the first the sender may ask for what deltas rest on. */
+  async #next(received: number): Promise<Parcels> {
+    if (received > 0) return this.#connection.expect('parcels');
+    for (;;) {
+      const message = await this.#connection.expect('bases', 'parcels');
+      if (message.kind === 'parcels') return message;
+      await this.#answerBases(message);
     }
   }
 
-  async #store({ firstIndex, count, encoded }: Chunks): Promise<void> {
-    const expected = this.#needed.subarray(
-      firstIndex * DIGEST_BYTES,
-      (firstIndex + count) * DIGEST_BYTES,
-    );
-    if (!equalBytes(await this.#add(encoded), expected)) {
-      throw violation(this.#connection.peer, 'a chunk has another digest than the one asked for');
+  async #answerBases({ digests }: MessageOf<'bases'>): Promise<void> {
+    const count = digests.length / DIGEST_BYTES;
+    this.#basesAsked += count;
+    if (count === 0 || this.#basesAsked > CHUNK_COUNT_MAX) {
+      throw violation(this.#connection.peer, `it asks for ${this.#basesAsked} bases`);
     }
-    this.#unsyncedBytes += encoded.length;
+    await this.#connection.send(needOf(await this.#engine.lackingChunks(digests)));
+  }
+
+  #check({ chunksBefore, chunkCount, parcels }: Parcels, received: number): void {
+    const { peer } = this.#connection;
+    if (chunksBefore !== received || chunkCount === 0) {
+      const what = `${chunkCount} needed chunks came behind ${chunksBefore}`;
+      throw violation(peer, `${what}, where ${received} had been received`);
+    }
+    const places = chunksOfParcels(parcels);
+    if (places === undefined) throw violation(peer, 'a parcel does not end within its frame');
+    const counts = places.map(
+      (offsets) => offsets.filter((offset) => this.#needed.take(parcels, offset)).length,
+    );
+    // So what a peer can have stored is bounded by what was asked for.
+    if (counts.includes(0)) throw violation(peer, 'a parcel brings nothing that was asked for');
+    if (counts.reduce((sum, count) => sum + count, 0) !== chunkCount) {
+      throw violation(peer, `a frame's needed chunks are not the ${chunkCount} it announces`);
+    }
+  }
+
+  async #store({ chunksBefore, chunkCount, parcels }: Parcels): Promise<void> {
+    await this.#add(parcels);
+    this.#unsyncedBytes += parcels.length;
     if (this.#unsyncedBytes >= SYNC_INTERVAL_BYTES) {
       await this.#engine.sync();
       this.#unsyncedBytes = 0;
     }
-    await this.#connection.send({ kind: 'progress', chunksStored: firstIndex + count });
+    await this.#connection.send({ kind: 'progress', chunksStored: chunksBefore + chunkCount });
   }
 
-  async #add(encoded: Uint8Array): Promise<Uint8Array> {
+  async #add(parcels: Uint8Array): Promise<void> {
     try {
-      return await this.#engine.addEncodedChunks(encoded);
+      await this.#engine.addParcels(parcels);
     } catch (error) {
-      if (!isCapstanError(error, 'STORE_CORRUPT', 'LIMIT_EXCEEDED', 'INVALID_ARGUMENT'))
-        throw error;
-      throw violation(this.#connection.peer, `a chunk cannot be decoded: ${error.message}`, error);
+      if (!isCapstanError(error, 'LIMIT_EXCEEDED', 'INVALID_ARGUMENT')) throw error;
+      throw violation(this.#connection.peer, `a parcel is not as it says: ${error.message}`, error);
     }
   }
 }

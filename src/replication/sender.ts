@@ -9,21 +9,17 @@ import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
 import { MIB } from '../base/units.ts';
 import type { TapeOffer } from '../ports/copy-receiver.ts';
-import { CHUNK_BYTES_MAX, DIGEST_BYTES, MANIFEST_BYTES_MAX } from '../ports/engine.ts';
-import type { Engine } from '../ports/engine.ts';
+import { DIGEST_BYTES, MANIFEST_BYTES_MAX, PARCEL_BYTES_MAX } from '../ports/engine.ts';
+import type { Engine, Transfer, TransferBatch } from '../ports/engine.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionOptions } from './connection.ts';
-import { batchChunks, chunkEnds } from './encoded-chunks.ts';
-import { CHUNKS_BYTES_MAX, CHUNK_COUNT_MAX, MANIFEST_PAGE_BYTES_MAX, violation } from './frame.ts';
-import { neededDigests } from './messages.ts';
+import { BASE_COUNT_MAX, CHUNK_COUNT_MAX, MANIFEST_PAGE_BYTES_MAX, violation } from './frame.ts';
+import { countOf, isNeeded, neededDigests } from './messages.ts';
 import type { Ack, MessageOf, Need } from './messages.ts';
 import { SendWindow } from './window.ts';
 
-/** Chunks sent and not yet acknowledged, bytes: 160 MB/s where a round trip takes 50 ms. */
+/** Parcels sent and not yet acknowledged, bytes: 160 MB/s where a round trip takes 50 ms. */
 const WINDOW_BYTES_MAX = 8 * MIB;
-/** Chunks read from the store in one call: enough to be quick, few enough to fit into memory. */
-const READ_CHUNKS_MAX = 64;
-const READ_CHUNKS_MIN = CHUNKS_BYTES_MAX / CHUNK_BYTES_MAX;
 
 /** A tape's version to be sent; `image` is what the source's engine calls it. */
 export type TapeToSend = Omit<TapeOffer, 'sourceServer' | 'manifestBytes' | 'manifestDigest'> & {
@@ -133,6 +129,22 @@ function checkLimit(what: string, value: number, limit: number): void {
   if (value > limit) throw new CapstanError('LIMIT_EXCEEDED', { what, value, limit });
 }
 
+/** What `transfer` sends, a frame's at a time; reads the next while one is being sent. */
+async function* batchesOf(transfer: Transfer): AsyncGenerator<TransferBatch> {
+  const read = (): Promise<TransferBatch | undefined> => {
+    const reading = transfer.read({ bytesMax: PARCEL_BYTES_MAX });
+    // Looked at when its turn comes, or not at all where the copy has failed before.
+    reading.catch(() => {});
+    return reading;
+  };
+  for (let next = read(); ;) {
+    const batch = await next;
+    if (batch === undefined) return;
+    next = read();
+    yield batch;
+  }
+}
+
 const toHex = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 
@@ -181,7 +193,12 @@ class Copy {
     await this.#sendManifest();
     const need = await connection.expect('need', 'refuse');
     if (need.kind === 'refuse') throw this.#refused(need.reason);
-    const end = await this.#sendChunks(this.#checkNeed(need));
+    const needed = this.#checkNeed(need, this.#parts.digests.length / DIGEST_BYTES);
+    const transfer = await this.#parts.engine.openTransfer(
+      neededDigests(need, this.#parts.digests),
+    );
+    await this.#askForBases(transfer);
+    const end = await this.#sendChunks(transfer, needed);
     if (end.kind === 'refuse') throw this.#refused(end.reason);
     return this.#result(end);
   }
@@ -194,19 +211,36 @@ class Copy {
     }
   }
 
-  /** The digests of the chunks that `need` asks for. */
-  #checkNeed(need: Need): Uint8Array {
-    const { connection, digests } = this.#parts;
-    const chunkCount = digests.length / DIGEST_BYTES;
-    if (need.chunkCount === chunkCount) return neededDigests(need, digests);
-    const what = `it needs some of ${need.chunkCount} chunks, where the tape has ${chunkCount}`;
-    throw violation(connection.peer, what);
+  /** How many of `chunkCount` chunks `need` asks for. */
+  #checkNeed(need: Need, chunkCount: number): number {
+    if (need.chunkCount !== chunkCount) {
+      const what = `it needs some of ${need.chunkCount} chunks, where there are ${chunkCount}`;
+      throw violation(this.#parts.connection.peer, what);
+    }
+    return countOf(need);
+  }
+
+  /** Asks which chunks that deltas rest on the receiver has: one round trip for 32,768 of them. */
+  async #askForBases(transfer: Transfer): Promise<void> {
+    const { connection } = this.#parts;
+    const { bases } = transfer;
+    const lacking = new Uint8Array(bases.length / DIGEST_BYTES);
+    for (let first = 0; first < lacking.length; first += BASE_COUNT_MAX) {
+      const count = Math.min(BASE_COUNT_MAX, lacking.length - first);
+      const digests = bases.subarray(first * DIGEST_BYTES, (first + count) * DIGEST_BYTES);
+      await connection.send({ kind: 'bases', digests });
+      const need = await connection.expect('need', 'refuse');
+      if (need.kind === 'refuse') throw this.#refused(need.reason);
+      this.#checkNeed(need, count);
+      for (let i = 0; i < count; i += 1) lacking[first + i] = isNeeded(need, i) ? 1 : 0;
+    }
+    transfer.useBases(lacking);
   }
 
   /** Writes and reads side by side, so that a receiver that has enough or says no is heard. */
-  async #sendChunks(needed: Uint8Array): Promise<Ack | Refusal> {
-    const writing = this.#write(needed);
-    const reading = this.#readAnswers(needed.length / DIGEST_BYTES);
+  async #sendChunks(transfer: Transfer, chunksNeeded: number): Promise<Ack | Refusal> {
+    const writing = this.#write(transfer, chunksNeeded);
+    const reading = this.#readAnswers(chunksNeeded);
     try {
       const [answer] = await Promise.all([reading, writing]);
       return answer;
@@ -219,17 +253,17 @@ class Copy {
     }
   }
 
-  async #write(needed: Uint8Array): Promise<void> {
+  async #write(transfer: Transfer, chunksNeeded: number): Promise<void> {
     const { connection, digest, digests, offer } = this.#parts;
-    for await (const { count, encoded } of this.#batches(needed)) {
-      if (!(await this.#window.room(encoded.length))) return;
-      const firstIndex = this.#window.chunksSent;
-      this.#window.add(count, encoded.length);
-      await connection.send({ kind: 'chunks', firstIndex, count, encoded });
+    for await (const { chunkCount, parcels } of batchesOf(transfer)) {
+      if (!(await this.#window.room(parcels.length))) return;
+      const chunksBefore = this.#window.chunksSent;
+      this.#window.add(chunkCount, parcels.length);
+      await connection.send({ kind: 'parcels', chunksBefore, chunkCount, parcels });
       this.#onProgress?.({
         bytesSent: connection.bytesSent - this.#bytesSentBefore,
-        chunksSent: firstIndex + count,
-        chunksNeeded: needed.length / DIGEST_BYTES,
+        chunksSent: chunksBefore + chunkCount,
+        chunksNeeded,
       });
     }
     if (!(await this.#window.room(0))) return;
@@ -237,34 +271,6 @@ class Copy {
     const chunkCount = digests.length / DIGEST_BYTES;
     const { generation } = offer;
     await connection.send({ kind: 'commit', generation, chunkCount, manifestDigest: digest });
-  }
-
-  /** Batches of encoded chunks for one frame each; reads the next while one is being sent. */
-  async *#batches(needed: Uint8Array): AsyncGenerator<{ count: number; encoded: Uint8Array }> {
-    let offset = 0;
-    let readCount = READ_CHUNKS_MIN;
-    const read = (): Promise<Uint8Array> | undefined => {
-      const asked = needed.subarray(offset, offset + readCount * DIGEST_BYTES);
-      offset += asked.length;
-      if (asked.length === 0) return undefined;
-      const reading = this.#parts.engine.readEncodedChunks(asked);
-      // Looked at when its turn comes, or not at all where the copy has failed before.
-      reading.catch(() => {});
-      return reading;
-    };
-    for (let next = read(); next !== undefined;) {
-      const encoded = await next;
-      const ends = chunkEnds(encoded);
-      if (ends === undefined) {
-        const place = 'the store of the source';
-        throw new CapstanError('STORE_CORRUPT', { place, what: 'chunks that end nowhere' });
-      }
-      const meanBytes = encoded.length / Math.max(1, ends.length);
-      const fitting = Math.floor((2 * CHUNKS_BYTES_MAX) / meanBytes);
-      readCount = Math.max(READ_CHUNKS_MIN, Math.min(READ_CHUNKS_MAX, fitting));
-      next = read();
-      yield* batchChunks(encoded, ends, CHUNKS_BYTES_MAX);
-    }
   }
 
   /** Reads until the receiver says how it ended: its ACK, or why it refused. */

@@ -5,6 +5,7 @@
  * A chunk is named by the digest of its content, so it does not matter what it belongs to elsewhere, nor
  * how it is stored there. A peer heals by sending the tape again: see {@link TapeReceiver}.
  */
+import { concatBytes } from '../base/bytes.ts';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
 import type { TapeRow } from '../ports/catalog.ts';
@@ -92,23 +93,35 @@ async function withSource(
   }
 }
 
-/** Takes from `source` what it has of the chunks, one by one: it may be damaged itself. */
+/**
+ * Takes from `source` what it has of the chunks. Either store may be damaged: parcels come one by one, and no
+ * delta rests on what is here.
+ */
 async function heal(engine: Engine, source: Engine, digests: Uint8Array): Promise<number> {
-  let healed = 0;
-  for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
-    const digest = digests.subarray(at, at + DIGEST_BYTES);
-    if (lacking(await source.lackingChunks(digest)) > 0) continue;
+  const has = ofThem(digests, await source.lackingChunks(digests), 0);
+  const transfer = await source.openTransfer(has);
+  for (;;) {
     try {
-      // What comes is digested here: if it were another chunk, this one would go on lacking.
-      await engine.addEncodedChunks(await source.readEncodedChunks(digest));
+      const batch = await transfer.read({ bytesMax: 0 });
+      if (batch === undefined) break;
+      await engine.addParcels(batch.parcels);
     } catch (error) {
-      if (!isCapstanError(error, 'STORE_CORRUPT')) throw error;
-      continue;
+      // What is damaged there stays lacking here.
+      if (!isCapstanError(error, 'STORE_CORRUPT', 'INVALID_ARGUMENT', 'NOT_FOUND')) throw error;
     }
-    healed += 1;
   }
+  const healed = has.length / DIGEST_BYTES - lacking(await engine.lackingChunks(has));
   if (healed > 0) await engine.sync();
   return healed;
+}
+
+/** Those of `digests` that have the flag. */
+function ofThem(digests: Uint8Array, flags: Uint8Array, flag: number): Uint8Array {
+  return concatBytes(
+    [...flags.keys()]
+      .filter((index) => flags[index] === flag)
+      .map((index) => digests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES)),
+  );
 }
 
 /** Has the image refer to the whole copies of its chunks, and then gives up what is damaged. */

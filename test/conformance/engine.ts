@@ -1,6 +1,7 @@
 /** What every engine must do, whatever disk is under it: the port's contract, as far as bytes and positions go. */
 import { describe, expect, it } from 'vitest';
 import { generation, logicalObjectNumber } from '../../src/base/units.ts';
+import { parcelsOf } from '../parcels.ts';
 import type { Engine, TapeImage } from '../../src/ports/engine.ts';
 
 const BLOCK_BYTES_LARGEST = 16 * 1024 * 1024;
@@ -86,8 +87,13 @@ export function engineConformance(name: string, open: () => Promise<Engine>): vo
       const stage = () => target.stageImage('T1.NEW', manifest, { generation: generation(1) });
       await expect(stage()).rejects.toMatchObject({ code: 'NOT_FOUND' });
       expect((await target.lackingChunks(digests)).every((lacks) => lacks === 1)).toBe(true);
-      const computed = await target.addEncodedChunks(await source.readEncodedChunks(digests));
-      expect(Buffer.compare(computed, digests)).toBe(0);
+      const parcels = await parcelsOf(source, digests);
+      const damaged = parcels.with(parcels.length - 1, (parcels.at(-1) ?? 0) ^ 1);
+      const refusal = { code: 'INVALID_ARGUMENT' };
+      await expect(target.addParcels(damaged)).rejects.toMatchObject(refusal);
+      await expect(target.addParcels(parcels.subarray(1))).rejects.toMatchObject(refusal);
+      await target.addParcels(parcels);
+      expect((await target.lackingChunks(digests)).includes(1)).toBe(false);
       await stage();
       await target.sync();
       await target.publishImage('T1.NEW', 'T1');

@@ -8,7 +8,6 @@ import { describe, expect, it } from 'vitest';
 import { concatBytes } from '../../src/base/bytes.ts';
 import { isCapstanError } from '../../src/base/errors.ts';
 import { generation } from '../../src/base/units.ts';
-import { chunkEnds } from '../../src/replication/encoded-chunks.ts';
 import { FRAMES, FrameDecoder, PREAMBLE } from '../../src/replication/frame.ts';
 import type { FrameKind } from '../../src/replication/frame.ts';
 import {
@@ -18,6 +17,7 @@ import {
   neededDigests,
 } from '../../src/replication/messages.ts';
 import type { Message } from '../../src/replication/messages.ts';
+import { NeededChunks, chunksOfParcels } from '../../src/replication/parcels.ts';
 
 const RUNS = { numRuns: 500, seed: 20_261 } as const;
 
@@ -49,10 +49,14 @@ const message: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: fc.constant('manifest' as const), offset: uint32, page: bytes }),
   fc.uint8Array({ maxLength: 100, max: 1 }).map(needOf),
   fc.record({
-    kind: fc.constant('chunks' as const),
-    firstIndex: uint32,
-    count: uint32,
-    encoded: bytes,
+    kind: fc.constant('parcels' as const),
+    chunksBefore: uint32,
+    chunkCount: uint32,
+    parcels: bytes,
+  }),
+  fc.record({
+    kind: fc.constant('bases' as const),
+    digests: fc.array(digest, { maxLength: 8 }).map((each) => concatBytes(each)),
   }),
   fc.record({ kind: fc.constant('progress' as const), chunksStored: uint32 }),
   fc.record({
@@ -106,7 +110,7 @@ describe('messages through frames', () => {
     );
   });
 
-  it('with one byte changed arrive right or not at all, but for the content of chunks', () => {
+  it('with one byte changed arrive right or not at all, but for the content of parcels', () => {
     const change = fc.record({ at: fc.nat(), bits: fc.integer({ min: 1, max: 255 }) });
     fc.assert(
       fc.property(messages, change, (sent, { at, bits }) => {
@@ -115,7 +119,7 @@ describe('messages through frames', () => {
         damaged[place] = (damaged[place] ?? 0) ^ bits;
         const received = receive([damaged]) ?? [];
         const plain = (each: Message): unknown =>
-          each.kind === 'chunks' ? { ...each, encoded: each.encoded.length } : each;
+          each.kind === 'parcels' ? { ...each, parcels: each.parcels.length } : each;
         expect(received.map(plain)).toEqual(sent.slice(0, received.length).map(plain));
       }),
       RUNS,
@@ -175,13 +179,27 @@ describe('the chunks that are needed', () => {
     );
   });
 
-  it('have ends within what arrived, whatever that is', () => {
+  it('are told from others, each once', () => {
+    const numbers = fc.uniqueArray(fc.nat(40), { maxLength: 30 });
+    // Alike in all but their last byte: they want the same slot.
+    const digestOf = (number: number): Uint8Array => new Uint8Array(32).with(31, number);
     fc.assert(
-      fc.property(bytes, (encoded) => {
-        const ends = chunkEnds(encoded);
-        if (ends === undefined) return;
-        expect(ends.at(-1) ?? 0).toBe(encoded.length);
-        expect(ends).toEqual([...ends].sort((a, b) => a - b));
+      fc.property(numbers, fc.array(fc.nat(40)), (needed, arriving) => {
+        const chunks = new NeededChunks(concatBytes(needed.map(digestOf)));
+        const left = new Set(needed);
+        for (const number of arriving) {
+          expect(chunks.take(digestOf(number), 0)).toBe(left.delete(number));
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it('stand within what arrived, whatever that is', () => {
+    fc.assert(
+      fc.property(bytes, (parcels) => {
+        const places = chunksOfParcels(parcels) ?? [];
+        for (const place of places.flat()) expect(place + 36).toBeLessThanOrEqual(parcels.length);
       }),
       RUNS,
     );

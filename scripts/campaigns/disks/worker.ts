@@ -10,6 +10,7 @@ import { writeSync } from 'node:fs';
 import { CapstanError } from '../../../src/base/errors.ts';
 import { generation, KIB, logicalObjectNumber } from '../../../src/base/units.ts';
 import { openEngine } from '../../../src/platform/engine.ts';
+import { PARCEL_BYTES_MAX } from '../../../src/ports/engine.ts';
 import type { Engine, TapeImage } from '../../../src/ports/engine.ts';
 import { SimulatedRandom } from '../../../harness/world/simulated-random.ts';
 import { openOptions, STORE_KINDS } from './store-kind.ts';
@@ -129,8 +130,12 @@ class Worker {
     const at = generation(tape.generation);
     const manifest = await this.#engine.exportManifest(tape.name);
     const { digests } = await this.#engine.readManifest(manifest);
-    const encoded = await this.#engine.readEncodedChunks(digests);
-    await unlessFull(() => this.#engine.addEncodedChunks(encoded));
+    const transfer = await this.#engine.openTransfer(digests);
+    for (;;) {
+      const batch = await transfer.read({ bytesMax: PARCEL_BYTES_MAX });
+      if (batch === undefined) break;
+      await unlessFull(() => this.#engine.addParcels(batch.parcels));
+    }
     await unlessFull(() => this.#engine.stageImage(staged, manifest, { generation: at }));
     await unlessFull(() => this.#engine.sync());
     const partitions = tape.partitions.map((records) => [...records]);

@@ -111,7 +111,7 @@ describe('a copy that the target refuses', () => {
 
   it('for lack of space in the middle is rejected with the reason and abandoned', async () => {
     const target = new TargetServer();
-    target.engine.addEncodedChunks = async () => {
+    target.engine.addParcels = async () => {
       throw new CapstanError('NO_SPACE', { path: '/vault' });
     };
     const { error } = await runCopy(source, target);

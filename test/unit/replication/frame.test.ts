@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { concatBytes, encodeAscii, writeUint } from '../../../src/base/bytes.ts';
 import { crc32 } from '../../../src/base/crc32.ts';
+import { PARCEL_BYTES_MAX } from '../../../src/ports/engine.ts';
 import { FRAMES, FrameDecoder, PREAMBLE } from '../../../src/replication/frame.ts';
 import type { FrameKind } from '../../../src/replication/frame.ts';
 import { decodeMessage, encodeMessage } from '../../../src/replication/messages.ts';
@@ -43,8 +44,8 @@ describe('the frame decoder', () => {
 
   it('takes no more memory than the largest frame has', () => {
     const frames = decoder();
-    frames.push(header(FRAMES.chunks.type, FRAMES.chunks.payloadBytesMax));
-    expect(frames.bufferedBytes).toBe(12 + 8 + 1024 * 1024);
+    frames.push(header(FRAMES.parcels.type, FRAMES.parcels.payloadBytesMax));
+    expect(frames.bufferedBytes).toBe(12 + 8 + PARCEL_BYTES_MAX);
   });
 
   it('refuses an unknown type, flags and a wrong checksum', () => {

@@ -12,6 +12,7 @@ import { sendTape } from '../../../src/replication/sender.ts';
 import { EngineModel } from '../../../harness/model/engine-model.ts';
 import { ModelStore } from '../../../harness/model/model-store.ts';
 import { SimulatedClock } from '../../../harness/world/simulated-clock.ts';
+import { parcelsOf } from '../../parcels.ts';
 import { OFFER, STALL_TIMEOUT_MS, TargetServer, settle, writeTape } from './copies.ts';
 import { duplexPair } from './duplex-pair.ts';
 
@@ -19,9 +20,9 @@ const source = new EngineModel(new ModelStore());
 await writeTape(source, 4, 20);
 const manifest = await source.exportManifest('LAB001');
 const { digest, digests } = await source.readManifest(manifest);
-const encoded = await source.readEncodedChunks(digests);
+const parcels = await parcelsOf(source, digests);
 
-const hello: MessageOf<'hello'> = { kind: 'hello', version: 1, features: 0, serverName: 'east' };
+const hello: MessageOf<'hello'> = { kind: 'hello', version: 2, features: 0, serverName: 'east' };
 const { image: _, ...named } = OFFER;
 const offer: Offer = {
   kind: 'offer',
@@ -30,7 +31,13 @@ const offer: Offer = {
   manifestDigest: digest,
 };
 const page: MessageOf<'manifest'> = { kind: 'manifest', offset: 0, page: manifest };
-const chunks: MessageOf<'chunks'> = { kind: 'chunks', firstIndex: 0, count: 4, encoded };
+const sent: MessageOf<'parcels'> = {
+  kind: 'parcels',
+  chunksBefore: 0,
+  chunkCount: 4,
+  parcels,
+};
+const bases: MessageOf<'bases'> = { kind: 'bases', digests: new Uint8Array(64) };
 const commit: MessageOf<'commit'> = {
   kind: 'commit',
   generation: OFFER.generation,
@@ -69,15 +76,15 @@ const said = (...messages: Message[]): Uint8Array =>
 
 describe('a receiver', () => {
   it('takes a copy that follows the protocol', async () => {
-    const { target, log } = await receive(said(hello, offer, page, chunks, commit));
+    const { target, log } = await receive(said(hello, offer, page, sent, commit));
     expect([log, target.committed, target.abandoned]).toEqual([[], 1, 0]);
   });
 
   it.each<[string, Message[], RegExp]>([
     ['an offer before the greeting', [offer], /came in place of hello/],
-    ['a version below the first', [{ ...hello, version: 0 }], /version 0/],
+    ['a version before this', [{ ...hello, version: 1 }], /version 1/],
     ['a server name that is none', [{ ...hello, serverName: '../x' }], /server name/],
-    ['chunks before an offer', [hello, chunks], /in place of an offer/],
+    ['chunks before an offer', [hello, sent], /in place of an offer/],
     ['a receiver’s frame', [hello, { kind: 'progress', chunksStored: 1 }], /in place of an offer/],
     ['an offer in an offer', [hello, offer, offer], /in place of manifest/],
     [
@@ -87,25 +94,42 @@ describe('a receiver', () => {
     ],
     ['a manifest page that is too long', [hello, { ...offer, manifestBytes: 9 }, page], /a page/],
     ['a manifest page elsewhere', [hello, offer, { ...page, offset: 5 }], /a page/],
-    ['a commit before the chunks', [hello, offer, page, commit], /in place of chunks/],
-    ['chunks twice', [hello, offer, page, chunks, chunks], /in place of commit/],
-    ['chunks from elsewhere', [hello, offer, page, { ...chunks, firstIndex: 1 }], /chunks came/],
-    ['more chunks than it says', [hello, offer, page, { ...chunks, count: 3 }], /announces/],
-    ['no chunks', [hello, offer, page, { ...chunks, count: 0 }], /chunks came/],
-    ['another chunk', [hello, offer, page, wrongChunks()], /another digest/],
+    ['a commit before the chunks', [hello, offer, page, commit], /in place of bases or parcels/],
+    ['chunks twice', [hello, offer, page, sent, sent], /in place of commit/],
+    ['chunks from elsewhere', [hello, offer, page, { ...sent, chunksBefore: 1 }], /chunks came/],
+    ['more chunks than it says', [hello, offer, page, { ...sent, chunkCount: 3 }], /announces/],
+    ['no chunks', [hello, offer, page, { ...sent, chunkCount: 0 }], /chunks came/],
+    [
+      'half a parcel',
+      [hello, offer, page, { ...sent, parcels: parcels.subarray(1) }],
+      /end within/,
+    ],
+    ['another content', [hello, offer, page, changed(parcels.length - 1)], /not as it says/],
+    ['another digest', [hello, offer, page, changed(12)], /nothing that was asked for/],
+    ['a parcel twice', [hello, offer, page, twice()], /nothing that was asked for/],
+    ['no bases', [hello, offer, page, { ...bases, digests: new Uint8Array() }], /0 bases/],
+    ['bases among the parcels', [hello, offer, page, firstOf(), bases], /in place of parcels/],
     [
       'a commit of another generation',
-      [hello, offer, page, chunks, { ...commit, generation: generation(4) }],
+      [hello, offer, page, sent, { ...commit, generation: generation(4) }],
       /another copy/,
     ],
-  ])('ends the connection at %s, with one sentence and nothing left', async (_name, sent, what) => {
-    const { target, log } = await receive(said(...sent));
-    expect(log).toHaveLength(1);
-    expect(log[0]).toMatch(/^east broke the replication protocol: /);
-    expect(log[0]).toMatch(what);
-    expect(target.committed).toBe(0);
-    expect(target.abandoned).toBe(target.offers.length);
-    expect(await target.engine.listImages()).toEqual([]);
+  ])(
+    'ends the connection at %s, with one sentence and nothing left',
+    async (_name, messages, what) => {
+      const { target, log } = await receive(said(...messages));
+      expect(log).toHaveLength(1);
+      expect(log[0]).toMatch(/^east broke the replication protocol: /);
+      expect(log[0]).toMatch(what);
+      expect(target.committed).toBe(0);
+      expect(target.abandoned).toBe(target.offers.length);
+      expect(await target.engine.listImages()).toEqual([]);
+    },
+  );
+
+  it('says what it lacks of what deltas rest on', async () => {
+    const { target, log } = await receive(said(hello, offer, page, bases, sent, commit));
+    expect([log, target.committed]).toEqual([[], 1]);
   });
 
   it('refuses names and sizes before the server hears of the offer', async () => {
@@ -124,7 +148,7 @@ describe('a receiver', () => {
   it('passes over what was under way when it refused, and takes the next offer', async () => {
     const refused = { ...offer, pool: 'no' };
     const { target } = await receive(
-      said(hello, refused, page, chunks, commit, offer, page, chunks, commit),
+      said(hello, refused, page, sent, commit, offer, page, sent, commit),
     );
     expect([target.offers.length, target.committed]).toEqual([1, 1]);
   });
@@ -161,11 +185,18 @@ describe('a receiver', () => {
   });
 });
 
-/** Chunks of the right count and sizes, one with other content. */
-function wrongChunks(): MessageOf<'chunks'> {
-  const other = encoded.slice();
-  other[other.length - 1] = 0x55;
-  return { kind: 'chunks', firstIndex: 0, count: 4, encoded: other };
+/** The parcels with another byte there. */
+function changed(offset: number): MessageOf<'parcels'> {
+  return { ...sent, parcels: parcels.with(offset, (parcels[offset] ?? 0) ^ 0x55) };
+}
+
+function twice(): MessageOf<'parcels'> {
+  return { ...sent, parcels: concatBytes([parcels, parcels]) };
+}
+
+/** One parcel of the four. */
+function firstOf(): MessageOf<'parcels'> {
+  return { ...sent, chunkCount: 1, parcels: parcels.subarray(0, parcels.length / 4) };
 }
 
 /** A sender whose receiver says `messages`, whatever it is sent. */
@@ -215,6 +246,7 @@ describe('a sender', () => {
     ['that calls an older version newer', [{ ...ack, outcome: 'stale' }]],
     ['before all chunks were sent', [needManifest, need, ack]],
     ['of chunks never sent', [needManifest, need, { kind: 'progress', chunksStored: 9 }]],
+    ['to what it was not asked', [needManifest, need, needOf(Uint8Array.of(1))]],
     ['that needs chunks of another tape', [needManifest, needOf(Uint8Array.of(1, 1))]],
     ['out of turn', [need]],
   ])('does not believe an answer %s', async (_name, messages) => {

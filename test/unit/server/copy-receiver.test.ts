@@ -1,3 +1,4 @@
+import { parcelsOf } from '../../parcels.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { generation, logicalObjectNumber } from '../../../src/base/units.ts';
 import { SimulatedDisk, openSimulatedEngine } from '../../../src/platform/engine.ts';
@@ -19,7 +20,7 @@ beforeEach(async () => {
 interface Sent {
   readonly offer: TapeOffer;
   readonly manifest: Uint8Array;
-  readonly chunks: Uint8Array;
+  readonly parcels: Uint8Array;
 }
 
 async function content(byte: number, more: Partial<TapeOffer> = {}): Promise<Sent> {
@@ -46,7 +47,7 @@ async function content(byte: number, more: Partial<TapeOffer> = {}): Promise<Sen
     manifestDigest: digest,
     ...more,
   };
-  return { offer, manifest, chunks: await source.readEncodedChunks(digests) };
+  return { offer, manifest, parcels: await parcelsOf(source, digests) };
 }
 
 const offered = (sent: Sent): Promise<OfferAnswer> =>
@@ -56,7 +57,7 @@ async function accepted(sent: Sent): Promise<IncomingCopy> {
   const answer = await offered(sent);
   if (answer.kind !== 'accept')
     throw new Error(`it is accepted, and not ${JSON.stringify(answer)}`);
-  await bench.finish(answer.copy.engine.addEncodedChunks(sent.chunks));
+  await bench.finish(answer.copy.engine.addParcels(sent.parcels));
   return answer.copy;
 }
 

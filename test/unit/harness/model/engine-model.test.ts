@@ -5,6 +5,7 @@ import { readObjects } from '../../../../harness/checker/image-content.ts';
 import { generation, logicalObjectNumber } from '../../../../src/base/units.ts';
 import { FILEMARK, packObjects } from '../../../../src/tape/tape-object.ts';
 import type { TapeObject } from '../../../../src/tape/tape-object.ts';
+import { parcelsOf } from '../../../parcels.ts';
 
 const OBJECTS: readonly TapeObject[] = [
   { kind: 'block', data: new Uint8Array(100).fill(7) },
@@ -25,7 +26,7 @@ async function withTape(store: ModelStore, sync: boolean): Promise<EngineModel> 
 async function stageCopy(from: EngineModel, to: EngineModel): Promise<void> {
   const manifest = await from.exportManifest('LAB001');
   const { digests } = await to.readManifest(manifest);
-  await to.addEncodedChunks(await from.readEncodedChunks(digests));
+  await to.addParcels(await parcelsOf(from, digests));
   await to.stageImage('LAB001.NEW', manifest, { generation: generation(1) });
 }
 
