@@ -49,7 +49,8 @@ class WorkerPool {
         }
       }
     };
-    const auto shared = std::make_shared<Shared>(&each, count);
+    // Not make_shared: clang 14 makes no aggregate that way.
+    const std::shared_ptr<Shared> shared(new Shared{&each, count});
     TrySubmit([shared] { shared->Run(); }, 1);
     shared->Run();
     for (size_t done = shared->done; done < count; done = shared->done) shared->done.wait(done);
