@@ -1,5 +1,6 @@
 // The chunk list against a naive list of slices over random histories, and its code against damage.
 #include "../engine/chunk_list.h"
+#include "coded_runs_check.h"
 #include "harness.h"
 
 #include <deque>
@@ -198,45 +199,16 @@ TEST("chunk list", "each step has the bytes that the format says") {
 }
 
 TEST("chunk list", "damaged code is refused whole, and what is taken is in its one form") {
-  Random random(43);
-  int taken = 0;
-  for (int round = 0; round < 20000; ++round) {
+  const auto make = [](Random& random) {
     ChunkList list;
     Slice before;
     for (uint64_t i = random.Below(30); i > 0; --i)
       list.Append(before = RandomSlice(random, before));
-    Bytes bytes = random.OneIn(10) ? random.Noise(random.Below(40)) : Encoded(list);
-    for (uint64_t i = random.Below(4); i > 0 && !bytes.empty(); --i) {
-      const auto at = bytes.begin() + static_cast<ptrdiff_t>(random.Below(bytes.size()));
-      switch (random.Below(4)) {
-        case 0:
-          bytes.erase(at);
-          break;
-        case 1:
-          bytes.insert(at, static_cast<uint8_t>(random.Next()));
-          break;
-        case 2:
-          *at = 0xff;
-          break;
-        default:
-          *at ^= static_cast<uint8_t>(1u << random.Below(8));
-      }
-    }
-    ChunkList fresh;
-    const Status status = fresh.AppendEncoded(bytes);
-    if (status.ok()) {
-      ++taken;
-      CHECK(Encoded(fresh) == bytes);
-      fresh.EachRef([](uint64_t ref) { CHECK(ref <= kChunkRefMax); });
-    } else {
-      CHECK(status.error().code == ErrorCode::kCorrupt || status.error().code == ErrorCode::kLimit);
-      CHECK(status.error().what.starts_with("chunk list, byte "));
-      CHECK(fresh.size() == 0);
-      const Bytes was = Encoded(list);
-      if (!list.AppendEncoded(bytes).ok()) CHECK(Encoded(list) == was);
-    }
-  }
-  CHECK(taken > 1000 && taken < 19000, taken);
+    return list;
+  };
+  CheckDamagedCode<ChunkList>("chunk list", Random(43), make, [](const ChunkList& list) {
+    list.EachRef([](uint64_t ref) { CHECK(ref <= kChunkRefMax); });
+  });
 }
 
 void CheckRefused(const Bytes& bytes, ErrorCode code, const char* part) {

@@ -2,33 +2,23 @@
 // naive model and collector beside each other over random histories on the simulated disk: images that share
 // and change content are written, overwritten, removed, renamed, read and sent while packs are given up, now
 // and then with a power cut in the middle. Each time every image reads as the model says.
+#include <cstdlib>
 #include <map>
-#include <thread>
 
 #include "../engine/pack_scanner.h"
 #include "../engine/simulated_disk.h"
-#include "../engine/store.h"
 #include "carry.h"
-#include "harness.h"
+#include "collect_model.h"
 
 namespace capstan::test {
 namespace {
 
 constexpr char kPath[] = "/v";
 constexpr StoreId kId{4, 5, 6};
-constexpr size_t kBlocksMax = 60;
 constexpr size_t kImagesMax = 5;
 constexpr size_t kStepCount = 60;
 constexpr CrashProfile kProfiles[] = {CrashProfile::kOrdered, CrashProfile::kExt4,
                                       CrashProfile::kAny};
-
-// Null: a filemark.
-using Block = std::shared_ptr<const Bytes>;
-using Blocks = std::vector<Block>;
-struct Content {
-  uint64_t generation = 0;
-  std::vector<Blocks> partitions;
-};
 
 // What the histories came to: a sweep that never met a delta proves nothing about deltas.
 struct Tally {
@@ -42,38 +32,6 @@ struct Tally {
   uint64_t transfers_repeated = 0;
   uint64_t deltas_carried = 0;
 };
-
-void Lay(const Blocks& blocks, std::vector<uint32_t>& lengths, Bytes& data) {
-  for (const Block& block : blocks) {
-    lengths.push_back(block ? static_cast<uint32_t>(block->size()) : 0);
-    if (block) data.insert(data.end(), block->begin(), block->end());
-  }
-}
-
-void CheckReads(Image& image, const Content& expected, const char* how) {
-  const ImageInfo info = Must(image.Info(), how);
-  CHECK(info.partitions.size() == expected.partitions.size(), how);
-  for (uint32_t p = 0; p < info.partitions.size(); ++p) {
-    const Blocks& blocks = expected.partitions[p];
-    CHECK(info.partitions[p].object_count == blocks.size(), how, ": ", image.name(), " has ",
-          info.partitions[p].object_count, " objects, not ", blocks.size());
-    for (size_t at = 0; at < blocks.size();) {
-      const ReadResult read = Must(image.Read(p, at, false, kBlocksMax, 1 << 20), how);
-      CHECK(read.stopped_by != StoppedBy::kDamaged && !read.lengths.empty(), how, ": ",
-            image.name(), " at ", at);
-      size_t offset = 0;
-      for (const uint32_t length : read.lengths) {
-        const Block& block = blocks.at(at);
-        CHECK(length == (block ? block->size() : 0), how, ": ", image.name(), " at ", at);
-        CHECK(!block || std::equal(block->begin(), block->end(), read.data.begin() +
-                                                                     static_cast<ptrdiff_t>(offset)),
-              how, ": ", image.name(), " has other bytes at ", at);
-        offset += length;
-        ++at;
-      }
-    }
-  }
-}
 
 class History {
  public:
@@ -560,76 +518,14 @@ void CheckHistories(uint64_t first, uint64_t count) {
 }
 
 TEST("collect", "store, model and collector agree over random histories") { CheckHistories(0, 300); }
-TEST("campaign collect", "the same, over thousands") { CheckHistories(1000, 5000); }
 
-TEST("threads", "a collection goes beside writers and readers, and loses nothing") {
-  constexpr int kWriters = 2;
-  constexpr int kRounds = 25;
-  SimulatedDisk disk(1, CrashProfile::kAny);
-  Store::Options options;
-  options.path = kPath;
-  options.mode = Store::Mode::kCreate;
-  options.pack_bytes_max = 20 << 10;
-  options.thread_count = 2;
-  const auto store = Must(Store::Open(disk.Attach(), options));
-  std::array<std::string, kWriters + 1> failures;
-  std::array<Blocks, kWriters> written;
-  std::atomic<int> at_work{kWriters};
-  const auto guarded = [](std::string& failure, const std::function<void()>& work) {
-    try {
-      work();
-    } catch (const std::exception& error) {
-      failure = error.what();
-    }
-  };
-  // Each repeats what it wrote, a little changed, and gives most of it up again.
-  const auto write = [&](int number) {
-    Random random(static_cast<uint64_t>(number));
-    const std::string name(1, static_cast<char>('A' + number));
-    Must(store->CreateImage(name, 1));
-    const auto image = Must(store->OpenImage(name, true));
-    Blocks& blocks = written[static_cast<size_t>(number)];
-    for (uint64_t round = 1; round <= kRounds; ++round) {
-      const size_t at = blocks.size() < 80 ? blocks.size() : random.Below(20);
-      Blocks added;
-      for (size_t i = 0; i < 6; ++i) {
-        Bytes bytes = random.Noise(3000);
-        if (!blocks.empty() && !random.OneIn(3))
-          if (const Block& known = blocks[random.Below(blocks.size())]) bytes = *known;
-        if (random.OneIn(3)) bytes[random.Below(bytes.size())] ^= 1;
-        added.push_back(std::make_shared<Bytes>(std::move(bytes)));
-        added.push_back(nullptr);
-      }
-      std::vector<uint32_t> lengths;
-      Bytes data;
-      Lay(added, lengths, data);
-      blocks.resize(at);
-      blocks.insert(blocks.end(), added.begin(), added.end());
-      Must(image->Append(0, at, lengths, data), "append");
-      Must(image->Sync(round), "sync");
-      CheckReads(*image, {round, {blocks}}, "as it is written");
-    }
-    Must(image->Close());
-  };
-  std::vector<std::thread> threads;
-  for (int number = 0; number < kWriters; ++number)
-    threads.emplace_back([&, number] {
-      guarded(failures[static_cast<size_t>(number)], [&] { write(number); });
-      --at_work;
-    });
-  guarded(failures[kWriters], [&] {
-    while (at_work > 0) Must(store->Collect(1.0, 3), "collect");
-  });
-  for (std::thread& thread : threads) thread.join();
-  for (const std::string& failure : failures) CHECK(failure.empty(), failure);
-  const VerifyReport report = Must(store->Verify({}));
-  CHECK(report.damages.empty(), report.damages[0].place, ": ", report.damages[0].what);
-  Must(store->Close());
-  const auto again = Must(Store::Open(disk.Attach(), options));
-  for (size_t number = 0; number < kWriters; ++number) {
-    const auto image = Must(again->OpenImage(std::string(1, static_cast<char>('A' + number)), false));
-    CheckReads(*image, {kRounds, {written[number]}}, "afterwards");
-  }
+// CAPSTAN_HISTORIES: the first seed and how many.
+TEST("campaign collect", "the same, over thousands") {
+  const char* const range = std::getenv("CAPSTAN_HISTORIES");
+  uint64_t first = 1000;
+  uint64_t count = 5000;
+  if (range != nullptr) CHECK(std::istringstream(range) >> first >> count, range);
+  CheckHistories(first, count);
 }
 
 }  // namespace

@@ -1,7 +1,10 @@
 // Runs the tests whose name begins with the first argument; all but the campaigns where there is none. With
 // --list, prints their names only.
 #include <chrono>
+#include <csignal>
 #include <cstdio>
+
+#include <unistd.h>
 
 #include "harness.h"
 
@@ -14,10 +17,25 @@ std::vector<TestCase>& Tests() {
 
 }  // namespace capstan::test
 
+namespace {
+
+// Far longer than any takes: who waits so long waits for ever.
+constexpr unsigned kTestSecondsMax = 600;
+const char* running = "";
+
+void TellOfHang(int) {
+  for (const char* const part : {"not ok - ", running, "\n#   it hangs\n"})
+    if (::write(STDOUT_FILENO, part, std::strlen(part)) < 0) break;
+  ::_exit(1);
+}
+
+}  // namespace
+
 int main(int count, char** arguments) {
   using Clock = std::chrono::steady_clock;
   const bool list = count > 1 && std::string(arguments[1]) == "--list";
   const std::string only = count > 1 + list ? arguments[1 + list] : "";
+  std::signal(SIGALRM, TellOfHang);
   int failed = 0;
   for (const auto& test : capstan::test::Tests()) {
     if (!test.name.starts_with(only)) continue;
@@ -26,6 +44,9 @@ int main(int count, char** arguments) {
       std::printf("%s\n", test.name.c_str());
       continue;
     }
+    running = test.name.c_str();
+    // Campaigns take their time, and set an alarm for each of their points.
+    if (!test.name.starts_with("campaign")) ::alarm(kTestSecondsMax);
     const auto started = Clock::now();
     std::string failure;
     try {
@@ -33,6 +54,7 @@ int main(int count, char** arguments) {
     } catch (const std::exception& error) {
       failure = error.what();
     }
+    ::alarm(0);
     const double seconds = std::chrono::duration<double>(Clock::now() - started).count();
     std::printf("%s - %s\n", failure.empty() ? "ok" : "not ok", test.name.c_str());
     if (!failure.empty()) std::printf("#   %s\n", failure.c_str());

@@ -1,5 +1,6 @@
 // The object map against a naive list of runs over random histories, and its code against damage.
 #include "../engine/object_map.h"
+#include "coded_runs_check.h"
 #include "harness.h"
 
 #include <deque>
@@ -265,44 +266,15 @@ TEST("object map", "each kind of run has the bytes that the format says") {
 }
 
 TEST("object map", "damaged code is refused whole, and what is taken is in its one form") {
-  Random random(33);
-  int taken = 0;
-  for (int round = 0; round < 20000; ++round) {
+  const auto make = [](Random& random) {
     ObjectMap map;
     Run before;
     for (uint64_t i = random.Below(30); i > 0; --i) map.Append(before = RandomRun(random, before));
-    Bytes bytes = random.OneIn(10) ? random.Noise(random.Below(40)) : Encoded(map);
-    for (uint64_t i = random.Below(4); i > 0 && !bytes.empty(); --i) {
-      const auto at = bytes.begin() + static_cast<ptrdiff_t>(random.Below(bytes.size()));
-      switch (random.Below(4)) {
-        case 0:
-          bytes.erase(at);
-          break;
-        case 1:
-          bytes.insert(at, static_cast<uint8_t>(random.Next()));
-          break;
-        case 2:
-          *at = 0xff;
-          break;
-        default:
-          *at ^= static_cast<uint8_t>(1u << random.Below(8));
-      }
-    }
-    ObjectMap fresh;
-    const Status status = fresh.AppendEncoded(bytes);
-    if (status.ok()) {
-      ++taken;
-      CHECK(Encoded(fresh) == bytes);
-      CHECK(fresh.byte_count() <= kStreamBytesMax && fresh.object_count() <= kObjectCountMax);
-    } else {
-      CHECK(status.error().code == ErrorCode::kCorrupt || status.error().code == ErrorCode::kLimit);
-      CHECK(status.error().what.starts_with("object map, byte "));
-      CHECK(fresh.object_count() == 0);
-      const Bytes was = Encoded(map);
-      if (!map.AppendEncoded(bytes).ok()) CHECK(Encoded(map) == was);
-    }
-  }
-  CHECK(taken > 1000 && taken < 19000, taken);
+    return map;
+  };
+  CheckDamagedCode<ObjectMap>("object map", Random(33), make, [](const ObjectMap& map) {
+    CHECK(map.byte_count() <= kStreamBytesMax && map.object_count() <= kObjectCountMax);
+  });
 }
 
 void CheckRefused(const Bytes& bytes, ErrorCode code, const char* part) {

@@ -23,7 +23,7 @@ for target in $(FUZZ_LIST=1 $unmoved "$binary"); do
   FUZZ_TARGET="$target" UBSAN_OPTIONS=print_stacktrace=1 \
     ASAN_OPTIONS=quarantine_size_mb=8:malloc_context_size=8 \
     $unmoved "$binary" -max_total_time="$seconds" -entropic=0 -len_control=10 \
-    -timeout=30 -rss_limit_mb=2048 -malloc_limit_mb=768 -max_len=4096 -print_final_stats=1 \
+    -timeout=100 -rss_limit_mb=2048 -malloc_limit_mb=768 -max_len=4096 -print_final_stats=1 \
     -artifact_prefix="$work/found/$target-" "$work/corpus/$target" $known >"$log" 2>&1
   code=$?
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
