@@ -1,6 +1,6 @@
 /**
- * `npm run campaign -- crash [--only NAME]`: every disk operation of ten workloads of the store as a crash
- * point and as a fault, every bit of small stores turned over, stale and misdirected transfers. Builds the C++
+ * `npm run campaign -- crash [--only NAME]`: makes every disk operation of ten workloads of the store a crash
+ * point and a fault, turns every bit of small stores over, and has transfers go stale or astray. Builds the C++
  * tests with -O2; prints a line a sweep (points tried, failures) and their sums; exits with 1 where any failed.
  */
 import { availableParallelism } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * `npm run campaign -- disks [--seed 1] [--minutes 60] [--part calls|power|full]`: the engine on real disks.
- * Kills and errors at its system calls, power cuts on ext4 and xfs, full disks; prints what was tried and
+ * `npm run campaign -- disks [--seed 1] [--minutes 60] [--part calls|power|full]`: kills the engine on real
+ * disks, or fails it, at its system calls, cuts the power on ext4 and xfs, and fills disks up. Prints what was tried and
  * what failed, and exits with 1 where anything did. What the time did not suffice for is told as skipped.
  */
 import { parseArgs } from 'node:util';

@@ -1,7 +1,7 @@
 /**
- * Fuzzes every decoder of the engine on all cores: `npm run campaign -- fuzz [--minutes N]`.
+ * `npm run campaign -- fuzz [--minutes 30]`: fuzzes every decoder of the engine on all cores.
  *
- * N is what all targets together take (default 30). Prints a line a target, with executions, edges covered
+ * The minutes are what all targets together take. Prints a line a target, with executions, edges covered
  * and new inputs; what fails is kept under native/test/build/fuzz/found.
  */
 import { join } from 'node:path';

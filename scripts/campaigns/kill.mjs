@@ -1,6 +1,6 @@
 /**
- * `npm run campaign -- kill [--runs 100] [--seed 1] [--bytes 100000000]`: kill -9 of either server in the
- * middle of a copy; prints a line a round, and exits with 1 where any failed.
+ * `npm run campaign -- kill [--runs 100] [--seed 1] [--bytes 100000000]`: kills either server (-9) in the
+ * middle of a copy. Prints a line a round, and exits with 1 where any failed.
  */
 import { parseArgs } from 'node:util';
 import { withDir } from 'tmp-promise';

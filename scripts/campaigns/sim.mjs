@@ -1,4 +1,4 @@
-/** Thousands of simulated cases from a fresh seed: `npm run campaign -- sim [--runs N] [--seed S]`. */
+/** `npm run campaign -- sim [--runs 20000] [--seed S]`: runs thousands of simulated cases from a fresh seed. */
 import { join } from 'node:path';
 import { $ } from 'zx';
 
