@@ -264,7 +264,7 @@ Napi::Value OpenStore(const Napi::CallbackInfo& info) {
   const Bytes id = bytes("storeId");
   std::memcpy(options.id_if_new.data(), id.data(), std::min(options.id_if_new.size(), id.size()));
   options.key = bytes("key");
-  options.compression = static_cast<Compression>(std::min(2.0, number("compression")));
+  options.compression = static_cast<Compression>(std::min<uint64_t>(2, number("compression")));
   options.thread_count = synchronous ? 0 : static_cast<unsigned>(number("threadCount"));
   if (given.Get("indexBytesMax").IsNumber()) options.index_bytes_max = number("indexBytesMax");
   // std::function wants what it holds to be copyable.
