@@ -32,6 +32,7 @@
         "native/engine/simulated_disk.cc",
         "native/engine/simulated_handles.cc",
         "native/engine/simulated_state.cc",
+        "native/engine/space_reserve.cc",
         "native/engine/store.cc",
         "native/engine/store_check.cc",
         "native/engine/store_transfer.cc",

@@ -112,6 +112,8 @@ class ChunkList {
   Status AppendEncoded(View bytes) { return slices_.AppendEncoded(bytes); }
 
   size_t memory_bytes() const { return slices_.memory_bytes(); }
+  // See CodedRuns.
+  uint64_t put_bytes() const { return slices_.put_bytes(); }
 
  private:
   CodedRuns<SliceCode> slices_;

@@ -101,6 +101,8 @@ class CodedRuns {
   Status AppendEncoded(View bytes);
 
   size_t memory_bytes() const;
+  // Bytes that were coded so far, whatever was cut since, and those that the open run may take.
+  uint64_t put_bytes() const { return put_bytes_ + Code::kBytesMax; }
 
  private:
   using State = typename Code::State;
@@ -133,6 +135,7 @@ class CodedRuns {
   Place open_before_{};
   Run open_{};
   Place end_{};
+  uint64_t put_bytes_ = 0;
 };
 
 template <class Code>
@@ -155,6 +158,7 @@ void CodedRuns<Code>::CloseOpenRun() {
   std::array<uint8_t, Code::kBytesMax> code;
   const uint8_t* const code_end = Code::Put(open_, state_, code.data());
   segment.code.insert(segment.code.end(), static_cast<const uint8_t*>(code.data()), code_end);
+  put_bytes_ += static_cast<uint64_t>(code_end - code.data());
   ++segment.blocks.back().runs;
 }
 
@@ -173,7 +177,9 @@ template <class Code>
 void CodedRuns<Code>::Truncate(uint64_t items) {
   if (items >= size()) return;
   if (items == 0) {
+    const uint64_t put_bytes = put_bytes_;
     *this = CodedRuns();
+    put_bytes_ = put_bytes;
     return;
   }
   // The run of the last item that stays becomes the open one.

@@ -14,6 +14,13 @@ Error Invalid(const std::string& name, const std::string& what) {
 
 // A file this much longer than what it says is written anew when it is closed.
 constexpr uint64_t kCompactionSlackBytes = 64 * 1024;
+// Of a frame, beside what its objects and slices are coded in: header, counts, and that the first are coded anew.
+constexpr uint64_t kFrameSlackBytes = 4096;
+// At most, in the object map and, where the block is framed, in the framing stream.
+constexpr uint64_t kRoomOfObject = 48;
+// Kept for those that are told that there is no space: what ends a tape file in order is shorter.
+constexpr uint64_t kTrailerBytesMax = 4096;
+constexpr uint64_t kTrailersBytesMax = 256 * 1024;
 // So much behind what was asked for is decoded on the workers meanwhile.
 constexpr uint64_t kPrefetchBytes = 8u << 20;
 // Asked for so much at a time, that neighbours are read in one go.
@@ -37,6 +44,7 @@ Image::Image(std::shared_ptr<Store> store, std::string name, bool writable, Pars
     Partition& partition = partitions_.emplace_back();
     partition.synced_objects = state.objects.object_count();
     partition.state = std::move(state);
+    partition.synced_put_bytes = partition.PutBytes();
   }
 }
 
@@ -81,6 +89,31 @@ void Image::EachRef(const std::function<void(ChunkRef)>& visit) {
 
 // -- Writing
 
+uint64_t Image::Partition::PutBytes() const {
+  uint64_t bytes = state.objects.put_bytes();
+  for (const ChunkList& list : state.streams) bytes += list.put_bytes();
+  return bytes;
+}
+
+uint64_t Image::UnsyncedBytes() const {
+  if (!changed_) return 0;
+  uint64_t bytes = 0;
+  for (const Partition& partition : partitions_) {
+    const uint64_t coded = partition.PutBytes() - partition.synced_put_bytes;
+    // Coded anew it may be a little longer.
+    bytes += coded + coded / 8 + kFrameSlackBytes;
+    for (const StreamWriter& writer : partition.writers)
+      bytes += PackStore::RoomFor(writer.pending().size(), 1);
+  }
+  return bytes;
+}
+
+void Image::Promise(uint64_t claimed) {
+  const uint64_t bytes = UnsyncedBytes();
+  store_->packs_->Promise(static_cast<int64_t>(bytes - promised_bytes_ - claimed));
+  promised_bytes_ = bytes;
+}
+
 void Image::Cut(Partition& partition, uint64_t at) {
   const ObjectPlace place = partition.state.objects.PlaceOf(at);
   partition.state.objects.Truncate(at);
@@ -120,8 +153,12 @@ Result<uint64_t> Image::Append(uint32_t number, uint64_t at, std::span<const uin
   Partition& partition = partitions_[number];
   ObjectMap& objects = partition.state.objects;
   if (lengths.empty()) return objects.object_count();
-  // From here on nothing fails: what the disk refuses later is kept, and tried again.
-  TRY(store_->packs_->CheckRoom());
+  // From here on nothing fails: there is room for it, and what a disk refuses that cannot hold room is kept, and
+  // tried again.
+  const auto filemarks = static_cast<uint64_t>(std::count(lengths.begin(), lengths.end(), 0u));
+  const uint64_t room = PackStore::RoomFor(sum, kStreamCount * (filemarks + 1)) +
+                        lengths.size() * kRoomOfObject + partitions_.size() * kFrameSlackBytes;
+  TRY(store_->packs_->Claim(room, sum > kTrailerBytesMax ? kTrailersBytesMax : 0));
   if (at < objects.object_count()) Cut(partition, at);
 
   uint64_t new_bytes = 0;
@@ -163,13 +200,17 @@ Result<uint64_t> Image::Append(uint32_t number, uint64_t at, std::span<const uin
   store_->new_chunk_bytes_ += new_bytes;
   store_->appended_bytes_ += data.size();
   changed_ = true;
+  Promise(room);
   return objects.object_count();
 }
 
 Result<uint64_t> Image::Truncate(uint32_t number, uint64_t at) {
   const std::lock_guard guard(mutex_);
   TRY(CheckWritable(number, at));
-  if (at < partitions_[number].state.objects.object_count()) Cut(partitions_[number], at);
+  if (at < partitions_[number].state.objects.object_count()) {
+    Cut(partitions_[number], at);
+    Promise(0);
+  }
   return partitions_[number].state.objects.object_count();
 }
 
@@ -386,8 +427,11 @@ Status Image::Sync(uint64_t generation) {
   generation_ = generation;
   changed_ = false;
   synced_here_ = true;
-  for (Partition& partition : partitions_)
+  for (Partition& partition : partitions_) {
     partition.synced_objects = partition.state.objects.object_count();
+    partition.synced_put_bytes = partition.PutBytes();
+  }
+  Promise(0);
   return Ok();
 }
 
@@ -401,7 +445,10 @@ Status Image::WriteFrame(const Bytes& frame, bool sync) {
     TRY(file_->Truncate(file_end_));
     torn_ = false;
   }
-  if (const Status written = file_->WriteAt(file_end_, frame); !written.ok()) {
+  Status written = file_->WriteAt(file_end_, frame);
+  if (!written.ok() && written.error().code == ErrorCode::kNoSpace && store_->packs_->MakeRoom())
+    written = file_->WriteAt(file_end_, frame);
+  if (!written.ok()) {
     if (const Status cut = file_->Truncate(file_end_); !cut.ok()) store_->Fail(cut.error());
     return written;
   }
@@ -432,6 +479,11 @@ Status Image::Compact() {
   return store_->ReplaceImage(name_, content);
 }
 
+void Image::CloseFile() {
+  const std::lock_guard guard(mutex_);
+  file_.reset();
+}
+
 Status Image::Close() {
   const std::lock_guard guard(mutex_);
   if (closed_) return Ok();
@@ -442,6 +494,8 @@ Status Image::Close() {
   Status noted = Ok();
   if (synced_here_ && store_->CheckOpen(true).ok()) noted = Compact();
   file_.reset();
+  store_->packs_->Promise(-static_cast<int64_t>(promised_bytes_));
+  promised_bytes_ = 0;
   if (writable_) {
     const std::lock_guard store_guard(store_->mutex_);
     store_->writing_.erase(name_);

@@ -71,6 +71,8 @@ class Image {
   Result<uint64_t> Truncate(uint32_t partition, uint64_t at);
   Status Sync(uint64_t generation);
   Status Close();
+  // After the store was closed: lets go of the file.
+  void CloseFile();
   // Calls `visit` with every chunk that the image refers to.
   void EachRef(const std::function<void(ChunkRef)>& visit);
 
@@ -82,6 +84,9 @@ class Image {
     Framer framer;
     // Objects that the last sync has and no truncation touched since.
     uint64_t synced_objects;
+    // PutBytes as of the last sync.
+    uint64_t synced_put_bytes;
+    uint64_t PutBytes() const;
   };
 
   Status CheckWritable(uint32_t partition, uint64_t at) const;
@@ -96,6 +101,10 @@ class Image {
                      std::span<uint8_t> out);
   void Prefetch(const Partition& partition, uint64_t payload_byte, uint64_t byte_count, bool goes_on);
   void Cut(Partition& partition, uint64_t at);
+  // What a sync would need beside what the packs know of.
+  uint64_t UnsyncedBytes() const;
+  // Promises room for that from here on, in place of what was claimed for the call.
+  void Promise(uint64_t claimed);
   Status WriteFrame(const Bytes& frame, bool sync);
   Status Compact();
 
@@ -112,6 +121,7 @@ class Image {
   bool torn_;
   bool synced_here_ = false;
   bool changed_ = false;
+  uint64_t promised_bytes_ = 0;
   // Where the last read ended: one that begins there is followed by others.
   uint64_t read_end_ = 0;
   // So far what follows was asked for, in bytes of the payload.

@@ -95,6 +95,8 @@ class ObjectMap {
   Status AppendEncoded(View bytes) { return runs_.AppendEncoded(bytes); }
 
   size_t memory_bytes() const { return runs_.memory_bytes(); }
+  // See CodedRuns.
+  uint64_t put_bytes() const { return runs_.put_bytes(); }
 
  private:
   CodedRuns<ObjectCode> runs_;

@@ -9,6 +9,14 @@ namespace {
 // Less than this saved (1/10), and the next region of the stream is worth little effort.
 constexpr uint32_t kDenseDivisor = 10;
 constexpr size_t kSpareBuffersMax = 12;
+// At most, of what stands besides the content: of a chunk that is alone in its region, lists, headers and
+// table, and of 16 KiB, the shortest that is cut, the same as a share; of a region in a table, bases and all.
+constexpr uint64_t kRoomOfChunk = 512;
+constexpr uint64_t kRoomDivisor = 32;
+constexpr uint64_t kRoomOfTableRegion = 20 + 8 * kBaseRunCountMax;
+constexpr uint64_t kChunkEntryBytes = 36;
+// Padding in front of the table and behind it, trailer, the next header, and padding of some syncs.
+constexpr uint64_t kRoomOfPackEnd = 32 * 1024;
 
 }  // namespace
 
@@ -199,7 +207,7 @@ Status PackStore::StartPack(uint32_t number) {
     if (!removed || begun.error().code != ErrorCode::kNoSpace) return Fail(begun.error());
     return begun.error();
   }
-  const std::shared_ptr<File> file(std::move(opened));
+  const std::shared_ptr<File> file = Shared(std::move(opened));
   const uint64_t sealed_bytes = writer_.end();
   writer_.Attach(file, kPackHeaderBytes);
   tail_sealed_ = tail_done_ = false;
@@ -243,17 +251,43 @@ uint32_t PackStore::next_region() const {
   return next_region_;
 }
 
-Status PackStore::CheckRoom() {
+uint64_t PackStore::RoomFor(uint64_t bytes, uint64_t ends) {
+  return bytes + bytes / kRoomDivisor + ends * kRoomOfChunk;
+}
+
+uint64_t PackStore::PromisedBytes() {
+  uint64_t bytes = promised_bytes_ + kRoomOfPackEnd;
+  const std::lock_guard guard(mutex_);
+  bytes += writer_.end() - std::min(writer_.end(), writer_.written_end());
+  for (const auto& [id, draft] : drafts_)
+    bytes += draft->content.size() + (draft->chunks.size() + 1) * kRoomOfChunk;
+  bytes += tail_table_.chunk_count() * kChunkEntryBytes +
+           tail_table_.regions().size() * kRoomOfTableRegion;
+  // Each pack that is begun meanwhile has a beginning and an end.
+  return bytes + bytes / options_.pack_bytes_max * kRoomOfPackEnd;
+}
+
+Status PackStore::Claim(uint64_t bytes, uint64_t spare) {
+  bool full;
   {
     const std::lock_guard guard(mutex_);
     TRY(CheckFailed());
-    if (!full_) return Ok();
+    full = full_;
   }
-  return RetryStalled();
+  if (full) TRY(RetryStalled());
+  // First, so that of several at once each counts the others.
+  promised_bytes_ += bytes;
+  const Status held = reserve_.Hold(PromisedBytes() + spare);
+  if (!held.ok()) promised_bytes_ -= bytes;
+  return held;
 }
 
 Status PackStore::RetryStalled() {
   const std::lock_guard guard(append_mutex_);
+  return Retry();
+}
+
+Status PackStore::Retry() {
   const auto retry = [&]() -> Status {
     writer_.Retry();
     while (!stalled_.empty()) {
@@ -262,7 +296,12 @@ Status PackStore::RetryStalled() {
     }
     return writer_.Flush();
   };
-  const Status retried = retry();
+  Status retried = retry();
+  if (!retried.ok() && retried.error().code == ErrorCode::kNoSpace && reserve_.Release()) {
+    retried = retry();
+    // The rest of the room is still for what was accepted.
+    if (retried.ok()) (void)reserve_.Hold(PromisedBytes()).ok();
+  }
   if (!retried.ok() && retried.error().code != ErrorCode::kNoSpace) return Fail(retried.error());
   const std::lock_guard inner(mutex_);
   full_ = !retried.ok();
@@ -320,9 +359,7 @@ Result<Watermark> PackStore::SyncTail() {
     const std::lock_guard guard(append_mutex_);
     if (const Status flushed = writer_.Flush(); !flushed.ok()) {
       if (flushed.error().code != ErrorCode::kNoSpace) return Fail(flushed.error()).error();
-      const std::lock_guard inner(mutex_);
-      full_ = true;
-      return flushed.error();
+      TRY(Retry());
     }
     const std::lock_guard inner(mutex_);
     reached = {tail_number_, writer_.end(), next_region_};
@@ -330,6 +367,7 @@ Result<Watermark> PackStore::SyncTail() {
   // A pack that was sealed meanwhile was synced then.
   if (const Status synced = writer_.Sync(); !synced.ok()) return Fail(synced.error()).error();
   synced_ = reached;
+  reserve_.Shrink(PromisedBytes());
   return reached;
 }
 

@@ -23,8 +23,11 @@ Result<PackTable> PackStore::LoadTable(uint32_t number) {
       return PackTable(rebuilt->second);
     TRY_ASSIGN(file, PackFile(number));
   }
-  TRY_ASSIGN(PackEnd end, ReadPackEnd(*file, number, sealing_));
-  return std::move(end.table);
+  auto end = ReadPackEnd(*file, number, sealing_);
+  if (end.ok()) return std::move(end.value().table);
+  const std::lock_guard guard(mutex_);
+  TRY_ASSIGN(const PackTable* const rebuilt, RebuildTable(number, *file, end.error()));
+  return PackTable(*rebuilt);
 }
 
 Status PackStore::VerifyPacks(std::vector<Damage>& damages, std::atomic<uint64_t>& done,
@@ -167,6 +170,7 @@ void PackStore::Halt() {
   const std::lock_guard inner(mutex_);
   if (!failed_) failed_ = Error{ErrorCode::kInvalid, options_.path, "the store is closed"};
   settled_.notify_all();
+  reserve_.Close();
 }
 
 void PackStore::BeginCollection() {
@@ -351,8 +355,13 @@ Status PackStore::CollectPack(uint32_t number, const PackTable& table,
     const auto bases = table.BasesOf(*region);
     encoded.lists.chunks.assign(chunks.begin(), chunks.end());
     encoded.lists.bases.assign(bases.begin(), bases.end());
+    // What was accepted goes first.
+    const uint64_t room = RoomFor(raw.bytes.size(), 1);
+    TRY(Claim(room, 0));
     const std::lock_guard guard(append_mutex_);
-    TRY(AppendEncoded(encoded));
+    const Status appended = AppendEncoded(encoded);
+    Promise(-static_cast<int64_t>(room));
+    TRY(appended);
     collected.bytes_copied += encoded.bytes.size();
   }
   if (moved || !live.empty())

@@ -103,6 +103,8 @@ Result<PackEnd> ReadPackEnd(File& file, uint32_t number, Sealing* sealing);
 // The same bytes, on their own: `bytes` ends with the trailer.
 Result<PackEnd> ParsePackEnd(std::span<uint8_t> bytes, uint32_t number, Sealing* sealing);
 
+// Holds room while a store is written to; as a name that is not a file's own it is cleared away.
+constexpr char kReserveName[] = "packs/reserve~";
 std::string PackName(uint32_t number);
 // Of the last pack, while it is not sealed: what it held when the store was closed in order.
 std::string TableName(uint32_t number);

@@ -71,6 +71,7 @@ Status PackStore::Reload() {
 
 Status PackStore::LoadAnew() {
   const std::lock_guard guard(mutex_);
+  if (files_closed_) return Error{ErrorCode::kInvalid, options_.path, "the store is closed"};
   index_.reset(new ChunkIndex);
   regions_.Clear();
   packs_.clear();
@@ -89,7 +90,7 @@ Status PackStore::LoadPack(uint32_t number, bool last) {
   const std::string path = options_.path + "/" + PackName(number);
   TRY_ASSIGN(auto opened, disk_.OpenDirect(path, options_.writable && last ? OpenMode::kWrite
                                                                            : OpenMode::kRead));
-  const std::shared_ptr<File> file(std::move(opened));
+  const std::shared_ptr<File> file = Shared(std::move(opened));
   TRY_ASSIGN(const uint64_t size, file->Size());
   // Of the last pack the writer knows how long it is.
   if (!last || !options_.writable) stored_bytes_ += size;

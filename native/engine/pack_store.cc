@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "pack_scanner.h"
+
 namespace capstan {
 namespace {
 
@@ -15,6 +17,7 @@ PackStore::PackStore(Disk& disk, Options options, Sealing* sealing)
     : disk_(disk),
       options_(std::move(options)),
       sealing_(sealing),
+      reserve_(disk, options_.path + "/" + kReserveName),
       writer_(options_.thread_count > 0),
       workers_(options_.thread_count),
       readers_(options_.thread_count > 0 ? kReaderCount : 0) {}
@@ -74,9 +77,36 @@ PackTable* PackStore::TableOf(uint32_t pack) {
   const auto file = PackFile(pack);
   if (!file.ok()) return nullptr;
   auto end = ReadPackEnd(*file.value(), pack, sealing_);
-  if (!end.ok()) return nullptr;
+  if (!end.ok()) {
+    auto rebuilt = RebuildTable(pack, *file.value(), end.error());
+    return rebuilt.ok() ? rebuilt.value() : nullptr;
+  }
   KeepTable(pack, std::make_unique<PackTable>(std::move(end.value().table)));
   return tables_.front().second.get();
+}
+
+Result<PackTable*> PackStore::RebuildTable(uint32_t pack, File& file, const Error& damage) {
+  if (damage.code != ErrorCode::kCorrupt && damage.code != ErrorCode::kNotFound) return damage;
+  PackTable table;
+  TRY_ASSIGN(const uint64_t size, file.Size());
+  PackScanner scanner(file, kPackHeaderBytes, size);
+  while (true) {
+    TRY_ASSIGN(const PackScanner::Found found, scanner.Next());
+    if (found == PackScanner::Found::kEnd) break;
+    if (found == PackScanner::Found::kOther) {
+      TRY_ASSIGN(const bool recovered, scanner.Recover());
+      if (!recovered) break;
+      continue;
+    }
+    const auto opened = OpenRegion(scanner.region(), sealing_, Checks::kHeader);
+    if (!opened.ok()) continue;
+    table.Add(opened.value().header, static_cast<uint32_t>(scanner.offset()), opened.value().lists);
+  }
+  regions_.Each([&](uint32_t region, RegionPlace& place) {
+    if (place.pack == pack && table.Find(region) == nullptr) place.flags |= RegionPlace::kBad;
+  });
+  damages_.push_back({PackName(pack), damage.what + "; known from its regions"});
+  return &(rebuilt_[pack] = std::move(table));
 }
 
 void PackStore::KeepTable(uint32_t pack, std::unique_ptr<PackTable> table) {
@@ -90,6 +120,7 @@ void PackStore::KeepTable(uint32_t pack, std::unique_ptr<PackTable> table) {
 
 Result<std::shared_ptr<File>> PackStore::PackFile(uint32_t number) {
   if (const auto found = files_.find(number); found != files_.end()) return found->second;
+  if (files_closed_) return Error{ErrorCode::kInvalid, options_.path, "the store is closed"};
   // The last pack's file is the writer's; others can be opened again.
   if (files_.size() >= kOpenFilesMax)
     std::erase_if(files_, [&](const auto& entry) { return entry.first != tail_number_; });
@@ -98,7 +129,34 @@ Result<std::shared_ptr<File>> PackStore::PackFile(uint32_t number) {
   if (!file.ok() && file.error().code == ErrorCode::kNotFound)
     return Error{ErrorCode::kCorrupt, PackName(number), "the pack is missing"};
   if (!file.ok()) return file.error();
-  return files_[number] = std::shared_ptr<File>(file.take());
+  return files_[number] = Shared(file.take());
+}
+
+std::shared_ptr<File> PackStore::Shared(std::unique_ptr<File> file) {
+  {
+    const std::lock_guard guard(files_mutex_);
+    ++open_file_count_;
+  }
+  return {file.release(), [this](File* closing) {
+            delete closing;
+            const std::lock_guard guard(files_mutex_);
+            --open_file_count_;
+            file_closed_.notify_all();
+          }};
+}
+
+void PackStore::CloseFiles() {
+  std::map<uint32_t, std::shared_ptr<File>> closing;
+  {
+    const std::lock_guard guard(mutex_);
+    files_closed_ = true;
+    closing.swap(files_);
+  }
+  closing.clear();
+  writer_.Detach();
+  // Reads that are under way have theirs for a moment yet.
+  std::unique_lock lock(files_mutex_);
+  file_closed_.wait(lock, [this] { return open_file_count_ == 0; });
 }
 
 void PackStore::Touch(uint32_t region) {

@@ -19,6 +19,7 @@
 #include "read_ahead.h"
 #include "region_cache.h"
 #include "region_map.h"
+#include "space_reserve.h"
 #include "worker_pool.h"
 
 namespace capstan {
@@ -107,8 +108,16 @@ class PackStore {
   ~PackStore();
 
   // -- Writing
-  // Whether more may be taken; tries again what there was no space for. kNoSpace, kFailed.
-  Status CheckRoom();
+  // Whether there is room for `bytes` more, which then are promised, and for `spare` besides; tries again what
+  // there was no space for. What was promised can be made durable, whatever else fills the disk. kNoSpace,
+  // kFailed.
+  Status Claim(uint64_t bytes, uint64_t spare);
+  // So much more, or less, of what the packs do not know of is promised.
+  void Promise(int64_t difference) { promised_bytes_ += static_cast<uint64_t>(difference); }
+  // Gives back what is held for others, for a write that there was no space for; false where that is nothing.
+  bool MakeRoom() { return reserve_.Release(); }
+  // What storing so much takes at most, in chunks that end `ends` times before they are full.
+  static uint64_t RoomFor(uint64_t bytes, uint64_t ends);
   // Digests of the chunks that `bytes` begin with, made on more than one core where there is one idle.
   void DigestChunks(View bytes, std::span<const uint32_t> lengths, std::vector<Digest>& digests);
   // The place of the chunk, new or known.
@@ -119,6 +128,8 @@ class PackStore {
   void End(ChunkStream& stream);
   // Nothing is written from here on, by nobody: another process may open the folder.
   void Halt();
+  // Returns once no file of the packs is open any more; none is opened from here on.
+  void CloseFiles();
   // Notes what the last pack holds, so that the next opening need not read it.
   Status SaveTable();
 
@@ -226,6 +237,8 @@ class PackStore {
   std::span<const ChunkEntry> ChunksOf(uint32_t region);
   PackTable* TableOf(uint32_t pack);
   void KeepTable(uint32_t pack, std::unique_ptr<PackTable> table);
+  // What the table of a pack said that rotted while the store was open, out of the regions' own headers.
+  Result<PackTable*> RebuildTable(uint32_t pack, File& file, const Error& damage);
   Draft& OpenDraft(ChunkStream& stream);
   // Without room for content.
   Draft AddDraft(const ChunkStream& stream, uint32_t (&ids)[2]);
@@ -243,6 +256,8 @@ class PackStore {
   void Want(ChunkRef ref);
   Status CheckFailed();
   Result<std::shared_ptr<File>> PackFile(uint32_t number);
+  // Counted until the last holder lets go of it.
+  std::shared_ptr<File> Shared(std::unique_ptr<File> file);
 
   bool Adopt(ChunkStream& stream, const Parcel& parcel, RawBytes& content);
   void Submit(std::vector<Draft>& closing);
@@ -259,6 +274,10 @@ class PackStore {
   Status AppendEncoded(Encoded& encoded);
   Status Roll();
   Status RetryStalled();
+  // With append_mutex_ held.
+  Status Retry();
+  // Of what is accepted and does not lie in a file.
+  uint64_t PromisedBytes();
   Result<Watermark> SyncTail();
   Status Fail(const Error& error);
 
@@ -295,6 +314,13 @@ class PackStore {
   const Options options_;
   Sealing* const sealing_;
 
+  std::mutex files_mutex_;
+  std::condition_variable file_closed_;
+  size_t open_file_count_ = 0;
+
+  SpaceReserve reserve_;
+  std::atomic<uint64_t> promised_bytes_{0};
+
   std::mutex sync_mutex_;
   Watermark synced_;
 
@@ -324,6 +350,7 @@ class PackStore {
   uint32_t tail_number_ = 0;
   std::set<uint32_t> packs_;
   std::map<uint32_t, std::shared_ptr<File>> files_;
+  bool files_closed_ = false;
   std::list<std::pair<uint32_t, std::unique_ptr<PackTable>>> tables_;
   // Made from the regions where the table is damaged.
   std::map<uint32_t, PackTable> rebuilt_;

@@ -145,6 +145,7 @@ Status PackWriter::Sync() {
     const std::lock_guard guard(mutex_);
     file = file_;
   }
+  if (!file) return Halted();
   if (file == unsyncable_) return sync_error_.front();
   const Status synced = file->Sync();
   if (!synced.ok()) {
@@ -159,6 +160,13 @@ void PackWriter::Halt() {
   halted_ = true;
   done_.wait(lock, [this] { return !writing_; });
   done_.notify_all();
+}
+
+void PackWriter::Detach() {
+  const std::lock_guard sync_guard(sync_mutex_);
+  const std::lock_guard guard(mutex_);
+  file_.reset();
+  unsyncable_.reset();
 }
 
 void PackWriter::Retry() {

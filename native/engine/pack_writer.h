@@ -37,6 +37,8 @@ class PackWriter {
   Status Sync();
   // Returns once nothing is being written, and from then on nothing is: the file may be another's.
   void Halt();
+  // After Halt: lets go of the file.
+  void Detach();
   // Forgets the error of a write, so that it is tried again.
   void Retry();
 

@@ -42,6 +42,14 @@ class RegionMap {
     return (*pages_[page])[id % kPageRegions];
   }
   void Clear() { pages_.clear(); }
+  // Calls `visit` with the number and the place of every region.
+  template <class Visit>
+  void Each(Visit visit) {
+    for (size_t page = 0; page < pages_.size(); ++page)
+      for (size_t i = 0; pages_[page] && i < kPageRegions; ++i)
+        if (RegionPlace& place = (*pages_[page])[i]; place.pack != 0)
+          visit(static_cast<uint32_t>(page * kPageRegions + i), place);
+  }
 
  private:
   static constexpr size_t kPageRegions = 1024;

@@ -394,12 +394,20 @@ Status Store::Close() {
     if (const Status saved = packs_->SaveTable();
         !saved.ok() && saved.error().code == ErrorCode::kCrashed)
       return saved;
-  const std::lock_guard gate_guard(gate_);
-  // Images that are still open, and workers, would go on writing where the next process does.
-  packs_->Halt();
-  const std::lock_guard guard(mutex_);
-  closed_ = true;
-  lock_.reset();
+  std::vector<std::weak_ptr<Image>> open;
+  {
+    const std::lock_guard gate_guard(gate_);
+    // Images that are still open, and workers, would go on writing where the next process does.
+    packs_->Halt();
+    const std::lock_guard guard(mutex_);
+    closed_ = true;
+    lock_.reset();
+    open.swap(open_);
+  }
+  // Whoever still holds the store or an image holds no file of them.
+  for (const auto& image : open)
+    if (const auto held = image.lock()) held->CloseFile();
+  packs_->CloseFiles();
   return Ok();
 }
 

@@ -110,10 +110,12 @@ Status Store::AddParcels(View bytes) {
   TRY(CheckOpen(true));
   TRY_ASSIGN(const std::vector<Parcel> parcels, ParseParcels(bytes));
   for (const Parcel& parcel : parcels) {
-    TRY(packs_->CheckRoom());
     TRY_ASSIGN(RawBytes content, ContentOf(parcel));
+    const uint64_t room = PackStore::RoomFor(content.size(), parcel.chunks.size());
+    TRY(packs_->Claim(room, 0));
     const std::lock_guard guard(intake_mutex_);
     packs_->TakeParcel(intake_, parcel, std::move(content));
+    packs_->Promise(-static_cast<int64_t>(room));
   }
   return Ok();
 }

@@ -9,7 +9,9 @@
  * - Data whose checksum or digest does not match is never returned: STORE_CORRUPT names the place.
  * - Rejections are CapstanErrors: NOT_FOUND, ALREADY_EXISTS, IN_USE (image open for writing),
  *   STORE_CORRUPT, STORE_LOCKED, STORE_FAILED, NO_SPACE, DISK_IO, LIMIT_EXCEEDED, INVALID_ARGUMENT.
- *   After NO_SPACE the image is as before the call, and reading goes on. After a failed fsync the
+ *   After NO_SPACE the image is as before the call, and reading goes on. `append` says so before it takes
+ *   anything: there is room for what it took, and for a few labels and filemarks behind that, where the
+ *   file system can keep room (fallocate). After a failed fsync the
  *   store takes no more writes (STORE_FAILED) until it is opened anew: its state is not known.
  */
 import type { Generation } from '../base/units.ts';

@@ -1,6 +1,6 @@
 /**
- * A small disk is written full: the error is NO_SPACE, nothing that was acknowledged is lost, reading goes
- * on; once a tape is removed and the store collected, writing goes on, in this process and the next.
+ * A small disk is written full: the error is NO_SPACE, told before data is taken, and a tape still ends in
+ * order then; nothing that was acknowledged is lost, reading goes on; once a tape is removed and the store collected, writing goes on, in this process and the next.
  */
 import { rm, writeFile } from 'node:fs/promises';
 import { CapstanError } from '../../../src/base/errors.ts';
@@ -12,7 +12,7 @@ import { Journal } from './journal.ts';
 import { Lost } from './store-check.ts';
 import { openOptions } from './store-kind.ts';
 import type { StoreKind } from './store-kind.ts';
-import { digestOf, packed } from './tape-content.ts';
+import { digestOf, FILEMARK, packed } from './tape-content.ts';
 import type { TapeRecord } from './tape-content.ts';
 
 const BLOCK_BYTES = 64 * KIB;
@@ -32,6 +32,19 @@ export interface FullDiskTask {
   readonly seed: number;
 }
 
+function isFull(error: unknown): boolean {
+  return error instanceof CapstanError && error.code === 'NO_SPACE';
+}
+
+/** What a full disk must not refuse. */
+async function kept(call: Promise<void>): Promise<void> {
+  try {
+    await call;
+  } catch (error) {
+    throw isFull(error) ? new Lost('there is no space for what was accepted') : error;
+  }
+}
+
 class Filler {
   readonly #engine: Engine;
   readonly #journal: Journal;
@@ -47,7 +60,7 @@ class Filler {
     this.#journal.add(`${word} ${action}\n`);
   }
 
-  /** Writes a tape with a sync a call; rejects NO_SPACE. */
+  /** Writes a tape with a sync every other call; rejects NO_SPACE, once the tape is ended with a filemark. */
   async writeTape(name: string, calls: number): Promise<void> {
     const records: TapeRecord[] = [];
     const created = `sync ${name} 0 ${digestOf([records])}`;
@@ -55,16 +68,28 @@ class Filler {
     await this.#engine.createImage(name, { partitionCount: 1 });
     this.#say('ack', created);
     const image = await this.#engine.openImage(name, 'write');
+    const append = async (more: readonly TapeRecord[]): Promise<void> => {
+      const at = logicalObjectNumber(records.length);
+      await image.append({ partition: 0, at, ...packed(more) });
+      records.push(...more);
+    };
+    const sync = async (call: number): Promise<void> => {
+      const action = `sync ${name} ${call} ${digestOf([records])}`;
+      this.#say('try', action);
+      await image.sync({ generation: generation(call) });
+      this.#say('ack', action);
+    };
     try {
       for (let call = 1; call <= calls; call += 1) {
         const more = Array.from({ length: BLOCKS_A_CALL }, () => this.#random.bytes(BLOCK_BYTES));
-        const at = logicalObjectNumber(records.length);
-        await image.append({ partition: 0, at, ...packed(more) });
-        records.push(...more);
-        const action = `sync ${name} ${call} ${digestOf([records])}`;
-        this.#say('try', action);
-        await image.sync({ generation: generation(call) });
-        this.#say('ack', action);
+        try {
+          await append(more);
+        } catch (error) {
+          await kept(append([FILEMARK]));
+          await kept(sync(call));
+          throw error;
+        }
+        if (call % 2 === 0 || call === calls) await kept(sync(call));
       }
     } finally {
       await image.close();
@@ -80,7 +105,7 @@ class Filler {
         await this.writeTape(names.at(-1) ?? '', CALLS_A_TAPE);
       }
     } catch (error) {
-      if (error instanceof CapstanError && error.code === 'NO_SPACE') return names;
+      if (isFull(error)) return names;
       throw error;
     }
     throw new Lost('the disk is never full');
