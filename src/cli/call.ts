@@ -2,13 +2,16 @@
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { ControlClient } from '../platform/control-socket.ts';
 import { homePaths, readConfiguration } from './configuration.ts';
-import { openServer } from './serve.ts';
+import type { ServerEvent } from '../server/context.ts';
+import { isProgress, openServer } from './serve.ts';
 
 /** An operation of src/server/operations.ts, by name. */
 export interface OperationCall {
   readonly home: string;
   readonly method: string;
   readonly parameters: Readonly<Record<string, unknown>>;
+  /** Hears how far it is. */
+  readonly onProgress?: ((event: ServerEvent) => void) | undefined;
 }
 
 /**
@@ -21,12 +24,16 @@ export async function callOperation(call: OperationCall): Promise<unknown> {
   const client = await connectIfRunning(paths.controlSocket);
   if (client !== undefined) {
     try {
-      return await client.call(call.method, call.parameters);
+      const onNotification = (event: unknown): void => call.onProgress?.(event as ServerEvent);
+      return await client.call(call.method, call.parameters, onNotification);
     } finally {
       client.close();
     }
   }
   const server = await openServer(paths, configuration, 'offline');
+  server.onEvent((event) => {
+    if (isProgress(call.method, event)) call.onProgress?.(event);
+  });
   try {
     return await server.operations.call(call.method, call.parameters);
   } finally {

@@ -64,6 +64,12 @@ const configurationSchema = z.strictObject({
     })
     .prefault({}),
   store: z.strictObject({ compression: z.enum(['on', 'fast', 'off']).default('on') }).prefault({}),
+  collect: z
+    .strictObject({
+      /** What a collection copies at most; as fast as it goes where it is missing. */
+      megabytesPerSecond: z.number().min(0.001).max(1_000_000).optional(),
+    })
+    .prefault({}),
 });
 
 /** capstan.json as it is meant, defaults filled in. */

@@ -13,6 +13,7 @@ import { CommandFailure } from './context.ts';
 import type { CliContext } from './context.ts';
 import { homeOf, jsonText, numberOption, shareOption, sizeOption, withHome } from './options.ts';
 import type { HomeOptions } from './options.ts';
+import { progressDisplay } from './progress.ts';
 import { FOLLOW_METHOD } from './serve.ts';
 import { render } from './render.ts';
 import type { RowKind } from './render.ts';
@@ -89,15 +90,23 @@ const GROUPS: Readonly<
             '--live-share <share>',
             'give up packs of which less is still needed, 0 to 1 (default: 0.5)',
           ).argParser(shareOption),
+          new Option(
+            '--rate <size>',
+            'copy no more than so much a second, as 20M (default: what capstan.json says)',
+          ).argParser(sizeOption),
         ],
-        parameters: (args, options) => ({ ...named(args), ...given(options, 'liveShare') }),
+        parameters: (args, options) => ({
+          ...named(args),
+          ...given(options, 'liveShare'),
+          ...(options['rate'] !== undefined && { rateBytesPerSecond: options['rate'] }),
+        }),
         shows: 'fields',
         examples: [
           'capstan vault collect VAULT00',
-          'capstan vault collect VAULT00 --live-share 0.9',
+          'capstan vault collect VAULT00 --live-share 0.9 --rate 20M',
         ],
         notes:
-          'What is still needed of a pack is copied before the pack is removed. Goes beside mounts and copies.',
+          'What is still needed of a pack is copied before the pack is removed. Goes beside mounts and copies; one\nthat was cut short goes on where it was.',
       },
     ],
   },
@@ -384,11 +393,13 @@ function addOperation(parent: Command, entry: OperationCommand, context: CliCont
   command.addHelpText('after', helpText(entry.notes, entry.examples));
   command.action(async () => {
     const options = command.opts<HomeOptions & Values>();
+    const display = context.showsProgress && options.json !== true ? progressDisplay() : undefined;
     const result = await callOperation({
       home: homeOf(options, context),
       method: entry.operation,
       parameters: entry.parameters(command.args, options),
-    });
+      onProgress: display?.show,
+    }).finally(() => display?.stop());
     context.print(options.json === true ? jsonText(result) : render(entry.shows, result));
     const failure = entry.failure?.(result);
     if (failure !== undefined) throw new CommandFailure(failure);

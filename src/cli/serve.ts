@@ -32,6 +32,13 @@ import type { Configuration, HomePaths } from './configuration.ts';
 
 /** The method that turns a control connection into a replication stream. */
 export const RECEIVE_METHOD = 'replication.receive';
+/** Of a rate as people give it. */
+const MEGABYTE_BYTES = 1_000_000;
+/** What a client hears of while its call runs. */
+const PROGRESS_EVENTS: Readonly<Record<string, ServerEvent['kind']>> = {
+  'tape.verify': 'verify-progress',
+  'vault.collect': 'collect-progress',
+};
 /** The method that streams the server's events until the client goes. */
 export const FOLLOW_METHOD = 'events.follow';
 
@@ -114,13 +121,15 @@ export async function openServer(
   configuration: Configuration,
   hosts: readonly HostSettings[] | 'offline',
 ): Promise<TapeServer> {
-  const { autocopy } = configuration;
+  const { autocopy, collect } = configuration;
+  const rate = collect.megabytesPerSecond;
   const settings: ServerSettings = {
     serverName: configuration.name,
     systemId: configuration.systemId,
     address: configuration.address,
     hosts: hosts === 'offline' ? [] : hosts,
     offline: hosts === 'offline',
+    ...(rate !== undefined && { collectRateBytesPerSecond: rate * MEGABYTE_BYTES }),
     copyPolicy: {
       attemptsMax: autocopy.attemptsMax,
       retryIntervalMs: autocopy.retryIntervalSeconds * SECOND_MS,
@@ -171,7 +180,12 @@ export async function serveReplication(
 }
 
 function answerCall(server: TapeServer, call: ControlCall): Promise<unknown> {
-  if (call.method !== FOLLOW_METHOD) return server.operations.call(call.method, call.params);
+  if (call.method !== FOLLOW_METHOD) {
+    const cancel = server.onEvent((event) => {
+      if (isProgress(call.method, event)) call.notify(event);
+    });
+    return server.operations.call(call.method, call.params).finally(cancel);
+  }
   return new Promise((resolve) => {
     const cancel = server.onEvent((event) => call.notify(event));
     call.signal.addEventListener('abort', () => {
@@ -179,6 +193,11 @@ function answerCall(server: TapeServer, call: ControlCall): Promise<unknown> {
       resolve({});
     });
   });
+}
+
+/** Whether an event says how far a call of the method is. */
+export function isProgress(method: string, event: ServerEvent): boolean {
+  return event.kind === PROGRESS_EVENTS[method];
 }
 
 function socketStream(socket: Socket): DuplexStream {

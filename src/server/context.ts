@@ -4,7 +4,7 @@ import type { Generation } from '../base/units.ts';
 import { MINUTE_MS } from '../base/units.ts';
 import type { Catalog, EventRow, MountRow, VaultRow } from '../ports/catalog.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Engine } from '../ports/engine.ts';
+import type { CollectReport, Engine } from '../ports/engine.ts';
 import type { Endpoint, Network } from '../ports/network.ts';
 import type { Random } from '../ports/random.ts';
 import type { ReplicationLink } from '../ports/replication-link.ts';
@@ -53,6 +53,8 @@ export interface ServerSettings {
   /** The address in event-log lines. */
   readonly address: string;
   readonly hosts: readonly HostSettings[];
+  /** What a collection copies at most, where nobody says otherwise; as fast as it goes where it is missing. */
+  readonly collectRateBytesPerSecond?: number | undefined;
   /** Where it differs from {@link COPY_POLICY}. */
   readonly copyPolicy?: Partial<CopyPolicy>;
   /**
@@ -109,6 +111,7 @@ export type ServerEvent =
       readonly reason: string;
     }
   | { readonly kind: 'verify-progress'; readonly doneBytes: number; readonly totalBytes: number }
+  | ({ readonly kind: 'collect-progress'; readonly vault: string } & CollectReport)
   /** A fault of the program's own in work that nobody waits for. */
   | { readonly kind: 'fault'; readonly what: string; readonly reason: string };
 

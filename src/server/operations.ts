@@ -10,7 +10,8 @@ import { GIB } from '../base/units.ts';
 import type { CopyRuleRow, DriveRow } from '../ports/catalog.ts';
 import type { ServerContext } from './context.ts';
 import type { Mounts } from './mounts.ts';
-import { collectVault, repairTape } from './repair.ts';
+import { collectVault } from './collect.ts';
+import { repairTape } from './repair.ts';
 import { createTape, deleteTape, tapeOf, verifyTapes } from './tapes.ts';
 import type { TapeServices } from './tapes.ts';
 
@@ -94,7 +95,11 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   }),
 
   'vault.collect': operation(
-    z.strictObject({ name: text, liveShare: z.number().min(0).max(1).optional() }),
+    z.strictObject({
+      name: text,
+      liveShare: z.number().min(0).max(1).optional(),
+      rateBytesPerSecond: z.number().min(1).optional(),
+    }),
     collectVault,
   ),
 

@@ -1,6 +1,6 @@
 /**
- * Healing and giving space back: a tape's damaged chunks come again from another store, the tape then
- * refers to what is whole, and what is left of the damage goes.
+ * Healing: a tape's damaged chunks come again from another store, the tape then refers to what is whole,
+ * and what is left of the damage goes.
  *
  * A chunk is named by the digest of its content, so it does not matter what it belongs to elsewhere, nor
  * how it is stored there. A peer heals by sending the tape again: see {@link TapeReceiver}.
@@ -10,7 +10,7 @@ import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
 import type { TapeRow } from '../ports/catalog.ts';
 import { DIGEST_BYTES } from '../ports/engine.ts';
-import type { CollectReport, Engine, VerifyReport } from '../ports/engine.ts';
+import type { Engine, VerifyReport } from '../ports/engine.ts';
 import { tapeOf } from './tapes.ts';
 import type { TapeServices } from './tapes.ts';
 import { REPAIR_SUFFIX, removeIfThere } from './vaults.ts';
@@ -158,20 +158,4 @@ export async function giveUpDamage(engine: Engine): Promise<void> {
     // Another image of the vault cannot be read: then nothing is given up, and verify says why.
     if (!isCapstanError(error, 'STORE_CORRUPT')) throw error;
   }
-}
-
-export interface CollectParameters {
-  readonly name: string;
-  /** A pack of which less is still needed is given up. */
-  readonly liveShare?: number | undefined;
-}
-
-/** Gives space of a vault back that nothing refers to any more. */
-export async function collectVault(
-  { vaults }: TapeServices,
-  { name, liveShare }: CollectParameters,
-): Promise<CollectReport & { readonly name: string }> {
-  const engine = vaults.engine(checkName('vault', name));
-  const options = liveShare === undefined ? {} : { liveShareMin: liveShare };
-  return { name, ...(await engine.collect(options)) };
 }

@@ -3,7 +3,7 @@ import { generation, logicalObjectNumber } from '../../../src/base/units.ts';
 import { SimulatedDisk, openSimulatedEngine } from '../../../src/platform/engine.ts';
 import type { Engine, VerifyReport } from '../../../src/ports/engine.ts';
 import { Sequence } from '../../../src/server/context.ts';
-import { collectVault, repairTape } from '../../../src/server/repair.ts';
+import { repairTape } from '../../../src/server/repair.ts';
 import type { RepairParameters, RepairReport } from '../../../src/server/repair.ts';
 import type { TapeServices } from '../../../src/server/tapes.ts';
 import { FILEMARK, packObjects } from '../../../src/tape/tape-object.ts';
@@ -203,20 +203,6 @@ describe('the repair of a tape', () => {
     busyTapes.add('LAB001');
     await expect(repair()).rejects.toMatchObject({ code: 'IN_USE' });
     await expect(repair({ name: 'LAB009' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
-  });
-});
-
-describe('the collection of a vault', () => {
-  it('gives back what nothing refers to, and says how much', async () => {
-    await write(engine, 'LAB002', [91, 92, 93, 94, 95, 96]);
-    await engine.removeImage('LAB002');
-    const before = (await engine.statistics()).storedBytes;
-    const report = await collectVault(services(), { name: 'VAULT00', liveShare: 1 });
-    expect(report.name).toBe('VAULT00');
-    expect(report.packsRemoved).toBeGreaterThan(0);
-    const { storedBytes } = await engine.statistics();
-    expect(storedBytes).toBe(before - report.freedBytes + report.copiedBytes);
-    await expectWhole();
   });
 });
 
