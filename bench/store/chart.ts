@@ -44,12 +44,12 @@ function barLines({ label, value }: Bar, y: number, longest: number, unit: strin
   ];
 }
 
-/** Rates of the three operations and what the second backup stores, a panel each. */
+/** Rates of the three operations and what the second backup stores, a panel each; undefined without a figure. */
 export function contestChart(
   heading: string,
   figures: Figures,
   contenders: readonly Contender[],
-): string {
+): string | undefined {
   const rate =
     (operation: string) =>
     ({ name }: Contender) =>
@@ -73,6 +73,7 @@ export function contestChart(
     `<text x="${MARGIN}" y="${y}" font-size="17" font-weight="600">${escaped(heading)}</text>`,
   );
   y += PANEL_GAP;
+  const empty = lines.length;
   for (const { title, unit, value } of panels) {
     const bars = contenders.flatMap((contender): Bar[] => {
       const reached = value(contender);
@@ -90,6 +91,7 @@ export function contestChart(
     }
     y += PANEL_GAP;
   }
+  if (lines.length === empty) return undefined;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${y}" viewBox="0 0 ${WIDTH} ${y}" font-family="Helvetica, Arial, 'Liberation Sans', sans-serif" font-size="13" fill="#1f2429" role="img" aria-label="${escaped(heading)}">`,
     `<rect width="${WIDTH}" height="${y}" fill="#ffffff"/>`,

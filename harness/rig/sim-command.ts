@@ -55,8 +55,9 @@ Examples:
   command
     .command('list')
     .description('list the bugs that can be planted and the failures that were kept')
-    .action(async () => {
+    .option('--json', 'print JSON for programs')
+    .action(async (options: { readonly json?: boolean }) => {
       const { listSim } = await import('./sim-run.ts');
-      listSim(print);
+      listSim(print, options.json === true);
     });
 }

@@ -84,9 +84,15 @@ async function runKept(path: string, kept: KeptCase, print: Print): Promise<bool
 }
 
 /** Prints the mutants and the kept cases. */
-export function listSim(print: Print): void {
+export function listSim(print: Print, asJson: boolean): void {
+  const kept = keptSeeds().map(({ path, text }) => ({ path, why: parseKeptCase(text).why }));
+  if (asJson) {
+    const mutants = MUTANTS.map(({ name, what }) => ({ name, what }));
+    print(JSON.stringify({ mutants, kept }, undefined, 2));
+    return;
+  }
   print('Bugs that can be planted (--mutant):');
   for (const { name, what } of MUTANTS) print(`  ${name.padEnd(18)} ${what}`);
   print('Failures that were kept (--replay):');
-  for (const { path, text } of keptSeeds()) print(`  ${path}  ${parseKeptCase(text).why}`);
+  for (const { path, why } of kept) print(`  ${path}  ${why}`);
 }

@@ -132,7 +132,7 @@ export class Database {
 }
 
 /**
- * What SQLite's primary result codes mean at the port; all others are our own mistakes.
+ * What SQLite's result codes mean at the port; all others are our own mistakes.
  * @source https://www.sqlite.org/rescode.html
  */
 const RESULT_CODES: Readonly<
@@ -147,6 +147,8 @@ const RESULT_CODES: Readonly<
   13: 'NO_SPACE', // SQLITE_FULL
   14: 'DISK_IO', // SQLITE_CANTOPEN
   26: 'STORE_CORRUPT', // SQLITE_NOTADB
+  // Extended codes, where they say more.
+  4874: 'NO_SPACE', // SQLITE_IOERR_SHMSIZE: no room for the index of the log
 };
 
 /** Runs `body`, turning SQLite's errors into operating errors that name the file. */
@@ -155,7 +157,10 @@ function guard<Result>(path: string, body: () => Result): Result {
     return body();
   } catch (error) {
     const resultCode = sqliteResultCode(error);
-    const code = resultCode === undefined ? undefined : RESULT_CODES[resultCode & 0xff];
+    const code =
+      resultCode === undefined
+        ? undefined
+        : (RESULT_CODES[resultCode] ?? RESULT_CODES[resultCode & 0xff]);
     if (code === undefined) throw error;
     const what = (error as Error).message;
     const fields = {

@@ -134,6 +134,9 @@ async function writeNew(path: string, text: string, mode: number): Promise<void>
 
 function asDiskError(place: string, error: unknown): unknown {
   if (error instanceof Error && 'code' in error && 'syscall' in error) {
+    if (error.code === 'ENOSPC' || error.code === 'EDQUOT') {
+      return new CapstanError('NO_SPACE', { path: place }, { cause: error });
+    }
     return new CapstanError('DISK_IO', { place, what: String(error.code) }, { cause: error });
   }
   return error;

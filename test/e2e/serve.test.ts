@@ -5,6 +5,7 @@ import { appendFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import { withDir } from 'tmp-promise';
 import { describe, expect, it } from 'vitest';
+import type { TestContext } from 'vitest';
 import { CAPSTAN, ServeProcess, runCapstan } from '../../harness/rig/serve-process.ts';
 import { openEngine } from '../../src/platform/engine.ts';
 import { NodeDuplex } from '../../src/platform/node-duplex.ts';
@@ -102,41 +103,118 @@ describe('a server', { timeout: 120_000 }, () => {
       expect(stderr).toMatch(/^capstan: \d+ damages? (was|were) found/);
     }));
 
-  it('says what is full where the disk of a vault is, and goes on once there is room', async (context) => {
-    if (process.getuid?.() !== 0) {
-      console.warn('SKIPPED: a small file system can be mounted by root only.');
+  it('says what is full where the disk of a vault is, and goes on once there is room', (context) =>
+    onSmallDisk(context, async (folder, mount) => {
+      const home = join(folder, 'east');
+      await json(home, 'init', ...ENDPOINT);
+      await json(home, 'vault', 'create', 'SMALL', '--path', join(mount, 'SMALL'));
+      await json(home, 'pool', 'create', 'BACKUP', '--vault', 'SMALL');
+      const free = await fillUp(mount);
+      const args = ['tape', 'create', 'T00001', '--pool', 'BACKUP', '--home', home];
+      const { code, stderr } = await runCapstan(args);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/^capstan: The disk under .* is full; .*\n$/);
+      // With room again the same command goes through, and nothing is left behind.
+      await free();
+      expect((await runCapstan(args)).code).toBe(0);
+      expect((await runCapstan(['tape', 'verify', '--home', home])).code).toBe(0);
+    }));
+
+  it('says the same where the disk of a home is full', (context) =>
+    onSmallDisk(context, async (_, mount) => {
+      const home = join(mount, 'east');
+      await json(home, 'init', ...ENDPOINT);
+      const free = await fillUp(mount);
+      const full = /^capstan: The disk under .* is full; .*\n$/;
+      const args = ['pool', 'create', 'BACKUP', '--home', home];
+      const refused = await runCapstan(args);
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toMatch(full);
+      const init = await runCapstan(['init', '--home', join(mount, 'west')]);
+      expect(init.code).toBe(1);
+      expect(init.stderr).toMatch(full);
+      await free();
+      expect((await runCapstan(args)).code).toBe(0);
+    }));
+});
+
+/** Runs `work` with a folder and a mounted file system of 1 MiB. */
+async function onSmallDisk(
+  context: TestContext,
+  work: (folder: string, mount: string) => Promise<void>,
+): Promise<void> {
+  if (process.getuid?.() !== 0) {
+    console.warn('SKIPPED: a small file system can be mounted by root only.');
+    context.skip();
+  }
+  await inFolder(async (folder) => {
+    const mount = join(folder, 'small');
+    await mkdir(mount);
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', mount], { stdio: 'pipe' });
+    } catch {
+      console.warn('SKIPPED: this machine does not let root mount a tmpfs.');
       context.skip();
     }
-    await inFolder(async (folder) => {
-      const mount = join(folder, 'small');
-      await mkdir(mount);
-      try {
-        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', mount], { stdio: 'pipe' });
-      } catch {
-        console.warn('SKIPPED: this machine does not let root mount a tmpfs.');
-        context.skip();
-      }
-      try {
-        const home = join(folder, 'east');
-        await json(home, 'init', ...ENDPOINT);
-        await json(home, 'vault', 'create', 'SMALL', '--path', join(mount, 'SMALL'));
-        await json(home, 'pool', 'create', 'BACKUP', '--vault', 'SMALL');
-        await appendFile(join(mount, 'filler'), Buffer.alloc(2_000_000)).catch(() => {
-          // That is what it is for: the file system is full now.
-        });
-        const args = ['tape', 'create', 'T00001', '--pool', 'BACKUP', '--home', home];
-        const { code, stderr } = await runCapstan(args);
-        expect(code).toBe(1);
-        expect(stderr).toMatch(/^capstan: The disk under .* is full; .*\n$/);
-        // With room again the same command goes through, and nothing is left behind.
-        await rm(join(mount, 'filler'));
-        expect((await runCapstan(args)).code).toBe(0);
-        expect((await runCapstan(['tape', 'verify', '--home', home])).code).toBe(0);
-      } finally {
-        execFileSync('umount', [mount]);
-      }
-    });
+    try {
+      await work(folder, mount);
+    } finally {
+      execFileSync('umount', [mount]);
+    }
   });
+}
+
+/** Leaves no room; what it resolves to gives it back. */
+async function fillUp(mount: string): Promise<() => Promise<void>> {
+  const filler = join(mount, 'filler');
+  await appendFile(filler, Buffer.alloc(2_000_000)).catch(() => {
+    // That is what it is for: the file system is full now.
+  });
+  return () => rm(filler);
+}
+
+describe('a command whose output nobody reads to its end', { timeout: 60_000 }, () => {
+  it('ends quietly', async () => {
+    const child = spawn(process.execPath, [CAPSTAN, '--help'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    const [code] = (await once(child, 'close')) as [number];
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+
+  it('stops a server as a signal would', () =>
+    inFolder(async (folder) => {
+      const home = join(folder, 'east');
+      await json(home, 'init', ...ENDPOINT);
+      const args = [CAPSTAN, 'serve', '--home', home];
+      const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+      child.stdout.destroy();
+      const [code] = (await once(child, 'close')) as [number];
+      expect(code).toBe(0);
+    }));
+});
+
+describe('capstan vault collect', { timeout: 120_000 }, () => {
+  it.each([true, false])('gives space back, told as JSON; a server runs: %s', (runs) =>
+    inFolder(async (folder) => {
+      const home = join(folder, 'east');
+      await json(home, 'init', ...ENDPOINT);
+      const serving = runs ? await ServeProcess.start(home) : undefined;
+      const collected = await json(home, 'vault', 'collect', 'VAULT00', '--rate', '20M');
+      expect(collected).toEqual({
+        name: 'VAULT00',
+        packsRemoved: 0,
+        freedBytes: 0,
+        copiedBytes: 0,
+      });
+      await serving?.end('SIGTERM');
+    }),
+  );
 });
 
 describe('capstan receive', { timeout: 120_000 }, () => {
