@@ -134,7 +134,27 @@ Status Store::WriteSuperblock() {
   writer.Raw(tag);
   bytes.resize(kSuperblockBytes - 4);
   writer.U32(Crc32c(0, bytes));
-  return ReplaceFile(path_, "store", bytes);
+  if (!sealing_) return ReplaceFile(path_, "store", bytes);
+  // Each opening writes it anew, on a full disk, too: into a file that the last one made, and renamed over it.
+  const std::string spare = path_ + "/" + kTemporaryMark + "store";
+  TRY_ASSIGN(const bool prepared, disk_->Exists(spare));
+  const auto put = [&](const Bytes& content, OpenMode mode) -> Status {
+    TRY_ASSIGN(const auto file, disk_->Open(spare, mode));
+    TRY(file->Truncate(content.size()));
+    TRY(file->WriteAt(0, content));
+    return file->Sync();
+  };
+  if (const Status written = put(bytes, prepared ? OpenMode::kWrite : OpenMode::kCreate);
+      !written.ok()) {
+    // A file that failed to sync is not to be relied on.
+    if (written.error().code == ErrorCode::kIo) TRY(disk_->Remove(spare));
+    return written;
+  }
+  TRY(disk_->Rename(spare, path_ + "/store"));
+  TRY(disk_->SyncDirectory(path_));
+  // Where there is no room, none will be needed: the next opening finds some, or says so.
+  const Status next = put(Bytes(kSuperblockBytes), OpenMode::kCreate);
+  return next.ok() || next.error().code == ErrorCode::kNoSpace ? Ok() : next;
 }
 
 Result<std::vector<std::string>> Store::ImageNames() const {

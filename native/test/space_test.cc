@@ -164,5 +164,34 @@ TEST("space", "room goes back to the disk once the store is closed, and after a 
   CHECK(room(nearly_all), "what a process held that was killed is still held");
 }
 
+TEST("space", "an encrypted store opens for writing on a full disk, again and again, whatever cuts it short") {
+  const Plan plan{.quota = 1 << 20, .encrypted = true};
+  SimulatedDisk disk(1, CrashProfile::kAny);
+  const auto open = [&](Store::Mode mode) {
+    return Store::Open(disk.Attach(), OptionsFor(plan, mode));
+  };
+  {
+    const auto store = Must(open(Store::Mode::kCreate));
+    Must(store->CreateImage("A", 1));
+    Must(store->Close());
+  }
+  const auto fill = [&] {
+    uint64_t used = 0;
+    for (const auto& [path, size] : disk.Files()) used += size;
+    disk.SetQuota(used);
+  };
+  fill();
+  for (int i = 0; i < 3; ++i) Must(Must(open(Store::Mode::kWrite), "open on a full disk")->Close());
+  for (uint64_t n = 1; n < 40; ++n) {
+    disk.CrashAtOperation(n);
+    (void)open(Store::Mode::kWrite).ok();
+    disk.PowerCut();
+    disk.Restart();
+    const auto store = Must(open(Store::Mode::kWrite), Text("open after a crash at ", n).c_str());
+    CHECK(Must(store->ListImages()).size() == 1);
+    Must(store->Close());
+  }
+}
+
 }  // namespace
 }  // namespace capstan::test

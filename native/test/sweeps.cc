@@ -209,9 +209,9 @@ const char* Missed(Honesty honesty) {
 }
 
 // Notes that only save time at the next opening: a pack's table beside it, and the mark that an image was
-// closed in order. Without them everything is found by other means.
+// closed in order. Without them everything is found by other means. And room for the next superblock.
 bool IsRedundant(const std::string& path, uint64_t byte, uint64_t size) {
-  return path.ends_with(".table") ||
+  return path.ends_with(".table") || path.ends_with("/~store") ||
          (path.find("/images/") != std::string::npos && byte + kClosedMarkBytes >= size);
 }
 

@@ -2,7 +2,6 @@
  * A small disk is written full: the error is NO_SPACE, told before data is taken, and a tape still ends in
  * order then; nothing that was acknowledged is lost, reading goes on; once a tape is removed and the store collected, writing goes on, in this process and the next.
  */
-import { rm, writeFile } from 'node:fs/promises';
 import { CapstanError } from '../../../src/base/errors.ts';
 import { generation, KIB, logicalObjectNumber } from '../../../src/base/units.ts';
 import { openEngine } from '../../../src/platform/engine.ts';
@@ -20,8 +19,6 @@ const BLOCKS_A_CALL = 16;
 /** More than the disk has room for, in tapes of so many calls. */
 const TAPE_COUNT_MAX = 1000;
 const CALLS_A_TAPE = 8;
-/** Beside the store, so that a little room can be made by hand. */
-const BALLAST_BYTES = 64 * KIB;
 /** After a collection, so many calls must find room. */
 const CALLS_AFTERWARDS = 6;
 
@@ -124,8 +121,6 @@ class Filler {
 export async function fillDisk({ folder, kind, seed }: FullDiskTask): Promise<Journal> {
   const journal = new Journal();
   journal.add('ack store\n');
-  const ballast = `${folder}.ballast`;
-  await writeFile(ballast, new Uint8Array(BALLAST_BYTES));
   const engine = await openEngine(folder, openOptions(kind, 'create'));
   try {
     const filler = new Filler(engine, journal, seed);
@@ -139,8 +134,6 @@ export async function fillDisk({ folder, kind, seed }: FullDiskTask): Promise<Jo
   } finally {
     await engine.close();
   }
-  // An encrypted store notes each opening in its superblock, for which it needs a block.
-  if (kind === 'encrypted') await rm(ballast);
   return journal;
 }
 
