@@ -57,7 +57,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   bin: { mayImport: [...SRC, 'harness'] },
   bench: { mayImport: [...SRC, 'harness'] },
   scripts: { mayImport: [...SRC, 'harness', 'bin'] },
-  test: { mayImport: [...SRC, 'harness', 'bin', 'scripts'] },
+  test: { mayImport: [...SRC, 'harness', 'bin', 'scripts', 'bench'] },
 };
 
 function isWithin(path: string, folders: readonly string[]): boolean {
