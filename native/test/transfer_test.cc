@@ -204,20 +204,58 @@ TEST("transfer", "a delta whose bases are not there, and do not come, goes witho
   CHECK(LackingOf(*unasked.store, ChunksOf(*from.store, "B")).empty());
 }
 
-TEST("transfer", "a base that is here in a delta, or in too many places, is read, and the delta stored otherwise") {
+size_t DeltaCount(Place& place) {
+  const auto regions = RegionsOf(place);
+  return static_cast<size_t>(std::count_if(
+      regions.begin(), regions.end(),
+      [](const Lying& region) { return region.codec == Codec::kDelta; }));
+}
+
+TEST("transfer", "a delta is stored otherwise where its base lies in a delta here, or in too many places") {
+  const Records first = Make(1, 40, Fill::kNoise);
+  const Records second = Edited(first, 4);
+  for (const bool in_deltas : {true, false}) {
+    Place from(1);
+    Place to(2);
+    Write(*from.store, "A", first);
+    Write(*from.store, "B", second);
+    Records here = first;
+    if (in_deltas) {
+      // What is to be changed was changed before.
+      Records older = first;
+      for (size_t i = 1; i < older.size(); i += 2) older[i][90] ^= 1;
+      Write(*to.store, "O", older);
+    } else {
+      // No two that follow each other there do so here.
+      for (size_t i = 0; i < here.size(); ++i) here[i] = first[i * 7 % first.size()];
+    }
+    Write(*to.store, "A", here);
+    const size_t before = DeltaCount(to);
+    CHECK((before > 10) == in_deltas, before);
+    const Carried carried = Copy(from, to, "B", second);
+    CHECK(Count(carried.codecs, Codec::kDelta) >= 10);
+    if (in_deltas) CHECK(DeltaCount(to) == before, DeltaCount(to));
+  }
+}
+
+TEST("transfer", "a delta's bases may lie apart here") {
   Place from(1);
   Place to(2);
   const Records first = Make(1, 40, Fill::kNoise);
   Write(*from.store, "A", first);
   const Records second = Edited(first, 4);
   Write(*from.store, "B", second);
-  // Here the same chunks lie in another order, and in deltas against something else.
-  Records older = first;
-  for (size_t i = 1; i < older.size(); i += 2) older[i][90] ^= 1;
-  Write(*to.store, "O", older);
-  Write(*to.store, "A", {first.rbegin(), first.rend()});
+  // Now and then there is another between them, in the same region: few runs all the same.
+  Random random(5);
+  Records here;
+  for (size_t i = 0; i < first.size(); ++i) {
+    here.push_back(first[i]);
+    if (i % 6 == 5) here.push_back(random.Noise(kRecordBytes / 2));
+  }
+  Write(*to.store, "H", here);
   const Carried carried = Copy(from, to, "B", second);
-  CHECK(Count(carried.codecs, Codec::kDelta) > 0);
+  CHECK(Count(carried.codecs, Codec::kDelta) == carried.codecs.size());
+  CHECK(DeltaCount(to) == carried.codecs.size(), DeltaCount(to));
 }
 
 TEST("transfer", "few chunks of many regions are compressed together") {
@@ -259,12 +297,18 @@ TEST("transfer", "a region that travels whole brings chunks that nobody asked fo
   CHECK(Must(to.store->Statistics()).packs.chunk_count == 80);
 }
 
-TEST("transfer", "what is damaged at the source is told once, and the rest still comes") {
+TEST("transfer", "what is damaged at the source is told, with what rests on it, and the rest still comes") {
   Place from(1);
   Place to(2);
   const Records records = Make(1, 20, Fill::kNoise);
   Write(*from.store, "A", records);
-  const Bytes digests = ChunksOf(*from.store, "A");
+  Bytes digests = ChunksOf(*from.store, "A");
+  // One delta, which rests on what is going to be damaged.
+  Records edited = records;
+  edited[7][50] ^= 1;
+  Write(*from.store, "B", edited);
+  const Bytes more = LackingOf(*to.store, ChunksOf(*from.store, "B"));
+  digests.insert(digests.end(), more.begin() + 7 * kDigestBytes, more.begin() + 8 * kDigestBytes);
   Must(from.store->Close());
   from.store.reset();
   // In the second region, which is a multiple of 4096 behind the first.
@@ -285,8 +329,8 @@ TEST("transfer", "what is damaged at the source is told once, and the rest still
     chunk_count += batch.value().chunk_count;
     Must(to.store->AddParcels(batch.value().parcels));
   }
-  CHECK(errors == 1 && chunk_count == 15, errors, " errors, ", chunk_count, " chunks");
-  CHECK(LackingOf(*to.store, digests).size() == 5 * kDigestBytes);
+  CHECK(errors == 2 && chunk_count == 15, errors, " errors, ", chunk_count, " chunks");
+  CHECK(LackingOf(*to.store, digests).size() == 6 * kDigestBytes);
 }
 
 TEST("transfer", "a full disk is told, and what had come is readable") {
@@ -326,6 +370,36 @@ TEST("transfer", "with threads all arrives as well, as it lies") {
   std::sort(sent.begin(), sent.end(), by_chunk);
   std::sort(arrived.begin(), arrived.end(), by_chunk);
   CHECK(sent == arrived);
+}
+
+TEST("transfer", "a delta that comes right behind its base waits until that is written") {
+  Place from(1);
+  const Records first = Make(1, 80, Fill::kNoise);
+  Must(from.store->CreateImage("A", 1));
+  {
+    // One region, which takes its time to be sealed.
+    const auto image = Must(from.store->OpenImage("A", true));
+    uint64_t at = 0;
+    for (const Bytes& record : first) {
+      const uint32_t lengths[] = {static_cast<uint32_t>(record.size()), 0};
+      at = Must(image->Append(0, at, lengths, record));
+    }
+    Must(image->Sync(1));
+  }
+  Write(*from.store, "B", Edited(first, 80));
+  Bytes both = ChunksOf(*from.store, "A");
+  const Bytes of_second = ChunksOf(*from.store, "B");
+  both.insert(both.end(), of_second.begin(), of_second.end());
+  for (int round = 0; round < 10; ++round) {
+    Place to(2, Key(2));
+    Must(to.store->Close());
+    to.options.thread_count = 2;
+    to.store = Must(Store::Open(to.disk.Attach(), to.options));
+    const Carried carried = Must(Carry(*from.store, *to.store, both));
+    CHECK(carried.codecs.back() == Codec::kDelta && carried.codecs.size() == 2);
+    Must(to.store->Sync());
+    CHECK(DeltaCount(to) == 1, "in round ", round);
+  }
 }
 
 // -- What comes from a peer
