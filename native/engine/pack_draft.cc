@@ -101,7 +101,10 @@ void PackStore::FindBases(RegionDraft& draft) {
   uint64_t wanted = draft.content.size() + kBaseSlackBytes;
   if (PlaceOf(ref) > 0) {
     --ref;
-    wanted += ChunksOf(RegionOf(ref))[PlaceOf(ref)].length;
+    // A collection may have taken it since the draft was begun.
+    const auto chunks = ChunksOf(RegionOf(ref));
+    if (PlaceOf(ref) >= chunks.size()) return;
+    wanted += chunks[PlaceOf(ref)].length;
   }
   wanted = std::min<uint64_t>(wanted, kBaseBytesMax - kChunkBytesMax);
   uint64_t found = 0;

@@ -445,7 +445,8 @@ class History {
     CloseAll();
     for (const ImageInfo& info : Must(store_->ListImages()))
       if (info.name.ends_with(".NEW")) Must(store_->RemoveImage(info.name));
-    for (int i = 0; i < 2; ++i) Must(store_->Collect(1.0, UINT32_MAX), "collect");
+    // What a transfer was told is here stays for two, and what was drafted then is told from where it is packed.
+    for (int i = 0; i < 3; ++i) Must(store_->Collect(1.0, UINT32_MAX), "collect");
     CheckClean();
     std::multiset<uint32_t> lies;
     const std::set<uint32_t> live = Live(lies);
