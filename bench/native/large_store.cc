@@ -50,7 +50,7 @@ bool WritePack(const std::string& folder, const StoreId& id, uint32_t number, ui
     offset += kRegionStoredBytes;
   }
   if (region_count > 0)
-    written = WriteAt(file, offset, EncodePackEnd(table, number, offset, nullptr).value()) && written;
+    written = WriteAt(file, offset, EncodePackEnd(table, {id, number}, offset, nullptr).value()) && written;
   return close(file) == 0 && written;
 }
 
@@ -61,15 +61,16 @@ std::string Measure(const std::string& folder) {
   bool written = pread(superblock, id.data(), id.size(), kStoreIdOffset) == ssize_t{sizeof id};
   close(superblock);
   uint32_t number = 1;
-  uint64_t region = 0;
-  for (; written && region < kRegionCount; ++number) {
-    const uint64_t count = std::min<uint64_t>(kPackRegions, kRegionCount - region);
+  // Region numbers begin with 1.
+  uint64_t region = 1;
+  for (; written && region <= kRegionCount; ++number) {
+    const uint64_t count = std::min<uint64_t>(kPackRegions, kRegionCount + 1 - region);
     written = WritePack(folder, id, number, static_cast<uint32_t>(region), static_cast<uint32_t>(count));
     region += count;
   }
   // The last pack is the one that goes on.
   written = written && WritePack(folder, id, number, static_cast<uint32_t>(region), 0);
-  if (written) figures.Add("chunks", static_cast<double>(region * kRegionChunks));
+  if (written) figures.Add("chunks", static_cast<double>((region - 1) * kRegionChunks));
   return figures.json();
 }
 

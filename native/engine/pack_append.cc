@@ -98,16 +98,16 @@ void PackStore::WriteDraft(const Draft& draft) {
     Append(encoded.bytes, draft->content);
   if (encoded.lists.bases.empty() && !arrived)
     *draft->dense = encoded.bytes.size() > content_bytes - content_bytes / kDenseDivisor;
-  if (const Status sealed =
-          FinishRegion(draft->id, codec, content_bytes, encoded.lists, sealing_, encoded.bytes,
-               as_it_is ? View(draft->content) : View{});
-      !sealed.ok()) {
+  const auto header =
+      FinishRegion(draft->id, options_.store_id, codec, content_bytes, encoded.lists, sealing_,
+                   encoded.bytes, as_it_is ? View(draft->content) : View{});
+  if (!header.ok()) {
     // Nothing that could not be opened again goes to the disk; the sync is told.
-    (void)Fail(sealed.error()).ok();
+    (void)Fail(header.error()).ok();
     return;
   }
   // Who reads the draft meanwhile reads it under the lock, and finds it until its place is known.
-  encoded.header = *ParseRegionHeader(encoded.bytes);
+  encoded.header = header.value();
 
   const std::lock_guard guard(append_mutex_);
   // In the order they came: what waits for space goes first.
@@ -139,6 +139,7 @@ Status PackStore::AppendEncoded(Encoded& encoded) {
   const View rest = encoded.draft && encoded.header.total_bytes > encoded.bytes.size()
                         ? View(encoded.draft->content)
                         : View{};
+  PlaceRegion(encoded.bytes, SiteOf(tail_number_, offset));
   TRY(writer_.Append(encoded.bytes, rest));
   const std::lock_guard guard(mutex_);
   RegionPlace& place = regions_[encoded.header.id];
@@ -170,7 +171,7 @@ Status PackStore::Roll() {
   }
   if (!tail_sealed_) {
     TRY(writer_.Flush());
-    TRY_ASSIGN(const Bytes end, EncodePackEnd(tail_table_, number, writer_.end(), sealing_));
+    TRY_ASSIGN(const Bytes end, EncodePackEnd(tail_table_, IdOf(number), writer_.end(), sealing_));
     TRY(writer_.Append(end));
     tail_sealed_ = true;
   }

@@ -23,7 +23,7 @@ Result<PackTable> PackStore::LoadTable(uint32_t number) {
       return PackTable(rebuilt->second);
     TRY_ASSIGN(file, PackFile(number));
   }
-  auto end = ReadPackEnd(*file, number, sealing_);
+  auto end = ReadPackEnd(*file, IdOf(number), sealing_);
   if (end.ok()) return std::move(end.value().table);
   const std::lock_guard guard(mutex_);
   TRY_ASSIGN(const PackTable* const rebuilt, RebuildTable(number, *file, end.error()));
@@ -97,7 +97,7 @@ Status PackStore::VerifyPack(uint32_t number, uint64_t unsealed_end,
     damaged(0, parsed.error().what);
   else if (parsed.value().number != number || parsed.value().store_id != options_.store_id)
     damaged(0, "the pack belongs to something else");
-  auto sealed = ReadPackEnd(*file, number, sealing_);
+  auto sealed = ReadPackEnd(*file, IdOf(number), sealing_);
   if (sealed.ok())
     end = sealed.value().table_offset;
   else if (!tail && sealed.error().code == ErrorCode::kNotFound)
@@ -108,7 +108,7 @@ Status PackStore::VerifyPack(uint32_t number, uint64_t unsealed_end,
     return sealed.error();
 
   size_t found_count = 0;
-  PackScanner scanner(*file, kPackHeaderBytes, end);
+  PackScanner scanner(*file, IdOf(number), kPackHeaderBytes, end);
   while (true) {
     TRY_ASSIGN(const PackScanner::Found found, scanner.Next());
     if (found == PackScanner::Found::kEnd) break;
@@ -122,15 +122,15 @@ Status PackStore::VerifyPack(uint32_t number, uint64_t unsealed_end,
       if (!recovered) break;
       continue;
     }
-    const auto region_header = ParseRegionHeader(scanner.region());
     const uint64_t offset = scanner.offset();
+    const auto region_header = ParseRegionHeader(scanner.region(), scanner.site());
     ++found_count;
     if (sealed.ok()) {
       const PackTable::Region* const listed = sealed.value().table.Find(region_header->id);
       if (listed == nullptr || listed->offset != offset)
         damaged(offset, "the table does not have this region");
     }
-    const auto content = Unpack(scanner.region(), 0);
+    const auto content = Unpack(scanner.region(), scanner.site(), 0);
     if (content.ok()) {
       chunk_count += content.value()->ends.size();
     } else if (content.error().code != ErrorCode::kCorrupt) {
@@ -149,9 +149,9 @@ Status PackStore::VerifyPack(uint32_t number, uint64_t unsealed_end,
   if (sealed.ok() && found_count < sealed.value().table.regions().size())
     for (const PackTable::Region& region : sealed.value().table.regions()) {
       AlignedBuffer window(kRegionHeaderBytes);
-      if (!file->ReadAt(region.offset, window.span()).ok() ||
-          !ParseRegionHeader(window.span()) ||
-          ParseRegionHeader(window.span())->id != region.id)
+      const bool read = file->ReadAt(region.offset, window.span()).ok();
+      const auto found = ParseRegionHeader(window.span(), SiteOf(number, region.offset));
+      if (!read || !found || found->id != region.id)
         damaged(region.offset, "a region of the table is not there");
     }
   return Ok();
@@ -347,8 +347,9 @@ Status PackStore::CollectPack(uint32_t number, const PackTable& table,
   }
   for (const PackTable::Region* const region : live) {
     TRY_ASSIGN(const RawRegion raw, ReadRaw(region->id));
-    const auto header = ParseRegionHeader(raw.bytes);
-    if (!header || header->id != region->id || !RegionChecks(raw.bytes))
+    const RegionSite site = SiteOf(raw.pack, raw.offset);
+    const auto header = ParseRegionHeader(raw.bytes, site);
+    if (!header || header->id != region->id || !RegionChecks(raw.bytes, site))
       return Condemn(region->id, raw, "the region's checksum does not match");
     Encoded encoded{nullptr, *header, {}, RawBytes(raw.bytes.begin(), raw.bytes.end())};
     const auto chunks = table.ChunksOf(*region);

@@ -14,8 +14,8 @@ constexpr uint32_t kVersion = 2;
 constexpr size_t kTableRegionBytes = 20;
 constexpr size_t kChunkEntryBytes = 36;
 constexpr size_t kBaseRunBytes = 8;
-// Of the trailer, what the cipher authenticates: magic, version, number, place and length of the table.
-constexpr size_t kTrailerAuthenticatedBytes = 28;
+// Of the trailer, what the cipher authenticates: magic, version, number, store, place and length of the table.
+constexpr size_t kTrailerAuthenticatedBytes = 44;
 
 Error Damaged(const char* what) { return {ErrorCode::kCorrupt, "", what}; }
 
@@ -66,6 +66,7 @@ Result<PackHeader> ParsePackHeader(View bytes) {
       checksum.U32() != Crc32c(0, bytes.first(kPackHeaderBytes - 4)))
     return Damaged("the pack's header is damaged");
   if (version != kVersion) return Damaged("the pack is of a version that is not known");
+  if (header.next_region > kRegionIdMax + 1) return Damaged("the pack's header is damaged");
   return header;
 }
 
@@ -164,7 +165,8 @@ Result<PackTable> PackTable::Parse(View bytes) {
     bases += region.base_count;
     if (zero != 0 || codec > static_cast<uint8_t>(Codec::kDelta) || region.chunk_count == 0 ||
         region.base_count > kBaseRunCountMax || region.content_bytes > kRegionContentBytesMax ||
-        region.total_bytes > kRegionBytesMax || region.offset < end || region.id > kRegionIdMax)
+        region.total_bytes > kRegionBytesMax || region.offset < end || region.id == 0 ||
+        region.id > kRegionIdMax)
       return Damaged("the table has a region that cannot be");
     end = uint64_t{region.offset} + region.total_bytes;
     table.regions_.push_back(region);
@@ -175,17 +177,21 @@ Result<PackTable> PackTable::Parse(View bytes) {
   TRY_ASSIGN(RegionLists parsed, ParseLists(lists, chunk_count, base_count));
   table.chunks_ = std::move(parsed.chunks);
   table.bases_ = std::move(parsed.bases);
+  for (const Region& region : table.regions_)
+    TRY(CheckLists(table.ChunksOf(region), table.BasesOf(region), region.content_bytes, region.codec));
   return table;
 }
 
-Result<Bytes> EncodePackEnd(const PackTable& table, uint32_t number, uint64_t offset, Sealing* sealing) {
+Result<Bytes> EncodePackEnd(const PackTable& table, const PackId& pack, uint64_t offset,
+                            Sealing* sealing) {
   Bytes bytes = table.Encode();
   const size_t table_bytes = bytes.size();
   Bytes trailer;
   Writer writer(trailer);
   writer.Raw(kTrailerMagic);
   writer.U32(kVersion);
-  writer.U32(number);
+  writer.U32(pack.number);
+  writer.Raw(pack.store);
   writer.U64(offset);
   writer.U32(static_cast<uint32_t>(table_bytes));
   std::array<uint8_t, kCipherNonceBytes> nonce{};
@@ -210,7 +216,6 @@ Result<Bytes> EncodePackEnd(const PackTable& table, uint32_t number, uint64_t of
 namespace {
 
 struct Trailer {
-  uint32_t number;
   uint64_t offset;
   uint32_t table_bytes;
   uint32_t crc;
@@ -221,13 +226,15 @@ struct Trailer {
 };
 
 // kNotFound where it is none. kCorrupt.
-Result<Trailer> ParseTrailer(View bytes) {
+Result<Trailer> ParseTrailer(View bytes, const PackId& pack) {
   Reader reader(bytes);
   const View magic = reader.Raw(8);
   if (!std::equal(magic.begin(), magic.end(), kTrailerMagic))
     return Error{ErrorCode::kNotFound, "", "the pack is not sealed"};
   const uint32_t version = reader.U32();
-  Trailer trailer{reader.U32(), reader.U64(), reader.U32(), 0, false, {}, {}, {}};
+  const uint32_t number = reader.U32();
+  const View store = reader.Raw(pack.store.size());
+  Trailer trailer{reader.U64(), reader.U32(), 0, false, {}, {}, {}};
   trailer.authenticated = bytes.first(kTrailerAuthenticatedBytes);
   trailer.crc = reader.U32();
   const uint32_t encrypted = reader.U32();
@@ -238,16 +245,18 @@ Result<Trailer> ParseTrailer(View bytes) {
   if (checksum.U32() != Crc32c(0, bytes.first(kTrailerBytes - 4)) || version != kVersion ||
       encrypted > 1 || trailer.table_bytes > kTableBytesMax)
     return Damaged("the trailer is damaged");
+  if (number != pack.number || !std::equal(store.begin(), store.end(), pack.store.begin()))
+    return Damaged("the table is another pack's");
   return trailer;
 }
 
 }  // namespace
 
-Result<PackEnd> ParsePackEnd(std::span<uint8_t> bytes, uint32_t number, Sealing* sealing) {
+Result<PackEnd> ParsePackEnd(std::span<uint8_t> bytes, const PackId& pack, Sealing* sealing) {
   if (bytes.size() < kTrailerBytes) return Damaged("the table is cut short");
   const size_t before_trailer = bytes.size() - kTrailerBytes;
-  TRY_ASSIGN(const Trailer trailer, ParseTrailer(bytes.subspan(before_trailer)));
-  if (trailer.number != number || trailer.table_bytes > before_trailer)
+  TRY_ASSIGN(const Trailer trailer, ParseTrailer(bytes.subspan(before_trailer), pack));
+  if (trailer.table_bytes > before_trailer)
     return Damaged("the trailer is damaged");
   if (trailer.encrypted != (sealing != nullptr))
     return Damaged(trailer.encrypted ? "the table is encrypted" : "the table is not encrypted");
@@ -263,19 +272,19 @@ Result<PackEnd> ParsePackEnd(std::span<uint8_t> bytes, uint32_t number, Sealing*
   return PackEnd{std::move(parsed), trailer.offset};
 }
 
-Result<PackEnd> ReadPackEnd(File& file, uint32_t number, Sealing* sealing) {
+Result<PackEnd> ReadPackEnd(File& file, const PackId& pack, Sealing* sealing) {
   TRY_ASSIGN(const uint64_t size, file.Size());
   if (size < kPackHeaderBytes + kTrailerBytes)
     return Error{ErrorCode::kNotFound, "", "the pack is not sealed"};
   Bytes bytes(kTrailerBytes);
   TRY(file.ReadAt(size - kTrailerBytes, bytes));
-  TRY_ASSIGN(const Trailer trailer, ParseTrailer(bytes));
+  TRY_ASSIGN(const Trailer trailer, ParseTrailer(bytes, pack));
   if (trailer.offset % kDirectAlignment != 0 || trailer.offset > size ||
       size - trailer.offset > kTableBytesMax)
     return Damaged("the trailer is damaged");
   bytes.resize(size - trailer.offset);
   TRY(file.ReadAt(trailer.offset, bytes));
-  return ParsePackEnd(bytes, number, sealing);
+  return ParsePackEnd(bytes, pack, sealing);
 }
 
 }  // namespace capstan

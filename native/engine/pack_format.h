@@ -14,14 +14,10 @@
 
 namespace capstan {
 
-using StoreId = std::array<uint8_t, 16>;
-
 constexpr uint64_t kPackBytesMaxDefault = 256ull << 20;
 constexpr size_t kPackHeaderBytes = 4096;
 constexpr size_t kTrailerBytes = 128;
 constexpr uint64_t kTableBytesMax = 256ull << 20;
-// Region numbers end here; a store that has used them up takes no more.
-constexpr uint32_t kRegionIdMax = UINT32_MAX - 1024;
 
 // How far the packs are synced: recorded with every sync of an image, so that recovery can tell what was
 // never acknowledged from what was damaged, and no region number is used twice.
@@ -32,6 +28,12 @@ struct Watermark {
   bool Before(const Watermark& other) const {
     return pack != other.pack ? pack < other.pack : offset < other.offset;
   }
+};
+
+// One pack of one store.
+struct PackId {
+  StoreId store;
+  uint32_t number;
 };
 
 // Packs before it were synced when it was begun.
@@ -90,18 +92,18 @@ class PackTable {
   uint32_t digested_ = 0;
 };
 
-// Table, zeros and trailer of the pack `number`, to be written at `offset`, a multiple of 4096. kIo where the
-// cipher fails.
-Result<Bytes> EncodePackEnd(const PackTable& table, uint32_t number, uint64_t offset, Sealing* sealing);
+// Table, zeros and trailer of a pack, to be written at `offset`, a multiple of 4096. kIo where the cipher fails.
+Result<Bytes> EncodePackEnd(const PackTable& table, const PackId& pack, uint64_t offset,
+                            Sealing* sealing);
 struct PackEnd {
   PackTable table;
   uint64_t table_offset;
 };
 // kNotFound where the pack has no trailer: it was not sealed. kCorrupt.
-Result<PackEnd> ReadPackEnd(File& file, uint32_t number, Sealing* sealing);
+Result<PackEnd> ReadPackEnd(File& file, const PackId& pack, Sealing* sealing);
 
 // The same bytes, on their own: `bytes` ends with the trailer.
-Result<PackEnd> ParsePackEnd(std::span<uint8_t> bytes, uint32_t number, Sealing* sealing);
+Result<PackEnd> ParsePackEnd(std::span<uint8_t> bytes, const PackId& pack, Sealing* sealing);
 
 // Holds room while a store is written to; as a name that is not a file's own it is cleared away.
 constexpr char kReserveName[] = "packs/reserve~";

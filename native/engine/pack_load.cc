@@ -98,7 +98,7 @@ Status PackStore::LoadPack(uint32_t number, bool last) {
     files_[number] = file;
     return ScanPack(number, *file, true);
   }
-  auto end = ReadPackEnd(*file, number, sealing_);
+  auto end = ReadPackEnd(*file, IdOf(number), sealing_);
   if (!end.ok()) {
     if (end.error().code != ErrorCode::kCorrupt && end.error().code != ErrorCode::kNotFound)
       return end.error();
@@ -142,7 +142,7 @@ Result<PackEnd> PackStore::LoadSavedTable(uint32_t number) {
   TRY_ASSIGN(const auto file,
              disk_.Open(options_.path + "/" + TableName(number), OpenMode::kRead));
   TRY_ASSIGN(Bytes bytes, ReadWhole(*file, kTableBytesMax, TableName(number)));
-  return ParsePackEnd(bytes, number, sealing_);
+  return ParsePackEnd(bytes, IdOf(number), sealing_);
 }
 
 // Not synced: what does not check is not used.
@@ -159,7 +159,8 @@ Status PackStore::SaveTable() {
   TRY_ASSIGN(const bool leftover, disk_.Exists(temporary));
   if (leftover) TRY(disk_.Remove(temporary));
   TRY_ASSIGN(const auto file, disk_.Open(temporary, OpenMode::kCreate));
-  TRY_ASSIGN(const Bytes bytes, EncodePackEnd(tail_table_, tail_number_, writer_.end(), sealing_));
+  TRY_ASSIGN(const Bytes bytes, EncodePackEnd(tail_table_, IdOf(tail_number_), writer_.end(),
+                                               sealing_));
   TRY(file->WriteAt(0, bytes));
   TRY(disk_.Rename(temporary, path));
   saved_regions_ = tail_table_.regions().size();
@@ -188,7 +189,7 @@ Status PackStore::ScanPack(uint32_t number, File& file, bool last) {
   PackTable table;
   uint64_t from = kPackHeaderBytes;
   uint64_t end = size;
-  const auto sealed = ReadPackEnd(file, number, sealing_);
+  const auto sealed = ReadPackEnd(file, IdOf(number), sealing_);
   if (sealed.ok()) end = sealed.value().table_offset;
   // What was noted at the last close was synced before: only what came behind it need be read.
   if (auto saved = LoadSavedTable(number); last && saved.ok() && begun && !sealed.ok() &&
@@ -200,13 +201,13 @@ Status PackStore::ScanPack(uint32_t number, File& file, bool last) {
   bool torn = false;
   uint64_t tail = std::min<uint64_t>(size, kPackHeaderBytes);
   if (begun || acknowledged > 0) {
-    PackScanner scanner(file, from, end);
+    PackScanner scanner(file, IdOf(number), from, end);
     while (true) {
       TRY_ASSIGN(const PackScanner::Found found, scanner.Next());
       tail = scanner.offset();
       if (found == PackScanner::Found::kEnd) break;
       if (found == PackScanner::Found::kRegion) {
-        const auto opened = OpenRegion(scanner.region(), sealing_, Checks::kHeader);
+        const auto opened = OpenRegion(scanner.region(), scanner.site(), sealing_, Checks::kHeader);
         if (!opened.ok()) return Error{ErrorCode::kCorrupt, At(name, tail), opened.error().what};
         table.Add(opened.value().header, static_cast<uint32_t>(tail), opened.value().lists);
         tail += scanner.region().size();

@@ -65,8 +65,8 @@ Error PackStore::Condemn(uint32_t region, const RawRegion& raw, const std::strin
 }
 
 Result<std::shared_ptr<const RegionContent>> PackStore::Unpack(std::span<uint8_t> region,
-                                                               int depth) {
-  TRY_ASSIGN(const OpenedRegion opened, OpenRegion(region, sealing_, Checks::kHeader));
+                                                               const RegionSite& site, int depth) {
+  TRY_ASSIGN(const OpenedRegion opened, OpenRegion(region, site, sealing_, Checks::kHeader));
   Prefix prefix;
   if (opened.header.codec == Codec::kDelta) {
     if (depth > 0)
@@ -93,13 +93,14 @@ Result<std::shared_ptr<const RegionContent>> PackStore::Decode(uint32_t region, 
     } else {
       TRY_ASSIGN(raw, ReadRaw(region));
     }
-    const auto header = ParseRegionHeader(raw.bytes);
+    const RegionSite site = SiteOf(raw.pack, raw.offset);
+    const auto header = ParseRegionHeader(raw.bytes, site);
     Result<std::shared_ptr<const RegionContent>> content =
         Error{ErrorCode::kCorrupt, "", "another region lies here"};
     if (header && header->id == region && (header->codec == Codec::kDelta) != raw.delta)
       content = Error{ErrorCode::kCorrupt, "", "the table says otherwise of the region's codec"};
     else if (!header || header->id == region)
-      content = Unpack(raw.bytes, depth);
+      content = Unpack(raw.bytes, site, depth);
     // An error with a place is another region's: the base's.
     const bool own = !content.ok() && content.error().code == ErrorCode::kCorrupt &&
                      content.error().place.empty();

@@ -21,10 +21,10 @@ Result<std::span<uint8_t>> PackScanner::Look(uint64_t offset, size_t count) {
 
 Result<std::span<uint8_t>> PackScanner::RegionAt(uint64_t offset) {
   TRY_ASSIGN(const std::span<uint8_t> start, Look(offset, kRegionHeaderBytes));
-  const auto header = ParseRegionHeader(start);
+  const auto header = ParseRegionHeader(start, SiteAt(offset));
   if (!header) return std::span<uint8_t>{};
   TRY_ASSIGN(const std::span<uint8_t> region, Look(offset, header->total_bytes));
-  if (region.size() < header->total_bytes || !RegionChecks(region)) return std::span<uint8_t>{};
+  if (region.size() < header->total_bytes || !RegionChecks(region, SiteAt(offset))) return std::span<uint8_t>{};
   return region;
 }
 
@@ -50,17 +50,31 @@ Result<PackScanner::Found> PackScanner::Next() {
 
 Result<std::optional<RegionHeader>> PackScanner::OtherHeader() {
   TRY_ASSIGN(const View bytes, Look(found_, kRegionHeaderBytes));
-  return ParseRegionHeader(bytes);
+  return ParseRegionHeader(bytes, site());
 }
 
 Result<bool> PackScanner::Recover() {
-  for (uint64_t offset = next_ + 1; offset + kRegionHeaderBytes <= end_; ++offset) {
-    TRY_ASSIGN(const View bytes, Look(offset, kRegionHeaderBytes));
-    if (bytes[0] != 'R' || bytes[1] != 'E' || bytes[2] != 'G' || bytes[3] != 'N') continue;
-    TRY_ASSIGN(const std::span<uint8_t> region, RegionAt(offset));
-    if (region.empty()) continue;
-    next_ = offset;
+  TRY_ASSIGN(const auto whole, OtherHeader());
+  if (whole) {
+    next_ = std::min<uint64_t>(end_, found_ + whole->total_bytes);
     return true;
+  }
+  // A header says where it lies, so what is found is no copy inside of some region's content.
+  static constexpr uint8_t kMagic[] = {'R', 'E', 'G', 'N'};
+  for (uint64_t offset = next_ + 1; offset + kRegionHeaderBytes <= end_;) {
+    TRY_ASSIGN(const View bytes, Look(offset, kSearchBytes));
+    const auto at = std::search(bytes.begin(), bytes.end(), std::begin(kMagic), std::end(kMagic));
+    if (at == bytes.end()) {
+      offset += bytes.size() - (sizeof kMagic - 1);
+      continue;
+    }
+    offset += static_cast<uint64_t>(at - bytes.begin());
+    TRY_ASSIGN(const View header, Look(offset, kRegionHeaderBytes));
+    if (ParseRegionHeader(header, SiteAt(offset))) {
+      next_ = offset;
+      return true;
+    }
+    ++offset;
   }
   return false;
 }

@@ -76,7 +76,7 @@ PackTable* PackStore::TableOf(uint32_t pack) {
   }
   const auto file = PackFile(pack);
   if (!file.ok()) return nullptr;
-  auto end = ReadPackEnd(*file.value(), pack, sealing_);
+  auto end = ReadPackEnd(*file.value(), IdOf(pack), sealing_);
   if (!end.ok()) {
     auto rebuilt = RebuildTable(pack, *file.value(), end.error());
     return rebuilt.ok() ? rebuilt.value() : nullptr;
@@ -89,7 +89,7 @@ Result<PackTable*> PackStore::RebuildTable(uint32_t pack, File& file, const Erro
   if (damage.code != ErrorCode::kCorrupt && damage.code != ErrorCode::kNotFound) return damage;
   PackTable table;
   TRY_ASSIGN(const uint64_t size, file.Size());
-  PackScanner scanner(file, kPackHeaderBytes, size);
+  PackScanner scanner(file, IdOf(pack), kPackHeaderBytes, size);
   while (true) {
     TRY_ASSIGN(const PackScanner::Found found, scanner.Next());
     if (found == PackScanner::Found::kEnd) break;
@@ -98,7 +98,7 @@ Result<PackTable*> PackStore::RebuildTable(uint32_t pack, File& file, const Erro
       if (!recovered) break;
       continue;
     }
-    const auto opened = OpenRegion(scanner.region(), sealing_, Checks::kHeader);
+    const auto opened = OpenRegion(scanner.region(), scanner.site(), sealing_, Checks::kHeader);
     if (!opened.ok()) continue;
     table.Add(opened.value().header, static_cast<uint32_t>(scanner.offset()), opened.value().lists);
   }

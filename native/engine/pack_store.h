@@ -218,6 +218,10 @@ class PackStore {
   };
 
   PackStore(Disk& disk, Options options, Sealing* sealing);
+  PackId IdOf(uint32_t pack) const { return {options_.store_id, pack}; }
+  RegionSite SiteOf(uint32_t pack, uint64_t offset) const {
+    return {options_.store_id, pack, static_cast<uint32_t>(offset)};
+  }
 
   // Opening (pack_load.cc).
   Status LoadPacks();
@@ -292,7 +296,8 @@ class PackStore {
   };
   std::vector<Extent> ExtentsOf(std::span<const uint32_t> regions);
   void ReadExtent(const Extent& extent);
-  Result<std::shared_ptr<const RegionContent>> Unpack(std::span<uint8_t> region, int depth);
+  Result<std::shared_ptr<const RegionContent>> Unpack(std::span<uint8_t> region,
+                                                      const RegionSite& site, int depth);
   Result<RawRegion> ReadRaw(uint32_t region);
   Result<std::vector<RawRegion>> ReadRaw(std::span<const uint32_t> regions);
   void Condemn(uint32_t region);

@@ -1,5 +1,7 @@
 #include "region.h"
 
+#include <algorithm>
+
 #include "chunker.h"
 #include "crc32c.h"
 
@@ -9,12 +11,24 @@ namespace {
 constexpr uint32_t kRegionMagic = 0x4e474552;  // "REGN"
 // The checksum of the header stands in its last four bytes.
 constexpr size_t kHeaderCheckedBytes = kRegionHeaderBytes - 4;
-// What the cipher authenticates beside the body: the header up to the nonce, less the body's checksum.
-constexpr size_t kAuthenticatedBytes = 20;
+// What the cipher authenticates beside the body: the header up to the body's checksum.
+constexpr size_t kAuthenticatedBytes = 28;
+// Of the store's id.
+constexpr size_t kStoreTagBytes = 8;
 
 Error Damaged(const char* what) { return {ErrorCode::kCorrupt, "", what}; }
 
-void WriteHeader(const RegionHeader& header, std::span<uint8_t> out) {
+uint32_t HeaderCrc(View header, const RegionSite& site) {
+  std::array<uint8_t, 8> place;
+  for (size_t i = 0; i < 4; ++i) {
+    place[i] = static_cast<uint8_t>(site.pack >> (8 * i));
+    place[4 + i] = static_cast<uint8_t>(site.offset >> (8 * i));
+  }
+  return Crc32c(Crc32c(0, header.first(kHeaderCheckedBytes)), place);
+}
+
+// All but its checksum.
+void WriteHeader(const RegionHeader& header, const StoreId& store, std::span<uint8_t> out) {
   Bytes bytes;
   bytes.reserve(kRegionHeaderBytes);
   Writer writer(bytes);
@@ -26,11 +40,11 @@ void WriteHeader(const RegionHeader& header, std::span<uint8_t> out) {
   writer.U8(header.encrypted ? 1 : 0);
   writer.U8(header.chunk_count);
   writer.U8(header.base_count);
+  writer.Raw(View(store).first(kStoreTagBytes));
   writer.U32(header.body_crc);
   writer.Raw(header.nonce);
   writer.Raw(header.tag);
-  bytes.resize(kHeaderCheckedBytes);
-  writer.U32(Crc32c(0, bytes));
+  bytes.resize(kRegionHeaderBytes);
   std::copy(bytes.begin(), bytes.end(), out.begin());
 }
 
@@ -78,18 +92,20 @@ Result<RegionLists> ParseLists(View bytes, size_t chunk_count, size_t base_count
   return lists;
 }
 
-Status CheckLists(const RegionLists& lists, uint32_t content_bytes, Codec codec) {
+Status CheckLists(std::span<const ChunkEntry> chunks, std::span<const BaseRun> bases,
+                  uint32_t content_bytes, Codec codec) {
   uint64_t sum = 0;
-  for (const ChunkEntry& chunk : lists.chunks) {
+  for (const ChunkEntry& chunk : chunks) {
     if (chunk.length == 0 || chunk.length > kChunkBytesMax)
       return Damaged("a chunk has a length that cannot be");
     sum += chunk.length;
   }
   if (sum != content_bytes) return Damaged("the chunks are not as long as the content");
-  if (lists.bases.empty() != (codec != Codec::kDelta))
+  if (bases.empty() != (codec != Codec::kDelta))
     return Damaged("the bases do not fit the codec");
-  for (const BaseRun& run : lists.bases)
-    if (run.count == 0 || run.first + run.count > static_cast<int>(kRegionChunkCountMax))
+  for (const BaseRun& run : bases)
+    if (run.region == 0 || run.region > kRegionIdMax || run.count == 0 ||
+        run.first + run.count > static_cast<int>(kRegionChunkCountMax))
       return Damaged("a base is malformed");
   return Ok();
 }
@@ -100,8 +116,11 @@ void BeginRegion(const RegionLists& lists, RawBytes& out) {
   Append(out, front);
 }
 
-Status FinishRegion(uint32_t id, Codec codec, uint32_t content_bytes, const RegionLists& lists,
-                  Sealing* sealing, RawBytes& out, View rest) {
+Result<RegionHeader> FinishRegion(uint32_t id, const StoreId& store, Codec codec,
+                                  uint32_t content_bytes, const RegionLists& lists,
+                                  Sealing* sealing, RawBytes& out, View rest) {
+  if (id == 0 || id > kRegionIdMax)
+    return Error{ErrorCode::kLimit, "packs", "the store has used up its region numbers"};
   RegionHeader header{id,
                       static_cast<uint32_t>(out.size() + rest.size()),
                       content_bytes,
@@ -116,15 +135,21 @@ Status FinishRegion(uint32_t id, Codec codec, uint32_t content_bytes, const Regi
   const std::span<uint8_t> body = region.subspan(kRegionHeaderBytes);
   if (sealing != nullptr) {
     header.nonce = sealing->nonces.Next();
-    WriteHeader(header, region);
+    WriteHeader(header, store, region);
     TRY(sealing->cipher->Seal(body, header.nonce, region.first(kAuthenticatedBytes), header.tag));
   }
   header.body_crc = Crc32c(Crc32c(0, body), rest);
-  WriteHeader(header, region);
-  return Ok();
+  WriteHeader(header, store, region);
+  return header;
 }
 
-std::optional<RegionHeader> ParseRegionHeader(View bytes) {
+void PlaceRegion(std::span<uint8_t> region, const RegionSite& site) {
+  const uint32_t crc = HeaderCrc(region, site);
+  for (size_t i = 0; i < 4; ++i)
+    region[kHeaderCheckedBytes + i] = static_cast<uint8_t>(crc >> (8 * i));
+}
+
+std::optional<RegionHeader> ParseRegionHeader(View bytes, const RegionSite& site) {
   if (bytes.size() < kRegionHeaderBytes) return std::nullopt;
   Reader reader(bytes);
   if (reader.U32() != kRegionMagic) return std::nullopt;
@@ -136,16 +161,19 @@ std::optional<RegionHeader> ParseRegionHeader(View bytes) {
   const uint8_t encrypted = reader.U8();
   header.chunk_count = reader.U8();
   header.base_count = reader.U8();
+  const View store = reader.Raw(kStoreTagBytes);
   header.body_crc = reader.U32();
   const View nonce = reader.Raw(kCipherNonceBytes);
   std::copy(nonce.begin(), nonce.end(), header.nonce.begin());
   const View tag = reader.Raw(kCipherTagBytes);
   std::copy(tag.begin(), tag.end(), header.tag.begin());
-  reader.Raw(kHeaderCheckedBytes - reader.offset());
-  if (reader.U32() != Crc32c(0, bytes.first(kHeaderCheckedBytes))) return std::nullopt;
+  if (reader.U32() != HeaderCrc(bytes, site) ||
+      !std::equal(store.begin(), store.end(), site.store.begin()))
+    return std::nullopt;
   header.codec = static_cast<Codec>(codec);
   header.encrypted = encrypted == 1;
-  if (codec > static_cast<uint8_t>(Codec::kDelta) || encrypted > 1 || header.chunk_count == 0 ||
+  if (header.id == 0 || header.id > kRegionIdMax ||
+      codec > static_cast<uint8_t>(Codec::kDelta) || encrypted > 1 || header.chunk_count == 0 ||
       header.base_count > kBaseRunCountMax || header.content_bytes > kRegionContentBytesMax ||
       header.total_bytes > kRegionBytesMax ||
       header.total_bytes < kRegionHeaderBytes + header.list_bytes())
@@ -153,14 +181,15 @@ std::optional<RegionHeader> ParseRegionHeader(View bytes) {
   return header;
 }
 
-bool RegionChecks(View region) {
-  const auto header = ParseRegionHeader(region);
+bool RegionChecks(View region, const RegionSite& site) {
+  const auto header = ParseRegionHeader(region, site);
   return header && header->total_bytes == region.size() &&
          Crc32c(0, region.subspan(kRegionHeaderBytes)) == header->body_crc;
 }
 
-Result<OpenedRegion> OpenRegion(std::span<uint8_t> region, Sealing* sealing, Checks checks) {
-  const auto header = ParseRegionHeader(region);
+Result<OpenedRegion> OpenRegion(std::span<uint8_t> region, const RegionSite& site, Sealing* sealing,
+                                Checks checks) {
+  const auto header = ParseRegionHeader(region, site);
   if (!header || header->total_bytes != region.size()) return Damaged("the region's header is damaged");
   const std::span<uint8_t> body = region.subspan(kRegionHeaderBytes);
   if (checks == Checks::kAll && Crc32c(0, body) != header->body_crc)
@@ -172,7 +201,7 @@ Result<OpenedRegion> OpenRegion(std::span<uint8_t> region, Sealing* sealing, Che
   OpenedRegion opened{*header, {}, View(body).subspan(header->list_bytes())};
   TRY_ASSIGN(opened.lists, ParseLists(View(body).first(header->list_bytes()), header->chunk_count,
                                       header->base_count));
-  TRY(CheckLists(opened.lists, header->content_bytes, header->codec));
+  TRY(CheckLists(opened.lists.chunks, opened.lists.bases, header->content_bytes, header->codec));
   return opened;
 }
 

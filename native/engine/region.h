@@ -25,7 +25,11 @@ constexpr ChunkRef RefOf(uint32_t region, uint32_t place) {
 constexpr uint32_t RegionOf(ChunkRef ref) { return static_cast<uint32_t>(ref >> 8); }
 constexpr uint32_t PlaceOf(ChunkRef ref) { return static_cast<uint32_t>(ref & 0xff); }
 
+using StoreId = std::array<uint8_t, 16>;
+
 constexpr size_t kRegionHeaderBytes = 64;
+// Region numbers go from 1 to this; a store that has used them up takes no more.
+constexpr uint32_t kRegionIdMax = UINT32_MAX - 1024;
 // A region is closed once it has this much; its last chunk may take it beyond.
 constexpr size_t kRegionContentBytes = 512 * 1024;
 constexpr size_t kRegionContentBytesMax = 1024 * 1024;
@@ -45,6 +49,14 @@ struct BaseRun {
   uint32_t region;
   uint8_t first;
   uint8_t count;
+};
+
+// Where a region lies. Its header's checksum covers that: a copy of a region that lies elsewhere, in a pack
+// that was backed up to a tape, say, is never taken for one.
+struct RegionSite {
+  StoreId store;
+  uint32_t pack;
+  uint32_t offset;
 };
 
 struct RegionHeader {
@@ -85,15 +97,18 @@ struct Sealing {
   NonceSource nonces;
 };
 
-// A region is made in two steps, so that the codec writes right behind the lists: BeginRegion appends room
+// A region is made in three steps. So that the codec writes right behind the lists, BeginRegion appends room
 // for the header, and the lists; the codec appends what is stored; FinishRegion seals it. What is stored as it is
-// can stay where it lies, as `rest` behind `out`; not where it is to be encrypted. kIo where the cipher fails.
+// can stay where it lies, as `rest` behind `out`; not where it is to be encrypted. kIo where the cipher fails;
+// kLimit where there is no such number. PlaceRegion, once it is known where it goes, makes it whole.
 void BeginRegion(const RegionLists& lists, RawBytes& out);
-Status FinishRegion(uint32_t id, Codec codec, uint32_t content_bytes, const RegionLists& lists,
-                  Sealing* sealing, RawBytes& out, View rest);
+Result<RegionHeader> FinishRegion(uint32_t id, const StoreId& store, Codec codec,
+                                  uint32_t content_bytes, const RegionLists& lists,
+                                  Sealing* sealing, RawBytes& out, View rest);
+void PlaceRegion(std::span<uint8_t> region, const RegionSite& site);
 
-// Nothing where the bytes are no header of a region that can be.
-std::optional<RegionHeader> ParseRegionHeader(View bytes);
+// Nothing where the bytes are no header of a region that can be and belongs there.
+std::optional<RegionHeader> ParseRegionHeader(View bytes, const RegionSite& site);
 
 struct OpenedRegion {
   RegionHeader header;
@@ -104,12 +119,14 @@ struct OpenedRegion {
 // would and more.
 enum class Checks { kAll, kHeader };
 // `region` is exactly the whole, and is opened in place. kCorrupt.
-Result<OpenedRegion> OpenRegion(std::span<uint8_t> region, Sealing* sealing, Checks checks);
-// Whether the checksum over header and body is right: needs no key.
-bool RegionChecks(View region);
+Result<OpenedRegion> OpenRegion(std::span<uint8_t> region, const RegionSite& site, Sealing* sealing,
+                                Checks checks);
+// Whether the checksums of header and body are right: needs no key.
+bool RegionChecks(View region, const RegionSite& site);
 
 // Checks lengths and counts of lists against each other. kCorrupt.
-Status CheckLists(const RegionLists& lists, uint32_t content_bytes, Codec codec);
+Status CheckLists(std::span<const ChunkEntry> chunks, std::span<const BaseRun> bases,
+                  uint32_t content_bytes, Codec codec);
 void WriteLists(const RegionLists& lists, Bytes& out);
 Result<RegionLists> ParseLists(View bytes, size_t chunk_count, size_t base_count);
 

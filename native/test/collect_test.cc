@@ -427,9 +427,11 @@ class History {
     std::vector<std::pair<uint32_t, uint32_t>> based;
     for (const std::string& name : packs) {
       const auto file = Must(disk->Open(std::string(kPath) + "/packs/" + name, OpenMode::kRead));
-      PackScanner scanner(*file, kPackHeaderBytes, Must(file->Size()));
+      const PackId pack{kId, static_cast<uint32_t>(std::stoul(name))};
+      PackScanner scanner(*file, pack, kPackHeaderBytes, Must(file->Size()));
       while (Must(scanner.Next()) == PackScanner::Found::kRegion) {
-        const auto region = Must(OpenRegion(scanner.region(), sealing.get(), Checks::kAll));
+        const auto region = Must(
+            OpenRegion(scanner.region(), scanner.site(), sealing.get(), Checks::kAll));
         if (name != packs.back()) lies.insert(region.header.id);
         for (const BaseRun& run : region.lists.bases) based.emplace_back(region.header.id, run.region);
         tally_.deltas += region.lists.bases.empty() ? 0 : 1;

@@ -246,12 +246,13 @@ TEST("store", "one process writes; others read beside it, and see what was synce
 std::set<Digest> Rot(SimulatedDisk& simulated, uint32_t number, size_t nth, const Bytes& key) {
   const std::string path = std::string(kPath) + "/" + PackName(number);
   const auto file = Must(simulated.Attach()->Open(path, OpenMode::kRead), "open a pack");
-  PackScanner scanner(*file, kPackHeaderBytes, Must(file->Size()));
+  PackScanner scanner(*file, {StoreId{9}, number}, kPackHeaderBytes, Must(file->Size()));
   std::unique_ptr<Sealing> sealing;
   if (!key.empty()) sealing.reset(new Sealing{Must(Cipher::Make(key)), NonceSource(0)});
   for (size_t i = 0; Must(scanner.Next()) == PackScanner::Found::kRegion; ++i) {
     if (i < nth) continue;
-    const OpenedRegion region = Must(OpenRegion(scanner.region(), sealing.get(), Checks::kAll));
+    const OpenedRegion region = Must(
+        OpenRegion(scanner.region(), scanner.site(), sealing.get(), Checks::kAll));
     std::set<Digest> digests;
     for (const ChunkEntry& chunk : region.lists.chunks) digests.insert(chunk.digest);
     CHECK(simulated.Rot(path, scanner.offset() + region.header.total_bytes - 9, 3));

@@ -20,10 +20,11 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
 
 /**
  * @param {Uint8Array} bytes
+ * @param {number} before the CRC of what stands before them
  * @returns {number} CRC-32C
  */
-export function crc32c(bytes) {
-  let value = ~0;
+export function crc32c(bytes, before = 0) {
+  let value = ~before;
   for (let i = 0; i < bytes.length; i += 1)
     value = (value >>> 8) ^ (CRC_TABLE[(value ^ (bytes[i] ?? 0)) & 0xff] ?? 0);
   return ~value >>> 0;

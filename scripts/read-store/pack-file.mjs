@@ -12,6 +12,8 @@ const TABLE_BYTES_MAX = 256 * 2 ** 20;
 const REGION_HEADER_BYTES = 64;
 const REGION_BYTES_MAX = REGION_HEADER_BYTES + 255 * 36 + 8 * 8 + 2 ** 20;
 const CONTENT_BYTES_MAX = 2 ** 20;
+const REGION_ID_MAX = 2 ** 32 - 1025;
+const STORE_TAG_BYTES = 8;
 
 /**
  * @typedef {object} Region a region's header
@@ -26,14 +28,20 @@ const CONTENT_BYTES_MAX = 2 ** 20;
  */
 
 /**
- * Nothing where the bytes are no header of a region.
+ * Nothing where the bytes are no header of a region, or of one that belongs elsewhere.
  * @param {Buffer} bytes
+ * @param {{ readonly storeId: Buffer, readonly pack: number, readonly offset: number }} site
  * @returns {Region | undefined}
  */
-function parseRegionHeader(bytes) {
+function parseRegionHeader(bytes, { storeId, pack, offset }) {
   if (bytes.length < REGION_HEADER_BYTES) return undefined;
   const header = bytes.subarray(0, REGION_HEADER_BYTES);
-  if (header.toString('latin1', 0, 4) !== 'REGN' || !headerChecks(header)) return undefined;
+  if (header.toString('latin1', 0, 4) !== 'REGN') return undefined;
+  const place = Buffer.alloc(8);
+  place.writeUInt32LE(pack, 0);
+  place.writeUInt32LE(offset, 4);
+  if (crc32c(place, crc32c(header.subarray(0, 60))) !== header.readUInt32LE(60)) return undefined;
+  if (!header.subarray(20, 28).equals(storeId.subarray(0, STORE_TAG_BYTES))) return undefined;
   const region = {
     id: header.readUInt32LE(4),
     totalBytes: header.readUInt32LE(8),
@@ -42,10 +50,12 @@ function parseRegionHeader(bytes) {
     sealed: header.readUInt8(17) === 1,
     chunkCount: header.readUInt8(18),
     baseCount: header.readUInt8(19),
-    bodyCrc: header.readUInt32LE(20),
+    bodyCrc: header.readUInt32LE(28),
   };
-  const { codec, totalBytes, contentBytes, chunkCount, baseCount } = region;
+  const { id, codec, totalBytes, contentBytes, chunkCount, baseCount } = region;
   if (
+    id === 0 ||
+    id > REGION_ID_MAX ||
     codec === undefined ||
     header.readUInt8(17) > 1 ||
     chunkCount === 0 ||
@@ -63,8 +73,10 @@ export class Pack {
   /**
    * @param {string} folder of the store
    * @param {string} name `00000001.pack`
+   * @param {Buffer} storeId
    */
-  constructor(folder, name) {
+  constructor(folder, name, storeId) {
+    this.storeId = storeId;
     this.name = `packs/${name}`;
     this.number = Number.parseInt(name, 10);
     this.file = openSync(join(folder, this.name), 'r');
@@ -96,12 +108,22 @@ export class Pack {
   }
 
   /**
+   * @param {number} offset
+   * @returns {Region | undefined}
+   */
+  headerAt(offset) {
+    const { storeId, number } = this;
+    const bytes = this.read(offset, REGION_HEADER_BYTES);
+    return parseRegionHeader(bytes, { storeId, pack: number, offset });
+  }
+
+  /**
    * A region whose header and CRC are right.
    * @param {number} offset
    * @returns {{ readonly header: Region, readonly bytes: Buffer } | undefined}
    */
   regionAt(offset) {
-    const header = parseRegionHeader(this.read(offset, REGION_HEADER_BYTES));
+    const header = this.headerAt(offset);
     if (header === undefined) return undefined;
     const bytes = this.read(offset, header.totalBytes);
     if (bytes.length < header.totalBytes) return undefined;
@@ -118,12 +140,13 @@ export class Pack {
     if (this.size < PACK_HEADER_BYTES + TRAILER_BYTES) return undefined;
     const trailer = this.read(this.size - TRAILER_BYTES, TRAILER_BYTES);
     if (trailer.toString('latin1', 0, 8) !== 'CAPSTABL' || !headerChecks(trailer)) return undefined;
-    const offset = Number(trailer.readBigUInt64LE(16));
-    const length = trailer.readUInt32LE(24);
-    const sealed = trailer.readUInt32LE(32) === 1;
+    const offset = Number(trailer.readBigUInt64LE(32));
+    const length = trailer.readUInt32LE(40);
+    const sealed = trailer.readUInt32LE(48) === 1;
     if (
       trailer.readUInt32LE(8) !== VERSION ||
       trailer.readUInt32LE(12) !== this.number ||
+      !trailer.subarray(16, 32).equals(this.storeId) ||
       length > TABLE_BYTES_MAX ||
       offset + length > this.size - TRAILER_BYTES ||
       sealed !== (key !== undefined)
@@ -131,14 +154,14 @@ export class Pack {
       return undefined;
     /** @type {Buffer} */
     let table = this.read(offset, length);
-    if (crc32c(table) !== trailer.readUInt32LE(28)) return undefined;
+    if (crc32c(table) !== trailer.readUInt32LE(44)) return undefined;
     if (key !== undefined) {
-      const nonce = trailer.subarray(36, 48);
+      const nonce = trailer.subarray(52, 64);
       const opened = openSealed(
         key,
         nonce,
-        trailer.subarray(48, 64),
-        trailer.subarray(0, 28),
+        trailer.subarray(64, 80),
+        trailer.subarray(0, 44),
         table,
       );
       if (opened === undefined) return undefined;
@@ -175,21 +198,23 @@ export class Pack {
       offset =
         padding.length > 0 && padding.every((byte) => byte === 0)
           ? next
-          : this.nextWhole(offset + 1);
+          : this.next(offset);
     }
     return found;
   }
 
   /**
-   * Where the next whole region lies; the end where there is none.
-   * @param {number} from
+   * Where the next region should be behind the damaged one at `offset`; the end where there is none.
+   * @param {number} offset
    */
-  nextWhole(from) {
+  next(offset) {
+    const damaged = this.headerAt(offset);
+    if (damaged !== undefined) return offset + damaged.totalBytes;
     const windowBytes = 2 ** 20;
-    for (let start = from; start < this.size; start += windowBytes) {
+    for (let start = offset + 1; start < this.size; start += windowBytes) {
       const window = this.read(start, windowBytes + 3);
       for (let at = window.indexOf('REGN'); at >= 0; at = window.indexOf('REGN', at + 1))
-        if (this.regionAt(start + at) !== undefined) return start + at;
+        if (this.headerAt(start + at) !== undefined) return start + at;
     }
     return this.size;
   }

@@ -66,7 +66,7 @@ export class Packs {
     this.cache = new Map();
     this.packs = readdirSync(join(folder, 'packs'))
       .filter((name) => /^\d{8}\.pack$/.test(name))
-      .map((name) => new Pack(folder, name))
+      .map((name) => new Pack(folder, name, storeId))
       .sort((a, b) => a.number - b.number);
     for (const pack of this.packs) {
       const header = pack.read(0, PACK_HEADER_BYTES);
@@ -169,10 +169,10 @@ export class Packs {
    * @param {(what: string) => StoreError} damage
    */
   openBody(region, damage) {
-    const nonce = region.subarray(24, 36);
-    const tag = region.subarray(36, 52);
+    const nonce = region.subarray(32, 44);
+    const tag = region.subarray(44, 60);
     const key = this.key ?? Buffer.alloc(0);
-    const body = openSealed(key, nonce, tag, region.subarray(0, 20), region.subarray(64));
+    const body = openSealed(key, nonce, tag, region.subarray(0, 28), region.subarray(64));
     if (body === undefined) throw damage('what is sealed was changed');
     return body;
   }

@@ -11,6 +11,9 @@
 namespace capstan::fuzz {
 namespace {
 
+constexpr StoreId kStore{1, 2, 3};
+constexpr RegionSite kSite{kStore, 7, kPackHeaderBytes};
+
 RegionLists ListsOf(View content) {
   RegionLists lists;
   const size_t half = content.size() / 2;
@@ -19,7 +22,7 @@ RegionLists ListsOf(View content) {
   return lists;
 }
 
-Bytes WholeRegion(uint32_t id, Codec codec) {
+Bytes WholeRegion(uint32_t id, Codec codec, const RegionSite& site = kSite) {
   const Bytes content = Content(3000, id);
   RegionLists lists = ListsOf(content);
   RawBytes out;
@@ -33,7 +36,9 @@ Bytes WholeRegion(uint32_t id, Codec codec) {
   } else {
     Append(out, content);
   }
-  (void)FinishRegion(id, codec, static_cast<uint32_t>(content.size()), lists, nullptr, out, {}).ok();
+  (void)FinishRegion(id, kStore, codec, static_cast<uint32_t>(content.size()), lists, nullptr, out, {})
+      .ok();
+  PlaceRegion(out, site);
   return Bytes(out.begin(), out.end());
 }
 
@@ -44,13 +49,13 @@ void Region(View input) {
   Reader script(input);
   const uint8_t flags = script.U8();
   Bytes bytes = Edit(whole[flags % 3], script);
-  if (flags & 4) SealRegion(bytes);
+  if (flags & 4) SealRegion(bytes, kSite);
   if (flags & 8 && bytes.size() >= 12) {
     PutU32(bytes, 8, static_cast<uint32_t>(bytes.size()));
-    SealRegion(bytes);
+    SealRegion(bytes, kSite);
   }
-  RegionChecks(bytes);
-  const auto opened = OpenRegion(bytes, nullptr, flags & 16 ? Checks::kAll : Checks::kHeader);
+  RegionChecks(bytes, kSite);
+  const auto opened = OpenRegion(bytes, kSite, nullptr, flags & 16 ? Checks::kAll : Checks::kHeader);
   if (!opened.ok()) return;
   FUZZ_CHECK(opened.value().header.content_bytes <= kRegionContentBytesMax);
   Bytes content(opened.value().header.content_bytes);
@@ -65,7 +70,7 @@ PackTable WholeTable() {
   uint32_t offset = kPackHeaderBytes;
   for (uint32_t id = 1; id < 6; ++id) {
     Bytes region = WholeRegion(id, id % 2 ? Codec::kRaw : Codec::kDelta);
-    const auto opened = OpenRegion(region, nullptr, Checks::kAll);
+    const auto opened = OpenRegion(region, kSite, nullptr, Checks::kAll);
     if (!opened.ok()) std::abort();
     table.Add(opened.value().header, offset, opened.value().lists);
     offset += static_cast<uint32_t>(region.size());
@@ -98,23 +103,23 @@ void Table(View input) {
 }
 
 void PackEndBytes(View input) {
-  static const Bytes whole = EncodePackEnd(WholeTable(), 7, 8192, nullptr).take();
+  static const Bytes whole = EncodePackEnd(WholeTable(), {kStore, 7}, 8192, nullptr).take();
   Reader script(input);
   const uint8_t flags = script.U8();
   Bytes bytes = Edit(whole, script);
   if (flags & 1 && bytes.size() >= kTrailerBytes) {
     const size_t trailer = bytes.size() - kTrailerBytes;
-    const uint32_t length = Reader(View(bytes).subspan(trailer + 24)).U32();
+    const uint32_t length = Reader(View(bytes).subspan(trailer + 40)).U32();
     if (length <= trailer)
-      PutU32(bytes, trailer + 28, Crc32c(0, View(bytes).first(length)));
+      PutU32(bytes, trailer + 44, Crc32c(0, View(bytes).first(length)));
     PutU32(bytes, bytes.size() - 4, Crc32c(0, View(bytes).subspan(trailer, kTrailerBytes - 4)));
   }
-  auto parsed = ParsePackEnd(bytes, 7, nullptr);
+  auto parsed = ParsePackEnd(bytes, {kStore, 7}, nullptr);
   if (parsed.ok()) Use(parsed.value().table);
 }
 
 void PackHeaderBytes(View input) {
-  static const Bytes whole = EncodePackHeader({7, 1000, StoreId{1, 2, 3}});
+  static const Bytes whole = EncodePackHeader({7, 1000, kStore});
   Reader script(input);
   const uint8_t flags = script.U8();
   Bytes bytes = Edit(whole, script);

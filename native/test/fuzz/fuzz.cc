@@ -60,13 +60,13 @@ Bytes Edit(Bytes bytes, Reader& script) {
   return bytes;
 }
 
-void SealRegion(std::span<uint8_t> region) {
+void SealRegion(std::span<uint8_t> region, const RegionSite& site) {
   if (region.size() < 64) return;
-  Put(region, 20, Crc32c(0, region.subspan(64)));
-  Put(region, 60, Crc32c(0, region.first(60)));
+  Put(region, 28, Crc32c(0, region.subspan(64)));
+  PlaceRegion(region, site);
 }
 
-void SealPack(Bytes& pack) {
+void SealPack(Bytes& pack, uint32_t number) {
   if (pack.size() >= 4096) PutU32(pack, 4092, Crc32c(0, View(pack).first(4092)));
   for (size_t at = 4096; at + 64 <= pack.size();) {
     if (std::memcmp(pack.data() + at, "REGN", 4) != 0) {
@@ -74,15 +74,15 @@ void SealPack(Bytes& pack) {
       continue;
     }
     const size_t size = std::clamp<size_t>(U32At(pack, at + 8), 64, pack.size() - at);
-    SealRegion(std::span(pack).subspan(at, size));
+    SealRegion(std::span(pack).subspan(at, size), {{}, number, static_cast<uint32_t>(at)});
     at += size;
   }
   if (pack.size() < 4096 + 128) return;
   const size_t trailer = pack.size() - 128;
-  const uint64_t table = U32At(pack, trailer + 16);
-  const uint64_t length = U32At(pack, trailer + 24);
+  const uint64_t table = U32At(pack, trailer + 32);
+  const uint64_t length = U32At(pack, trailer + 40);
   if (table + length <= trailer)
-    PutU32(pack, trailer + 28, Crc32c(0, View(pack).subspan(table, length)));
+    PutU32(pack, trailer + 44, Crc32c(0, View(pack).subspan(table, length)));
   if (std::memcmp(pack.data() + trailer, "CAPSTABL", 8) == 0)
     PutU32(pack, pack.size() - 4, Crc32c(0, View(pack).subspan(trailer, 124)));
 }

@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "../../engine/bytes.h"
+#include "../../engine/region.h"
 #include "../../engine/result.h"
 
 namespace capstan::fuzz {
@@ -38,8 +39,8 @@ Bytes Edit(Bytes bytes, Reader& script);
 
 void PutU32(Bytes& bytes, size_t offset, uint32_t value);
 // Each makes the checksums fit what they stand for, as far as the bytes go.
-void SealRegion(std::span<uint8_t> region);
-void SealPack(Bytes& pack);
+void SealRegion(std::span<uint8_t> region, const RegionSite& site);
+void SealPack(Bytes& pack, uint32_t number);
 void SealImage(Bytes& image);
 void SealSuperblock(Bytes& superblock);
 

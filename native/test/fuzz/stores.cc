@@ -49,10 +49,16 @@ void Write(Image& image, uint64_t at, uint64_t seed, uint32_t same = UINT32_MAX)
   }
 }
 
+// Of a pack's path.
+uint32_t NumberOf(const std::string& path) {
+  return static_cast<uint32_t>(std::stoul(path.substr(path.rfind('/') + 1)));
+}
+
 bool HasDelta(const StoredFile& file) {
   if (!file.path.ends_with(".pack")) return false;
   for (size_t at = 0; at < file.content.size(); ++at) {
-    const auto header = ParseRegionHeader(View(file.content).subspan(at));
+    const RegionSite site{{}, NumberOf(file.path), static_cast<uint32_t>(at)};
+    const auto header = ParseRegionHeader(View(file.content).subspan(at), site);
     if (header && header->codec == Codec::kDelta) return true;
   }
   return false;
@@ -143,7 +149,7 @@ void OpenStore(View input) {
   file.content = Edit(std::move(file.content), script);
   if (flags & 1) {
     if (file.path.ends_with(".pack"))
-      SealPack(file.content);
+      SealPack(file.content, NumberOf(file.path));
     else if (file.path.ends_with("/store"))
       SealSuperblock(file.content);
     else if (file.path.find("/images/") != std::string::npos)
@@ -186,13 +192,13 @@ void Scan(View input) {
   Reader script(input);
   const uint8_t flags = script.U8();
   Bytes pack = Edit(whole, script);
-  if (flags & 1) SealPack(pack);
+  if (flags & 1) SealPack(pack, 1);
   SimulatedDisk simulated(kSeed, CrashProfile::kAny);
   const auto disk = simulated.Attach();
   const auto file = Must(disk->Open("/pack", OpenMode::kCreate));
   Must(file->WriteAt(0, pack));
   if (pack.size() <= kPackHeaderBytes) return;
-  PackScanner scanner(*file, kPackHeaderBytes, pack.size());
+  PackScanner scanner(*file, {StoreId{}, 1}, kPackHeaderBytes, pack.size());
   uint64_t last = 0;
   for (size_t turn = 0; turn <= pack.size(); ++turn) {
     const auto found = Must(scanner.Next());
@@ -200,7 +206,7 @@ void Scan(View input) {
     last = scanner.offset();
     if (found == PackScanner::Found::kEnd) return;
     if (found == PackScanner::Found::kRegion) {
-      FUZZ_CHECK(RegionChecks(scanner.region()));
+      FUZZ_CHECK(RegionChecks(scanner.region(), scanner.site()));
       continue;
     }
     Must(scanner.OtherHeader());
