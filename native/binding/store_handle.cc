@@ -239,7 +239,7 @@ Napi::Value StoreHandle::Close(const Napi::CallbackInfo& info) {
       info.Env(), synchronous_, {}, [store = store_] { return store->Close(); }, Nothing);
 }
 
-// openStore(disk | undefined, path, mode, {packBytesMax, storeId, key, compression, threadCount, indexBytesMax})
+// openStore(disk | undefined, path, mode, options), options as NativeOptions in src/platform/native-module.ts
 Napi::Value OpenStore(const Napi::CallbackInfo& info) {
   const bool synchronous = info[0].IsObject();
   std::unique_ptr<Disk> disk = synchronous
@@ -264,6 +264,7 @@ Napi::Value OpenStore(const Napi::CallbackInfo& info) {
   const Bytes id = bytes("storeId");
   std::memcpy(options.id_if_new.data(), id.data(), std::min(options.id_if_new.size(), id.size()));
   options.key = bytes("key");
+  options.nonce_salt = static_cast<uint32_t>(number("nonceSalt"));
   options.compression = static_cast<Compression>(std::min<uint64_t>(2, number("compression")));
   options.thread_count = synchronous ? 0 : static_cast<unsigned>(number("threadCount"));
   if (given.Get("indexBytesMax").IsNumber()) options.index_bytes_max = number("indexBytesMax");

@@ -59,7 +59,7 @@ Result<Bytes> WithHeader(uint32_t magic, uint32_t sequence, Bytes payload, Seali
   std::array<uint8_t, kCipherNonceBytes> nonce{};
   std::array<uint8_t, kCipherTagBytes> tag{};
   if (sealing != nullptr) {
-    nonce = sealing->nonces.Next();
+    TRY_ASSIGN(nonce, sealing->nonces.Next());
     TRY(sealing->cipher->Seal(payload, nonce, bytes, tag));
   }
   writer.U32(Crc32c(0, payload));

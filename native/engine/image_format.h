@@ -46,7 +46,7 @@ class FrameWriter {
   FrameWriter(uint64_t generation, const Watermark& synced);
   // The partition is cut to `keep_objects`; then comes what `state` has behind them.
   void Change(uint32_t partition, const PartitionState& state, uint64_t keep_objects);
-  // kIo where the cipher fails.
+  // kIo where the cipher fails; kLimit where no nonce is left.
   Result<Bytes> Finish(uint32_t sequence, Sealing* sealing);
 
  private:

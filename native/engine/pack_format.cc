@@ -197,7 +197,7 @@ Result<Bytes> EncodePackEnd(const PackTable& table, const PackId& pack, uint64_t
   std::array<uint8_t, kCipherNonceBytes> nonce{};
   std::array<uint8_t, kCipherTagBytes> tag{};
   if (sealing != nullptr) {
-    nonce = sealing->nonces.Next();
+    TRY_ASSIGN(nonce, sealing->nonces.Next());
     TRY(sealing->cipher->Seal(bytes, nonce, trailer, tag));
   }
   writer.U32(Crc32c(0, bytes));

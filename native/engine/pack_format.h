@@ -92,7 +92,7 @@ class PackTable {
   uint32_t digested_ = 0;
 };
 
-// Table, zeros and trailer of a pack, to be written at `offset`, a multiple of 4096. kIo where the cipher fails.
+// Table, zeros and trailer of a pack, to be written at `offset`, a multiple of 4096. As FinishRegion.
 Result<Bytes> EncodePackEnd(const PackTable& table, const PackId& pack, uint64_t offset,
                             Sealing* sealing);
 struct PackEnd {

@@ -50,11 +50,17 @@ void WriteHeader(const RegionHeader& header, const StoreId& store, std::span<uin
 
 }  // namespace
 
-std::array<uint8_t, kCipherNonceBytes> NonceSource::Next() {
+Result<std::array<uint8_t, kCipherNonceBytes>> NonceSource::Next() {
   const uint64_t counter = next_.fetch_add(1);
+  if (counter >= kNonceCountMax)
+    return Error{ErrorCode::kLimit, "packs",
+                 "as much was sealed since the store was opened as may be: it must be opened anew"};
   std::array<uint8_t, kCipherNonceBytes> nonce{};
-  for (size_t i = 0; i < 4; ++i) nonce[i] = static_cast<uint8_t>(epoch_ >> (8 * i));
-  for (size_t i = 0; i < 8; ++i) nonce[4 + i] = static_cast<uint8_t>(counter >> (8 * i));
+  for (size_t i = 0; i < 4; ++i) {
+    nonce[i] = static_cast<uint8_t>(epoch_ >> (8 * i));
+    nonce[4 + i] = static_cast<uint8_t>(salt_ >> (8 * i));
+    nonce[8 + i] = static_cast<uint8_t>(counter >> (8 * i));
+  }
   return nonce;
 }
 
@@ -134,7 +140,7 @@ Result<RegionHeader> FinishRegion(uint32_t id, const StoreId& store, Codec codec
   const std::span<uint8_t> region(out);
   const std::span<uint8_t> body = region.subspan(kRegionHeaderBytes);
   if (sealing != nullptr) {
-    header.nonce = sealing->nonces.Next();
+    TRY_ASSIGN(header.nonce, sealing->nonces.Next());
     WriteHeader(header, store, region);
     TRY(sealing->cipher->Seal(body, header.nonce, region.first(kAuthenticatedBytes), header.tag));
   }

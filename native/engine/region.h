@@ -80,15 +80,22 @@ struct RegionLists {
   std::vector<BaseRun> bases;
 };
 
-// Numbers once used are never used again with one key: epoch (the opening), then a counter.
+// One opening seals at most this much: the last value of a nonce's counter belongs to the key check.
+constexpr uint64_t kNonceCountMax = UINT32_MAX;
+
+// Numbers once used are never used again with one key: epoch (which opening), salt (which of the openings that
+// copies of one store may have under this epoch), counter.
 class NonceSource {
  public:
-  explicit NonceSource(uint32_t epoch) : epoch_(epoch) {}
-  std::array<uint8_t, kCipherNonceBytes> Next();
+  NonceSource(uint32_t epoch, uint32_t salt, uint64_t used = 0)
+      : epoch_(epoch), salt_(salt), next_(used) {}
+  // kLimit once kNonceCountMax are used.
+  Result<std::array<uint8_t, kCipherNonceBytes>> Next();
 
  private:
   const uint32_t epoch_;
-  std::atomic<uint64_t> next_{0};
+  const uint32_t salt_;
+  std::atomic<uint64_t> next_;
 };
 
 // What seals and opens; null where a store is not encrypted.
@@ -100,7 +107,7 @@ struct Sealing {
 // A region is made in three steps. So that the codec writes right behind the lists, BeginRegion appends room
 // for the header, and the lists; the codec appends what is stored; FinishRegion seals it. What is stored as it is
 // can stay where it lies, as `rest` behind `out`; not where it is to be encrypted. kIo where the cipher fails;
-// kLimit where there is no such number. PlaceRegion, once it is known where it goes, makes it whole.
+// kLimit where there is no such number, or no nonce left. PlaceRegion, once it is known where it goes, makes it whole.
 void BeginRegion(const RegionLists& lists, RawBytes& out);
 Result<RegionHeader> FinishRegion(uint32_t id, const StoreId& store, Codec codec,
                                   uint32_t content_bytes, const RegionLists& lists,

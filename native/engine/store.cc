@@ -112,8 +112,9 @@ Status Store::LoadOrCreateSuperblock(const Options& options) {
       return Error{ErrorCode::kInvalid, path_, "the key is not the one of this store"};
   }
   // Nonces of an earlier opening are never used again: the epoch is durable before the first.
-  if (cipher && writable_) ++epoch_;
-  if (cipher) sealing_.reset(new Sealing{std::move(cipher), NonceSource(epoch_)});
+  if (cipher && writable_ && epoch_++ == UINT32_MAX)
+    return Error{ErrorCode::kLimit, path_, "the store has been opened as often as its key may be used"};
+  if (cipher) sealing_.reset(new Sealing{std::move(cipher), NonceSource(epoch_, options.nonce_salt)});
   // The store's own name comes first: whoever finds a superblock need not sync what is above.
   if (is_new) TRY(disk_->SyncDirectory(ParentOf(path_)));
   if (is_new || (sealing_ && writable_)) return WriteSuperblock();

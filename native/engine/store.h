@@ -47,6 +47,8 @@ class Store : public std::enable_shared_from_this<Store> {
     StoreId id_if_new{};
     // 32 bytes: the store is (to be) encrypted with it. Empty: it is not.
     Bytes key{};
+    // Drawn anew for each opening that writes: copies of an encrypted store, each written to, use other nonces.
+    uint32_t nonce_salt = 0;
     Compression compression = Compression::kOn;
     // 0: everything runs in the calls, as the simulated world wants it.
     unsigned thread_count = 0;

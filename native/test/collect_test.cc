@@ -421,7 +421,7 @@ class History {
     const auto disk = disk_.Attach();
     std::unique_ptr<Sealing> sealing;
     if (!options_.key.empty())
-      sealing.reset(new Sealing{Must(Cipher::Make(options_.key)), NonceSource(0)});
+      sealing.reset(new Sealing{Must(Cipher::Make(options_.key)), NonceSource(0, 0)});
     std::vector<std::string> packs = Must(disk->List(std::string(kPath) + "/packs"));
     std::erase_if(packs, [](const std::string& name) { return !name.ends_with(".pack"); });
     std::vector<std::pair<uint32_t, uint32_t>> based;

@@ -248,7 +248,7 @@ std::set<Digest> Rot(SimulatedDisk& simulated, uint32_t number, size_t nth, cons
   const auto file = Must(simulated.Attach()->Open(path, OpenMode::kRead), "open a pack");
   PackScanner scanner(*file, {StoreId{9}, number}, kPackHeaderBytes, Must(file->Size()));
   std::unique_ptr<Sealing> sealing;
-  if (!key.empty()) sealing.reset(new Sealing{Must(Cipher::Make(key)), NonceSource(0)});
+  if (!key.empty()) sealing.reset(new Sealing{Must(Cipher::Make(key)), NonceSource(0, 0)});
   for (size_t i = 0; Must(scanner.Next()) == PackScanner::Found::kRegion; ++i) {
     if (i < nth) continue;
     const OpenedRegion region = Must(

@@ -44,6 +44,9 @@ export { SimulatedCrash } from './native-module.ts';
 /** A pack is sealed once it is this long, bytes. */
 export const PACK_BYTES_MAX = 256 * 1024 * 1024;
 const STORE_ID_BYTES = 16;
+const NONCE_SALT_BYTES = 4;
+/** What an opening draws at random: the id of a store that it makes, and the salt of its nonces. */
+const RANDOM_BYTES = STORE_ID_BYTES + NONCE_SALT_BYTES;
 const VERIFY_PROGRESS_INTERVAL_MS = 100;
 /** A pack of which less is referred to is given up by a collection. */
 const LIVE_SHARE_MIN = 0.5;
@@ -258,11 +261,12 @@ export interface OpenEngineOptions {
 /** Threads that compress and decompress for one store; who waits for a batch leaves its core to one more. */
 const THREAD_COUNT = Math.min(8, availableParallelism()) + 1;
 
-function nativeOptions(options: OpenEngineOptions, storeId: Uint8Array): NativeOptions {
+function nativeOptions(options: OpenEngineOptions, random: Uint8Array): NativeOptions {
   return {
     packBytesMax: options.packBytesMax ?? PACK_BYTES_MAX,
-    storeId,
+    storeId: random.subarray(0, STORE_ID_BYTES),
     key: options.key,
+    nonceSalt: new DataView(random.buffer, random.byteOffset).getUint32(STORE_ID_BYTES),
     compression: COMPRESSIONS[options.compression ?? 'on'],
     threadCount: THREAD_COUNT,
     indexBytesMax: options.indexBytesMax,
@@ -274,7 +278,7 @@ function nativeOptions(options: OpenEngineOptions, storeId: Uint8Array): NativeO
  * INVALID_ARGUMENT where the key is missing or another's.
  */
 export async function openEngine(path: string, options: OpenEngineOptions): Promise<Engine> {
-  const native = nativeOptions(options, randomBytes(STORE_ID_BYTES));
+  const native = nativeOptions(options, randomBytes(RANDOM_BYTES));
   const store = nativeModule().openStore(undefined, path, options.mode, native);
   return new NativeEngine(await translated(store));
 }
@@ -366,7 +370,7 @@ export async function openSimulatedEngine(
   path: string,
   options: OpenEngineOptions,
 ): Promise<Engine> {
-  const native = nativeOptions(options, new Uint8Array(STORE_ID_BYTES));
+  const native = nativeOptions(options, new Uint8Array(RANDOM_BYTES));
   const store = nativeModule().openStore(disk.native as NativeDisk, path, options.mode, native);
   return new NativeEngine(await translated(store));
 }

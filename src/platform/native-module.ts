@@ -100,6 +100,8 @@ export interface NativeOptions {
   readonly packBytesMax: number;
   readonly storeId: Uint8Array;
   readonly key: Uint8Array | undefined;
+  /** 0 to 2^32 - 1: drawn anew for each opening, since copies of an encrypted store may use one key. */
+  readonly nonceSalt: number;
   /** 0: off, 1: fast, 2: on. */
   readonly compression: number;
   readonly threadCount: number;
