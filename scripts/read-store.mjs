@@ -144,14 +144,20 @@ function tapRecord(object) {
   return [length, object, Buffer.alloc(object.length % 2), length];
 }
 
-/** @typedef {{ readonly folder: string, readonly key: Buffer | undefined, readonly packs: Packs }} Store */
+/**
+ * @typedef {object} Store
+ * @property {string} folder
+ * @property {Buffer} storeId
+ * @property {Buffer | undefined} key
+ * @property {Packs} packs
+ */
 
 /**
  * @param {Store} store
  * @param {string} name
  */
-const loadImage = ({ folder, key }, name) =>
-  parseImage(name, readFileSync(join(folder, 'images', name)), key);
+const loadImage = (store, name) =>
+  parseImage(name, readFileSync(join(store.folder, 'images', name)), store);
 
 /**
  * One line a partition; of a tape that cannot be read, why.
@@ -268,7 +274,7 @@ function main() {
   const given = values['key-file'] === undefined ? undefined : readKey(values['key-file']);
   const { storeId, key } = openSuperblock(folder, given);
   const packs = new Packs(folder, key, { storeId, verify });
-  const store = { folder, key, packs };
+  const store = { folder, storeId, key, packs };
   if (name !== undefined) {
     extract(store, name, { raw, partition, out });
   } else {

@@ -20,7 +20,7 @@ constexpr uint64_t kCountFull = 15;
 constexpr size_t kHeadBytes = 3;
 
 constexpr RunFault kNoStep{ErrorCode::kCorrupt, "a step to a chunk that is not defined"};
-constexpr RunFault kNoRef{ErrorCode::kCorrupt, "a chunk beyond the last region there can be"};
+constexpr RunFault kNoRef{ErrorCode::kCorrupt, "a chunk of a region that cannot be"};
 constexpr RunFault kNoUse{ErrorCode::kCorrupt, "a slice of no possible length"};
 constexpr RunFault kTooMany{ErrorCode::kLimit, "more slices than a stream may have"};
 constexpr RunFault kTooLong{ErrorCode::kLimit, "more bytes than a stream may have"};
@@ -80,14 +80,14 @@ const RunFault* SliceCode::Take(const uint8_t*& at, const uint8_t* end, State& s
     default:
       return &kNoStep;
   }
-  if (run.slice.ref > kChunkRefMax) return &kNoRef;
+  if (run.slice.ref < kChunkRefMin || run.slice.ref > kChunkRefMax) return &kNoRef;
   state.ref = run.slice.ref;
   return nullptr;
 }
 
 const RunFault* SliceCode::Refuse(const Run& run, const Place& end) {
   if (run.slice.used == 0 || run.slice.used > kSliceBytesMax) return &kNoUse;
-  if (run.slice.ref > kChunkRefMax) return &kNoRef;
+  if (run.slice.ref < kChunkRefMin || run.slice.ref > kChunkRefMax) return &kNoRef;
   if (run.count > kSliceCountMax - end.ordinal) return &kTooMany;
   if (run.count > (kListBytesMax - end.bytes_before) / run.slice.used) return &kTooLong;
   return nullptr;

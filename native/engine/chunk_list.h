@@ -5,7 +5,9 @@
 
 namespace capstan {
 
-constexpr uint64_t kChunkRefMax = (1ull << 40) - 1;
+// Of the first and the last region that there can be.
+constexpr uint64_t kChunkRefMin = 0x100;
+constexpr uint64_t kChunkRefMax = uint64_t{UINT32_MAX - 1024} << 8 | 0xff;
 constexpr uint32_t kSliceBytesMax = 256 * 1024;
 constexpr uint64_t kSliceCountMax = 1ull << 48;
 constexpr uint64_t kListBytesMax = 1ull << 52;

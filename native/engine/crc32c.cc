@@ -106,4 +106,14 @@ uint32_t Crc32c(uint32_t crc, View bytes) {
   return Crc32cByTable(crc, bytes);
 }
 
+std::optional<uint64_t> FlippedBit(uint64_t byte_count, uint32_t difference) {
+  // A checksum is linear: which bits a bit turns over in it depends on its distance from the end only.
+  uint32_t turned = kPolynomial;
+  for (uint64_t bit = 8 * byte_count; bit > 0; --bit) {
+    if (turned == difference) return bit - 1;
+    turned = (turned >> 1) ^ ((turned & 1) ? kPolynomial : 0u);
+  }
+  return std::nullopt;
+}
+
 }  // namespace capstan

@@ -35,6 +35,7 @@ ImageInfo::Partition SummaryOf(const ObjectMap& objects, uint64_t chunk_count) {
 Image::Image(std::shared_ptr<Store> store, std::string name, bool writable, ParsedImage parsed)
     : store_(std::move(store)),
       name_(std::move(name)),
+      id_(store_->IdOf(name_)),
       writable_(writable),
       generation_(parsed.state.generation),
       file_end_(parsed.end),
@@ -422,8 +423,11 @@ Status Image::Sync(uint64_t generation) {
   FrameWriter frame(generation, synced);
   for (uint32_t i = 0; i < partitions_.size(); ++i)
     frame.Change(i, partitions_[i].state, partitions_[i].synced_objects);
-  TRY_ASSIGN(const Bytes encoded, frame.Finish(next_sequence_, store_->sealing_.get()));
-  TRY(WriteFrame(encoded, true));
+  TRY_ASSIGN(const Bytes encoded, frame.Finish(next_sequence_, id_, store_->sealing_.get()));
+  if (store_->CheckImageSize(name_, file_end_ + encoded.size()).ok())
+    TRY(WriteFrame(encoded, true));
+  else
+    TRY(Rewrite(generation, synced));
   generation_ = generation;
   changed_ = false;
   synced_here_ = true;
@@ -463,19 +467,39 @@ Status Image::WriteFrame(const Bytes& frame, bool sync) {
   return Ok();
 }
 
+Result<Bytes> Image::EncodeWhole(FrameWriter frame) {
+  Bytes content = EncodeImageHeader(id_, static_cast<uint32_t>(partitions_.size()));
+  TRY_ASSIGN(const Bytes whole, frame.Finish(0, id_, store_->sealing_.get()));
+  content.insert(content.end(), whole.begin(), whole.end());
+  return content;
+}
+
+// In place of a frame for which the file has no room: all that is synced now, written anew.
+Status Image::Rewrite(uint64_t generation, const Watermark& synced) {
+  FrameWriter frame(generation, synced);
+  for (uint32_t i = 0; i < partitions_.size(); ++i) frame.Change(i, partitions_[i].state, 0);
+  TRY_ASSIGN(const Bytes content, EncodeWhole(std::move(frame)));
+  TRY(store_->CheckImageSize(name_, content.size()));
+  TRY(store_->ReplaceImage(name_, content));
+  file_.reset();
+  file_end_ = content.size();
+  next_sequence_ = 1;
+  torn_ = false;
+  return Ok();
+}
+
 Status Image::Compact() {
-  if (file_end_ < kCompactionSlackBytes) return WriteFrame(EncodeClosed(next_sequence_), false);
+  const Bytes mark = EncodeClosed(next_sequence_, id_);
+  if (file_end_ < kCompactionSlackBytes) return WriteFrame(mark, false);
   // As of the last sync, which is what the file says.
   TRY_ASSIGN(const ParsedImage parsed, store_->LoadImage(name_));
   FrameWriter frame(generation_, parsed.state.synced);
   for (uint32_t i = 0; i < parsed.state.partitions.size(); ++i)
     frame.Change(i, parsed.state.partitions[i], 0);
-  Bytes content = EncodeImageHeader(store_->id_, static_cast<uint32_t>(partitions_.size()));
-  TRY_ASSIGN(const Bytes whole, frame.Finish(0, store_->sealing_.get()));
-  for (const Bytes& part : {whole, EncodeClosed(1)})
-    content.insert(content.end(), part.begin(), part.end());
-  if (file_end_ < 2 * content.size() + kCompactionSlackBytes)
-    return WriteFrame(EncodeClosed(next_sequence_), false);
+  TRY_ASSIGN(Bytes content, EncodeWhole(std::move(frame)));
+  const Bytes closed = EncodeClosed(1, id_);
+  content.insert(content.end(), closed.begin(), closed.end());
+  if (file_end_ < 2 * content.size() + kCompactionSlackBytes) return WriteFrame(mark, false);
   return store_->ReplaceImage(name_, content);
 }
 

@@ -106,11 +106,15 @@ class Image {
   // Promises room for that from here on, in place of what was claimed for the call.
   void Promise(uint64_t claimed);
   Status WriteFrame(const Bytes& frame, bool sync);
+  // Header and one frame.
+  Result<Bytes> EncodeWhole(FrameWriter frame);
+  Status Rewrite(uint64_t generation, const Watermark& synced);
   Status Compact();
 
   std::mutex mutex_;
   const std::shared_ptr<Store> store_;
   const std::string name_;
+  const ImageId id_;
   const bool writable_;
   bool closed_ = false;
   uint64_t generation_;

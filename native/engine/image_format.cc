@@ -1,8 +1,10 @@
 #include "image_format.h"
 
 #include <algorithm>
+#include <bit>
 #include <optional>
 
+#include "blake3.h"
 #include "chunker.h"
 #include "crc32c.h"
 
@@ -14,8 +16,8 @@ constexpr uint8_t kManifestMagic[8] = {'C', 'A', 'P', 'S', 'M', 'A', 'N', 'I'};
 constexpr uint32_t kFrameMagic = 0x4d415246;   // "FRAM"
 constexpr uint32_t kClosedMagic = 0x44534c43;  // "CLSD"
 constexpr uint32_t kVersion = 2;
-constexpr size_t kFrameHeaderBytes = 64;
-// Of a frame's header, what the cipher authenticates: magic, sequence, length, flags.
+constexpr size_t kFrameCheckedBytes = kFrameHeaderBytes - 4;
+// Of a frame's header, what the cipher authenticates beside whose it is: magic, sequence, length, flags.
 constexpr size_t kFrameAuthenticatedBytes = 16;
 constexpr size_t kManifestSliceBytes = kDigestBytes + 8;
 
@@ -31,7 +33,18 @@ struct FrameHeader {
   View tag;
 };
 
-std::optional<FrameHeader> ParseFrameHeader(View bytes) {
+// Frames of another image do not check.
+uint32_t ChecksumOf(const ImageId& id, View bytes) { return Crc32c(Crc32c(0, id), bytes); }
+
+using Authenticated = std::array<uint8_t, kFrameAuthenticatedBytes + sizeof(ImageId)>;
+Authenticated AuthenticatedOf(View header, const ImageId& id) {
+  Authenticated bytes;
+  std::copy_n(header.begin(), kFrameAuthenticatedBytes, bytes.begin());
+  std::copy(id.begin(), id.end(), bytes.begin() + kFrameAuthenticatedBytes);
+  return bytes;
+}
+
+std::optional<FrameHeader> ParseFrameHeader(View bytes, const ImageId& id) {
   if (bytes.size() < kFrameHeaderBytes) return std::nullopt;
   const View header = bytes.first(kFrameHeaderBytes);
   Reader reader(header);
@@ -44,12 +57,13 @@ std::optional<FrameHeader> ParseFrameHeader(View bytes) {
   parsed.tag = reader.Raw(kCipherTagBytes);
   Reader checksum(header.last(4));
   if ((magic != kFrameMagic && magic != kClosedMagic) || flags > 1 ||
-      Crc32c(0, header.first(kFrameHeaderBytes - 4)) != checksum.U32())
+      ChecksumOf(id, header.first(kFrameCheckedBytes)) != checksum.U32())
     return std::nullopt;
   return parsed;
 }
 
-Result<Bytes> WithHeader(uint32_t magic, uint32_t sequence, Bytes payload, Sealing* sealing) {
+Result<Bytes> WithHeader(uint32_t magic, uint32_t sequence, Bytes payload, const ImageId& id,
+                         Sealing* sealing) {
   Bytes bytes;
   Writer writer(bytes);
   writer.U32(magic);
@@ -60,24 +74,56 @@ Result<Bytes> WithHeader(uint32_t magic, uint32_t sequence, Bytes payload, Seali
   std::array<uint8_t, kCipherTagBytes> tag{};
   if (sealing != nullptr) {
     TRY_ASSIGN(nonce, sealing->nonces.Next());
-    TRY(sealing->cipher->Seal(payload, nonce, bytes, tag));
+    TRY(sealing->cipher->Seal(payload, nonce, AuthenticatedOf(bytes, id), tag));
   }
-  writer.U32(Crc32c(0, payload));
+  writer.U32(ChecksumOf(id, payload));
   writer.Raw(nonce);
   writer.Raw(tag);
-  bytes.resize(kFrameHeaderBytes - 4);
-  writer.U32(Crc32c(0, bytes));
+  bytes.resize(kFrameCheckedBytes);
+  writer.U32(ChecksumOf(id, bytes));
   writer.Raw(payload);
   return bytes;
 }
 
 // Whether a whole frame starts anywhere behind `offset`: then what stands at `offset` was not torn but damaged.
-bool AnyFrameBehind(View bytes, size_t offset) {
+bool AnyFrameBehind(View bytes, size_t offset, const ImageId& id) {
   for (size_t at = offset + 1; at + kFrameHeaderBytes <= bytes.size(); ++at) {
-    const auto header = ParseFrameHeader(bytes.subspan(at));
+    const auto header = ParseFrameHeader(bytes.subspan(at), id);
     if (header && header->payload_length <= bytes.size() - at - kFrameHeaderBytes) return true;
   }
   return false;
+}
+
+bool IsWhole(const std::optional<FrameHeader>& header, View rest, const ImageId& id) {
+  return header && header->payload_length <= rest.size() - kFrameHeaderBytes &&
+         ChecksumOf(id, rest.subspan(kFrameHeaderBytes, header->payload_length)) ==
+             header->payload_crc;
+}
+
+// The frame that `rest` would begin with but for a single bit, turned back; nothing where more is wrong.
+std::optional<Bytes> WithoutRot(View rest, const ImageId& id) {
+  if (rest.size() < kFrameHeaderBytes) return std::nullopt;
+  Bytes frame(rest.begin(), rest.begin() + kFrameHeaderBytes);
+  const uint32_t stored = Reader(View(frame).last(4)).U32();
+  const uint32_t difference = stored ^ ChecksumOf(id, View(frame).first(kFrameCheckedBytes));
+  const auto turn = [&](uint64_t bit) {
+    frame[bit / 8] ^= static_cast<uint8_t>(1u << bit % 8);
+  };
+  if (std::has_single_bit(difference))
+    turn(8 * kFrameCheckedBytes + static_cast<uint64_t>(std::countr_zero(difference)));
+  else if (const auto bit = FlippedBit(kFrameCheckedBytes, difference); difference != 0 && bit)
+    turn(*bit);
+  const auto header = ParseFrameHeader(frame, id);
+  if (!header || header->payload_length > rest.size() - kFrameHeaderBytes) return std::nullopt;
+  const View payload = rest.subspan(kFrameHeaderBytes, header->payload_length);
+  const uint32_t payload_crc = header->payload_crc;
+  frame.insert(frame.end(), payload.begin(), payload.end());
+  if (const uint32_t wrong = payload_crc ^ ChecksumOf(id, payload); wrong != 0) {
+    const auto bit = FlippedBit(payload.size(), wrong);
+    if (!bit || difference != 0) return std::nullopt;
+    turn(8 * kFrameHeaderBytes + *bit);
+  }
+  return frame;
 }
 
 // A length, and so many bytes.
@@ -108,15 +154,53 @@ Status ReadChange(Reader& reader, std::vector<PartitionState>& partitions) {
   return Ok();
 }
 
+// Applies a whole frame that closes nothing.
+Status ReadFrame(View frame, const FrameHeader& header, const ImageId& id, Sealing* sealing,
+                 ImageState& state) {
+  if (header.encrypted != (sealing != nullptr))
+    return Malformed(header.encrypted ? "a frame is encrypted" : "a frame is not encrypted");
+  View payload = frame.subspan(kFrameHeaderBytes, header.payload_length);
+  Bytes opened;
+  if (sealing != nullptr) {
+    opened.assign(payload.begin(), payload.end());
+    TRY(sealing->cipher->Open(opened, header.nonce, AuthenticatedOf(frame, id), header.tag));
+    payload = opened;
+  }
+  Reader reader(payload);
+  state.generation = reader.U64();
+  state.synced = {reader.U32(), reader.U64(), reader.U32()};
+  if (state.synced.next_region > kRegionIdMax + 1)
+    return Malformed("a frame names a region that cannot be");
+  const uint32_t change_count = reader.U8();
+  for (uint32_t i = 0; i < change_count; ++i)
+    if (const Status change = ReadChange(reader, state.partitions); !change.ok())
+      return Malformed("a frame's change: " + change.error().what);
+  if (reader.failed() || reader.left() != 0) return Malformed("a frame is malformed");
+  return Ok();
+}
+
 }  // namespace
 
-Bytes EncodeImageHeader(const StoreId& store_id, uint32_t partition_count) {
+std::string TapeOf(const std::string& image_name) {
+  return image_name.substr(0, image_name.find('.'));
+}
+
+ImageId IdOfImage(const StoreId& store_id, const std::string& image_name) {
+  ImageId id;
+  const std::string tape = TapeOf(image_name);
+  const Digest digest = ChunkDigest(View(reinterpret_cast<const uint8_t*>(tape.data()), tape.size()));
+  std::copy(store_id.begin(), store_id.end(), id.begin());
+  std::copy_n(digest.begin(), id.size() - store_id.size(), id.begin() + store_id.size());
+  return id;
+}
+
+Bytes EncodeImageHeader(const ImageId& id, uint32_t partition_count) {
   Bytes bytes;
   Writer writer(bytes);
   writer.Raw(kImageMagic);
   writer.U32(kVersion);
   writer.U32(partition_count);
-  writer.Raw(store_id);
+  writer.Raw(id);
   bytes.resize(kImageHeaderBytes - 4);
   writer.U32(Crc32c(0, bytes));
   return bytes;
@@ -155,16 +239,17 @@ void FrameWriter::Change(uint32_t partition, const PartitionState& state, uint64
   }
 }
 
-Result<Bytes> FrameWriter::Finish(uint32_t sequence, Sealing* sealing) {
-  return WithHeader(kFrameMagic, sequence, std::move(payload_), sealing);
+Result<Bytes> FrameWriter::Finish(uint32_t sequence, const ImageId& id, Sealing* sealing) {
+  return WithHeader(kFrameMagic, sequence, std::move(payload_), id, sealing);
 }
 
-Bytes EncodeClosed(uint32_t sequence) {
+Bytes EncodeClosed(uint32_t sequence, const ImageId& id) {
   // Nothing is sealed, so nothing can fail.
-  return WithHeader(kClosedMagic, sequence, {}, nullptr).take();
+  return WithHeader(kClosedMagic, sequence, {}, id, nullptr).take();
 }
 
-Result<ParsedImage> ParseImageFile(View bytes, const std::string& name, Sealing* sealing) {
+Result<ParsedImage> ParseImageFile(View bytes, const ImageId& id, const std::string& name,
+                                   Sealing* sealing) {
   const auto damaged = [&](uint64_t offset, const std::string& what) {
     return Error{ErrorCode::kCorrupt, At(name, offset), what};
   };
@@ -173,6 +258,7 @@ Result<ParsedImage> ParseImageFile(View bytes, const std::string& name, Sealing*
   const View magic = reader.Raw(8);
   const uint32_t version = reader.U32();
   const uint32_t partition_count = reader.U32();
+  const View own_id = reader.Raw(id.size());
   Reader checksum(bytes.first(kImageHeaderBytes).last(4));
   if (!std::equal(magic.begin(), magic.end(), kImageMagic) ||
       Crc32c(0, bytes.first(kImageHeaderBytes - 4)) != checksum.U32())
@@ -181,43 +267,38 @@ Result<ParsedImage> ParseImageFile(View bytes, const std::string& name, Sealing*
     return damaged(0, "version " + std::to_string(version) + " of the format is not known");
   if (partition_count == 0 || partition_count > kPartitionCountMax)
     return damaged(0, "has " + std::to_string(partition_count) + " partitions");
+  if (!std::equal(own_id.begin(), own_id.end(), id.begin()))
+    return damaged(0, "the file is the image of another tape, or of another store");
 
-  ParsedImage image{{}, kImageHeaderBytes, 0, false, false};
+  ParsedImage image{{}, kImageHeaderBytes, 0, false, false, {}};
   image.state.partitions.resize(partition_count);
-  Bytes opened;
+  std::optional<Bytes> mended;
   while (image.end < bytes.size()) {
-    const View rest = bytes.subspan(image.end);
-    const auto header = ParseFrameHeader(rest);
-    const bool whole = header && header->payload_length <= rest.size() - kFrameHeaderBytes;
-    View payload = whole ? rest.subspan(kFrameHeaderBytes, header->payload_length) : View{};
-    if (!whole || Crc32c(0, payload) != header->payload_crc ||
-        header->sequence != image.next_sequence) {
-      if (AnyFrameBehind(bytes, image.end)) return damaged(image.end, "a frame is damaged");
-      image.torn = true;
-      image.closed = false;
-      return image;
+    View frame = bytes.subspan(image.end);
+    auto header = ParseFrameHeader(frame, id);
+    if (!IsWhole(header, frame, id) || header->sequence != image.next_sequence) {
+      mended = WithoutRot(frame, id);
+      const auto before = mended ? ParseFrameHeader(*mended, id) : std::nullopt;
+      const bool was_next = before && before->sequence == image.next_sequence;
+      // What a closing frame says is known without the bit.
+      if (!was_next || !before->closed) {
+        if (AnyFrameBehind(bytes, image.end, id)) return damaged(image.end, "a frame is damaged");
+        // The last frame: a sync that a crash tore gives no frame that lacks a single bit and says what can be.
+        ImageState state = image.state;
+        if (was_next && ReadFrame(*mended, *before, id, sealing, state).ok())
+          return damaged(image.end, "a bit of the last frame has turned over");
+        image.torn = true;
+        image.closed = false;
+        return image;
+      }
+      image.rotten_marks.push_back(image.end);
+      frame = *mended;
+      header = before;
     }
     image.closed = header->closed;
-    if (!header->closed) {
-      if (header->encrypted != (sealing != nullptr))
-        return damaged(image.end, header->encrypted ? "a frame is encrypted" : "a frame is not encrypted");
-      if (sealing != nullptr) {
-        opened.assign(payload.begin(), payload.end());
-        if (const Status status = sealing->cipher->Open(
-                opened, header->nonce, rest.first(kFrameAuthenticatedBytes), header->tag);
-            !status.ok())
-          return damaged(image.end, status.error().what);
-        payload = opened;
-      }
-      Reader frame(payload);
-      image.state.generation = frame.U64();
-      image.state.synced = {frame.U32(), frame.U64(), frame.U32()};
-      const uint32_t change_count = frame.U8();
-      for (uint32_t i = 0; i < change_count; ++i)
-        if (const Status change = ReadChange(frame, image.state.partitions); !change.ok())
-          return damaged(image.end, "a frame's change: " + change.error().what);
-      if (frame.failed() || frame.left() != 0) return damaged(image.end, "a frame is malformed");
-    }
+    if (!header->closed)
+      if (const Status read = ReadFrame(frame, *header, id, sealing, image.state); !read.ok())
+        return damaged(image.end, read.error().what);
     image.end += kFrameHeaderBytes + header->payload_length;
     ++image.next_sequence;
   }

@@ -12,6 +12,7 @@ namespace capstan {
 
 constexpr uint32_t kPartitionCountMax = 4;
 constexpr size_t kImageHeaderBytes = 64;
+constexpr size_t kFrameHeaderBytes = 64;
 constexpr uint64_t kManifestBytesMax = 256ull << 20;
 constexpr uint64_t kImageFileBytesMax = 4ull << 30;
 
@@ -38,7 +39,13 @@ struct ImageState {
   std::vector<PartitionState> partitions;
 };
 
-Bytes EncodeImageHeader(const StoreId& store_id, uint32_t partition_count);
+// Whose image a file is: the store's id, and 16 bytes of the digest of the tape's name. A staged image
+// (`TAPE.SUFFIX`) is the tape's from the beginning, so that to publish it is no more than a new name.
+using ImageId = std::array<uint8_t, 32>;
+std::string TapeOf(const std::string& image_name);
+ImageId IdOfImage(const StoreId& store_id, const std::string& image_name);
+
+Bytes EncodeImageHeader(const ImageId& id, uint32_t partition_count);
 
 // Makes a frame, change by change.
 class FrameWriter {
@@ -47,7 +54,7 @@ class FrameWriter {
   // The partition is cut to `keep_objects`; then comes what `state` has behind them.
   void Change(uint32_t partition, const PartitionState& state, uint64_t keep_objects);
   // kIo where the cipher fails; kLimit where no nonce is left.
-  Result<Bytes> Finish(uint32_t sequence, Sealing* sealing);
+  Result<Bytes> Finish(uint32_t sequence, const ImageId& id, Sealing* sealing);
 
  private:
   Bytes payload_;
@@ -55,7 +62,7 @@ class FrameWriter {
   size_t count_offset_;
 };
 // Stands behind the last frame once an image was closed in order: then nothing of it may be missing.
-Bytes EncodeClosed(uint32_t sequence);
+Bytes EncodeClosed(uint32_t sequence, const ImageId& id);
 
 struct ParsedImage {
   ImageState state;
@@ -65,9 +72,12 @@ struct ParsedImage {
   bool torn;
   // It was closed in order, and nothing was written behind that.
   bool closed;
+  // Where closing frames lie of which a bit has turned over: nothing is lost by that.
+  std::vector<uint64_t> rotten_marks;
 };
 // `name` is for the places of errors.
-Result<ParsedImage> ParseImageFile(View bytes, const std::string& name, Sealing* sealing);
+Result<ParsedImage> ParseImageFile(View bytes, const ImageId& id, const std::string& name,
+                                   Sealing* sealing);
 
 // A slice as it travels: by digest, since places are each store's own.
 struct ManifestSlice {

@@ -17,6 +17,8 @@ constexpr uint64_t kRoomOfTableRegion = 20 + 8 * kBaseRunCountMax;
 constexpr uint64_t kChunkEntryBytes = 36;
 // Padding in front of the table and behind it, trailer, the next header, and padding of some syncs.
 constexpr uint64_t kRoomOfPackEnd = 32 * 1024;
+// So many numbers are left for what was taken when no more is taken.
+constexpr uint32_t kRegionIdsSpare = 64 * 1024;
 
 }  // namespace
 
@@ -274,6 +276,8 @@ Status PackStore::Claim(uint64_t bytes, uint64_t spare) {
     const std::lock_guard guard(mutex_);
     TRY(CheckFailed());
     full = full_;
+    if (next_region_ > kRegionIdMax - kRegionIdsSpare)
+      return Error{ErrorCode::kLimit, options_.path, "the store has used up its region numbers"};
   }
   if (full) TRY(RetryStalled());
   // First, so that of several at once each counts the others.

@@ -1,6 +1,7 @@
 #include "pack_format.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdio>
 
 #include "crc32c.h"
@@ -270,6 +271,25 @@ Result<PackEnd> ParsePackEnd(std::span<uint8_t> bytes, const PackId& pack, Seali
     TRY(sealing->cipher->Open(table, trailer.nonce, trailer.authenticated, trailer.tag));
   TRY_ASSIGN(PackTable parsed, PackTable::Parse(table));
   return PackEnd{std::move(parsed), trailer.offset};
+}
+
+bool IsRotten(View bytes) {
+  if (bytes.size() < kTrailerBytes) return false;
+  const View trailer = bytes.last(kTrailerBytes);
+  const View checked = trailer.first(kTrailerBytes - 4);
+  const uint32_t difference = Crc32c(0, checked) ^ Reader(trailer.last(4)).U32();
+  if (difference != 0)
+    return std::has_single_bit(difference) || FlippedBit(checked.size(), difference).has_value();
+  Reader lengths(trailer.subspan(40));
+  const uint32_t table_bytes = lengths.U32();
+  const uint32_t crc = lengths.U32();
+  if (table_bytes > bytes.size() - kTrailerBytes) return false;
+  if (const uint32_t wrong = Crc32c(0, bytes.first(table_bytes)) ^ crc; wrong != 0)
+    return FlippedBit(table_bytes, wrong).has_value();
+  const View gap = bytes.subspan(table_bytes, bytes.size() - kTrailerBytes - table_bytes);
+  int bits = 0;
+  for (const uint8_t byte : gap) bits += std::popcount(byte);
+  return bits == 1;
 }
 
 Result<PackEnd> ReadPackEnd(File& file, const PackId& pack, Sealing* sealing) {

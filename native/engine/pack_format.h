@@ -107,6 +107,10 @@ Result<PackEnd> ParsePackEnd(std::span<uint8_t> bytes, const PackId& pack, Seali
 
 // Holds room while a store is written to; as a name that is not a file's own it is cleared away.
 constexpr char kReserveName[] = "packs/reserve~";
+
+// Whether they would check but for a single bit: nothing that a crash tore does.
+bool IsRotten(View bytes);
+
 std::string PackName(uint32_t number);
 // Of the last pack, while it is not sealed: what it held when the store was closed in order.
 std::string TableName(uint32_t number);

@@ -307,6 +307,7 @@ class PackStore {
   // `unsealed_end`: of a pack that is being written, where its whole regions end; 0 for others.
   Status VerifyPack(uint32_t number, uint64_t unsealed_end, std::vector<Damage>& damages,
                     std::atomic<uint64_t>& done, uint64_t& chunk_count);
+  Status VerifyNotes(std::vector<Damage>& damages);
   Result<PackTable> LoadTable(uint32_t number);
   Status CollectPack(uint32_t number, const PackTable& table, const std::vector<bool>& marks,
                      Collected& collected);

@@ -61,6 +61,7 @@ Result<std::shared_ptr<Store>> Store::Open(std::unique_ptr<Disk> disk, const Opt
   if (store->writable_) {
     TRY_ASSIGN(store->lock_, store->disk_->Lock(path + "/lock"));
   }
+  store->image_file_bytes_max_ = std::min(options.image_file_bytes_max, kImageFileBytesMax);
   TRY(store->LoadOrCreateSuperblock(options));
   Watermark synced;
   TRY(store->LoadImages(synced));
@@ -203,7 +204,7 @@ Result<ParsedImage> Store::LoadImage(const std::string& name) const {
   TRY(CheckName(name));
   TRY_ASSIGN(const auto file, disk_->Open(ImagePath(name), OpenMode::kRead));
   TRY_ASSIGN(const Bytes bytes, ReadWhole(*file, kImageFileBytesMax, "images/" + name));
-  return ParseImageFile(bytes, "images/" + name, sealing_.get());
+  return ParseImageFile(bytes, IdOf(name), "images/" + name, sealing_.get());
 }
 
 Status Store::CheckOpen(bool for_writing) const {
@@ -264,6 +265,13 @@ Status Store::ReplaceFile(const std::string& folder, const std::string& name,
   return synced;
 }
 
+Status Store::CheckImageSize(const std::string& name, uint64_t bytes) const {
+  if (bytes + kFrameHeaderBytes <= image_file_bytes_max_) return Ok();
+  return Error{ErrorCode::kLimit, "images/" + name,
+               "its file would have " + std::to_string(bytes) + " bytes, over the limit of " +
+                   std::to_string(image_file_bytes_max_)};
+}
+
 Status Store::ReplaceImage(const std::string& name, const Bytes& content) {
   const std::lock_guard guard(names_mutex_);
   TRY_ASSIGN(const auto entered, Enter());
@@ -279,7 +287,7 @@ Status Store::CreateImage(const std::string& name, uint32_t partition_count) {
                      std::to_string(kPartitionCountMax)};
   TRY_ASSIGN(const bool exists, disk_->Exists(ImagePath(name)));
   if (exists) return Error{ErrorCode::kAlreadyExists, name, "exists"};
-  return ReplaceImage(name, EncodeImageHeader(id_, partition_count));
+  return ReplaceImage(name, EncodeImageHeader(IdOf(name), partition_count));
 }
 
 Result<std::shared_ptr<Image>> Store::OpenImage(const std::string& name, bool writable) {
@@ -355,6 +363,8 @@ Status Store::PublishImage(const std::string& from, const std::string& to) {
   TRY(CheckOpen(true));
   TRY(CheckName(from));
   TRY(CheckName(to));
+  if (TapeOf(from) != TapeOf(to))
+    return Error{ErrorCode::kInvalid, "images/" + from, "it is not staged for " + to};
   {
     const std::lock_guard guard(mutex_);
     for (const std::string& name : {from, to})

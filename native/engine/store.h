@@ -54,6 +54,8 @@ class Store : public std::enable_shared_from_this<Store> {
     unsigned thread_count = 0;
     // Above this the index keeps only samples of the digests.
     uint64_t index_bytes_max = UINT64_MAX;
+    // At most kImageFileBytesMax: a longer file is not read.
+    uint64_t image_file_bytes_max = kImageFileBytesMax;
   };
   static Result<std::shared_ptr<Store>> Open(std::unique_ptr<Disk> disk, const Options& options);
   ~Store() = default;
@@ -62,6 +64,7 @@ class Store : public std::enable_shared_from_this<Store> {
   Result<std::shared_ptr<Image>> OpenImage(const std::string& name, bool writable);
   Result<std::vector<ImageInfo>> ListImages();
   Status RemoveImage(const std::string& name);
+  // `from` is one staged for the tape `to`.
   Status PublishImage(const std::string& from, const std::string& to);
   Result<Bytes> ExportManifest(const std::string& name);
   Result<ManifestSummary> ReadManifest(View manifest) const;
@@ -97,6 +100,7 @@ class Store : public std::enable_shared_from_this<Store> {
   // Held while files of images are changed: the store stays open, and the folder its own, until it is let go.
   Result<std::shared_lock<std::shared_mutex>> Enter();
   std::string ImagePath(const std::string& name) const { return path_ + "/images/" + name; }
+  ImageId IdOf(const std::string& name) const { return IdOfImage(id_, name); }
   Result<ParsedImage> LoadImage(const std::string& name) const;
   Result<std::vector<std::string>> ImageNames() const;
   static bool IsImageName(const std::string& name);
@@ -106,6 +110,8 @@ class Store : public std::enable_shared_from_this<Store> {
   // The same, durable with its name.
   Status ReplaceFile(const std::string& folder, const std::string& name, const Bytes& content);
   Status ReplaceImage(const std::string& name, const Bytes& content);
+  // Whether a file of so many bytes may be, and a closing frame behind that. kLimit.
+  Status CheckImageSize(const std::string& name, uint64_t bytes) const;
   Status SyncImagesFolder();
   void Fail(const Error& error);
   // Once more with the packs as they are now, where a reader beside a writer misses a region.
@@ -121,6 +127,7 @@ class Store : public std::enable_shared_from_this<Store> {
   const bool writable_;
   std::unique_ptr<FileLock> lock_;
   StoreId id_{};
+  uint64_t image_file_bytes_max_ = kImageFileBytesMax;
   uint32_t epoch_ = 0;
   // Null where the store is not encrypted.
   std::unique_ptr<Sealing> sealing_;

@@ -18,6 +18,9 @@ Status Store::CheckImages(const std::vector<std::string>& names, bool read, Veri
       report.damages.push_back({parsed.error().place, parsed.error().what});
       continue;
     }
+    for (const uint64_t offset : parsed.value().rotten_marks)
+      report.damages.push_back({At("images/" + name, offset),
+                                "a bit of a closing frame has turned over; nothing is lost by it"});
     std::set<uint32_t> own;
     for (const PartitionState& state : parsed.value().state.partitions) {
       for (const ChunkList& list : state.streams) {

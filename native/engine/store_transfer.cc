@@ -150,9 +150,11 @@ Status Store::StageImage(const std::string& name, View bytes, uint64_t generatio
   TRY_ASSIGN(const Watermark synced, packs_->Sync({&intake, 1}));
   FrameWriter frame(generation, synced);
   for (uint32_t i = 0; i < partitions.size(); ++i) frame.Change(i, partitions[i], 0);
-  Bytes content = EncodeImageHeader(id_, static_cast<uint32_t>(partitions.size()));
-  TRY_ASSIGN(const Bytes encoded, frame.Finish(0, sealing_.get()));
+  const ImageId image = IdOf(name);
+  Bytes content = EncodeImageHeader(image, static_cast<uint32_t>(partitions.size()));
+  TRY_ASSIGN(const Bytes encoded, frame.Finish(0, image, sealing_.get()));
   content.insert(content.end(), encoded.begin(), encoded.end());
+  TRY(CheckImageSize(name, content.size()));
   const std::lock_guard guard(names_mutex_);
   TRY_ASSIGN(const auto entered, Enter());
   TRY(PutFile(path_ + "/images", name, content, false));

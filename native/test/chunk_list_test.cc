@@ -37,13 +37,13 @@ struct NaiveList {
 
 // What streams look like: new chunks in order, old ones in order, one chunk over and over.
 Slice RandomSlice(Random& random, const Slice& before) {
-  if (random.OneIn(4)) return before.used == 0 ? Slice{0, 1} : before;
+  if (random.OneIn(4)) return before.used == 0 ? Slice{kChunkRefMin, 1} : before;
   Slice slice{before.ref + 1, static_cast<uint32_t>(1 + random.Below(kSliceBytesMax))};
   if (random.OneIn(10)) slice.used = kSliceBytesMax;
   if (random.OneIn(6)) slice.ref = (before.ref | 0xff) + 1;
-  if (random.OneIn(12)) slice.ref = random.Below(kChunkRefMax + 1);
+  if (random.OneIn(12)) slice.ref = kChunkRefMin + random.Below(kChunkRefMax - kChunkRefMin + 1);
   if (random.OneIn(100)) slice.ref = kChunkRefMax;
-  slice.ref = std::min(slice.ref, kChunkRefMax);
+  slice.ref = std::clamp(slice.ref, kChunkRefMin, kChunkRefMax);
   return slice;
 }
 
@@ -222,40 +222,43 @@ void CheckRefused(const Bytes& bytes, ErrorCode code, const char* part) {
 }
 
 TEST("chunk list", "code that no list makes is refused with what is wrong") {
-  CheckRefused({0x00, 0x00, 0x00, 0x00, 0x00}, ErrorCode::kCorrupt,
+  CheckRefused({0x00, 0x00, 0x04, 0x00, 0x00}, ErrorCode::kCorrupt,
                "byte 3 of 5: a run is cut off");
   CheckRefused({0x00, 0x00, 0x08}, ErrorCode::kCorrupt, "cut off");
   CheckRefused({0x00, 0x00, 0x08, 0x02}, ErrorCode::kCorrupt, "cut off");
-  CheckRefused({0x00, 0x00, 0xf0}, ErrorCode::kCorrupt, "cut off");
+  CheckRefused({0x00, 0x00, 0xf4}, ErrorCode::kCorrupt, "cut off");
   CheckRefused({0x00, 0x00, 0x0c}, ErrorCode::kCorrupt, "not defined");
-  CheckRefused({0x00, 0x00, 0x08, 0x01, 0x00}, ErrorCode::kCorrupt, "beyond the last region");
-  CheckRefused({0x00, 0x00, 0x08, 0x80, 0x80, 0x80, 0x80, 0x20, 0x00}, ErrorCode::kCorrupt,
-               "beyond the last region");
+  CheckRefused({0x00, 0x00, 0x08, 0x01, 0x00}, ErrorCode::kCorrupt, "cannot be");
+  CheckRefused({0x00, 0x00, 0x08, 0x00, 0x05}, ErrorCode::kCorrupt, "a region that cannot be");
+  CheckRefused({0x00, 0x00, 0x00}, ErrorCode::kCorrupt, "a region that cannot be");
+  CheckRefused({0x00, 0x00, 0x08, 0x80, 0xf0, 0xff, 0xff, 0x1f, 0x00}, ErrorCode::kCorrupt,
+               "a region that cannot be");
   // The last chunk there can be, then the next place and the next region behind it.
-  CheckRefused({0x00, 0x00, 0x08, 0xfe, 0xff, 0xff, 0xff, 0x1f, 0xff, 0x00, 0x00, 0x00},
-               ErrorCode::kCorrupt, "byte 9 of 12: a chunk beyond the last region");
-  CheckRefused({0x00, 0x00, 0x08, 0xfe, 0xff, 0xff, 0xff, 0x1f, 0x00, 0x00, 0x00, 0x04},
-               ErrorCode::kCorrupt, "byte 9 of 12: a chunk beyond the last region");
+  CheckRefused({0x00, 0x00, 0x08, 0xfe, 0xef, 0xff, 0xff, 0x1f, 0xff, 0x00, 0x00, 0x00},
+               ErrorCode::kCorrupt, "byte 9 of 12: a chunk of a region that cannot be");
+  CheckRefused({0x00, 0x00, 0x08, 0xfe, 0xef, 0xff, 0xff, 0x1f, 0x00, 0x00, 0x00, 0x04},
+               ErrorCode::kCorrupt, "byte 9 of 12: a chunk of a region that cannot be");
   // The next place, said the long way.
-  CheckRefused({0x00, 0x00, 0x08, 0x00, 0x01}, ErrorCode::kCorrupt, "one form");
-  CheckRefused({0x00, 0x00, 0xf0, 0x80, 0x00}, ErrorCode::kCorrupt, "one form");
-  CheckRefused({0x00, 0x00, 0x08, 0x00, 0x00, 0x00, 0x00, 0x08, 0x00, 0x00}, ErrorCode::kCorrupt,
-               "byte 5 of 10: a run is not in its one form");
-  CheckRefused({0xff, 0xff, 0xf3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
+  CheckRefused({0x00, 0x00, 0x04, 0x00, 0x00, 0x08, 0x00, 0x01}, ErrorCode::kCorrupt, "one form");
+  CheckRefused({0x00, 0x00, 0xf4, 0x80, 0x00}, ErrorCode::kCorrupt, "one form");
+  CheckRefused({0x00, 0x00, 0x04, 0x00, 0x00, 0x08, 0x00, 0x00}, ErrorCode::kCorrupt,
+               "byte 3 of 8: a run is not in its one form");
+  CheckRefused({0xff, 0xff, 0xf7, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
                ErrorCode::kLimit, "slices");
-  CheckRefused({0xff, 0xff, 0xf3, 0xff, 0xff, 0xff, 0xff, 0xff, 0x1f}, ErrorCode::kLimit, "bytes");
+  CheckRefused({0xff, 0xff, 0xf7, 0xff, 0xff, 0xff, 0xff, 0xff, 0x1f}, ErrorCode::kLimit, "bytes");
 }
 
 TEST("chunk list", "a stream is taken up to its limits and not beyond") {
   // (2^52 - 2^18) / 2^18 slices of all of a chunk.
   ChunkList list;
-  Must(list.AppendEncoded(Bytes{0xff, 0xff, 0xf3, 0xef, 0xff, 0xff, 0xff, 0x3f}));
+  Must(list.AppendEncoded(Bytes{0xff, 0xff, 0xf7, 0xef, 0xff, 0xff, 0xff, 0x3f}));
   CHECK(list.byte_count() == kListBytesMax - kSliceBytesMax, list.byte_count());
-  CHECK(list.Accepts({9, kSliceBytesMax}));
-  CHECK(!list.Accepts({9, 0}) && !list.Accepts({9, kSliceBytesMax + 1}));
-  CHECK(list.Accepts({kChunkRefMax, 1}) && !list.Accepts({kChunkRefMax + 1, 1}));
-  list.Append({9, kSliceBytesMax});
-  CHECK(!list.Accepts({9, 1}));
+  CHECK(list.Accepts({kChunkRefMin, kSliceBytesMax}));
+  CHECK(!list.Accepts({kChunkRefMin, 0}) && !list.Accepts({kChunkRefMin, kSliceBytesMax + 1}));
+  CHECK(list.Accepts({kChunkRefMax, 1}) && !list.Accepts({kChunkRefMax + 1, 1}) &&
+        !list.Accepts({kChunkRefMin - 1, 1}));
+  list.Append({kChunkRefMin, kSliceBytesMax});
+  CHECK(!list.Accepts({kChunkRefMin, 1}));
   ChunkList again;
   Must(again.AppendEncoded(Encoded(list)));
   CHECK(again.byte_count() == kListBytesMax);
@@ -267,11 +270,11 @@ TEST("chunk list", "a stream is taken up to its limits and not beyond") {
 TEST("chunk list", "a million slices of usual streams take less than four bytes each") {
   Random random(44);
   ChunkList list;
-  uint64_t ref = 0;
+  uint64_t ref = kChunkRefMin;
   for (int i = 0; i < 1000000; ++i) {
     // Five chunks or so a region, and a jump to older data now and then.
     ref = random.OneIn(5) ? (ref | 0xff) + 1 : ref + 1;
-    if (random.OneIn(50)) ref = random.Below(1ull << 32) << 8;
+    if (random.OneIn(50)) ref = (1 + random.Below(kChunkRefMax >> 8)) << 8;
     list.Append({ref, static_cast<uint32_t>(1 + random.Below(kSliceBytesMax))});
   }
   CHECK(list.memory_bytes() < 3500000, list.memory_bytes());

@@ -237,12 +237,17 @@ class History {
     synced_.erase(found);
   }
 
+  // One image takes another's place.
   void Publish() {
     const auto from = Any(synced_);
     const std::string to(1, static_cast<char>('A' + random_.Below(kImagesMax)));
     if (to == from->first || writers_.contains(from->first) || writers_.contains(to)) return;
-    Must(store_->PublishImage(from->first, to), "publish");
-    Content content = std::move(from->second);
+    Content content = from->second;
+    const Bytes manifest = Must(store_->ExportManifest(from->first), "export");
+    Must(store_->StageImage(to + ".MOVED", manifest, content.generation), "stage");
+    Must(store_->Sync(), "sync");
+    Must(store_->PublishImage(to + ".MOVED", to), "publish");
+    Must(store_->RemoveImage(from->first), "remove");
     synced_.erase(from);
     synced_[to] = std::move(content);
   }

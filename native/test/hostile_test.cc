@@ -9,6 +9,7 @@ namespace capstan::test {
 namespace {
 
 constexpr StoreId kId{1, 2, 3};
+const ImageId kImageId = IdOfImage(kId, "A");
 
 // A tape of one block of `length` bytes, in one slice.
 Manifest OneBlock(const Digest& digest, uint32_t content_length, uint32_t length) {
@@ -47,12 +48,12 @@ TEST("hostile", "a mutated image file or manifest parses to a value or to an err
     state.objects.Append({.length = 0, .count = 1});
     state.streams[0].Append({RefOf(i, 0), 100 * i * i});
   }
-  Bytes image = EncodeImageHeader(kId, 1);
+  Bytes image = EncodeImageHeader(kImageId, 1);
   FrameWriter frame(3, {1, 4096, 21});
   frame.Change(0, state, 0);
-  for (const Bytes& part : {Must(frame.Finish(0, nullptr), "a frame"), EncodeClosed(1)})
+  for (const Bytes& part : {Must(frame.Finish(0, kImageId, nullptr), "a frame"), EncodeClosed(1, kImageId)})
     image.insert(image.end(), part.begin(), part.end());
-  const auto parsed = ParseImageFile(image, "A", nullptr);
+  const auto parsed = ParseImageFile(image, kImageId, "A", nullptr);
   CHECK(parsed.ok() && !parsed.value().torn && parsed.value().state.generation == 3,
         "the image itself");
   for (int i = 0; i < 20000; ++i) {
@@ -64,7 +65,7 @@ TEST("hostile", "a mutated image file or manifest parses to a value or to an err
       const auto result = ParseManifest(mutated);
       if (result.ok()) CHECK(result.value().size() <= kPartitionCountMax);
     } else {
-      const auto result = ParseImageFile(mutated, "A", nullptr);
+      const auto result = ParseImageFile(mutated, kImageId, "A", nullptr);
       if (result.ok()) CHECK(result.value().end <= mutated.size());
     }
   }

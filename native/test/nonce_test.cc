@@ -12,7 +12,6 @@ namespace {
 
 constexpr char kPath[] = "/v";
 constexpr StoreId kId{3, 1, 4};
-constexpr size_t kFrameHeaderBytes = 64;
 
 // Nonces, with the tags that they made.
 using Nonces = std::multimap<Bytes, Bytes>;
@@ -128,7 +127,7 @@ TEST("nonce", "once all of an opening are used nothing more is sealed, and none 
   CHECK(!region.ok() && region.error().code == ErrorCode::kLimit);
   const auto table = EncodePackEnd(PackTable{}, {kId, 1}, 8192, &sealing);
   CHECK(!table.ok() && table.error().code == ErrorCode::kLimit);
-  const auto frame = FrameWriter(1, {1, 4096, 1}).Finish(0, &sealing);
+  const auto frame = FrameWriter(1, {1, 4096, 1}).Finish(0, IdOfImage(kId, "A"), &sealing);
   CHECK(!frame.ok() && frame.error().code == ErrorCode::kLimit);
 }
 

@@ -14,10 +14,6 @@ constexpr unsigned kPointSecondsMax = 60;
 // Bits at either end of a file that are all tried.
 constexpr uint64_t kEndBits = 8 * 96;
 constexpr uint64_t kRecoveryOperationsMax = 12;
-constexpr uint64_t kClosedMarkBytes = 64;
-// The format's known limit: an image file does not say which image it is, so where a transfer takes one file
-// for another, or a frame goes to the same place of another file, nobody can tell.
-constexpr char kReadAsAnother[] = "where an image read as another one of the same store";
 
 // `body` throws where the point fails.
 template <class Body>
@@ -200,20 +196,14 @@ const char* Missed(Honesty honesty) {
       return "nobody notices";
     case Honesty::kReportedByRead:
       return "Verify does not notice";
-    case Honesty::kAnother:
-      return "an image reads as another one";
     case Honesty::kWentBack:
       break;
   }
   return "an image goes back without a word";
 }
 
-// Notes that only save time at the next opening: a pack's table beside it, and the mark that an image was
-// closed in order. Without them everything is found by other means. And room for the next superblock.
-bool IsRedundant(const std::string& path, uint64_t byte, uint64_t size) {
-  return path.ends_with(".table") || path.ends_with("/~store") ||
-         (path.find("/images/") != std::string::npos && byte + kClosedMarkBytes >= size);
-}
+// Room for the next superblock: nothing is read there.
+bool IsRedundant(const std::string& path) { return path.ends_with("/~store"); }
 
 // What was missed, in runs of bytes.
 class MissedRuns {
@@ -263,7 +253,7 @@ Tally RotSweep(const Workload& workload, Density density) {
       turn();
       try {
         const Honesty honesty = run.CheckHonest();
-        if (honesty == Honesty::kRight && IsRedundant(path, bit / 8, size))
+        if (honesty == Honesty::kRight && IsRedundant(path))
           ++tally.notes["of bytes that nothing rests on"];
         else if (const char* what = Missed(honesty))
           missed.Add(bit / 8, what);
@@ -318,7 +308,6 @@ Tally WrongReadSweep(const Workload& workload, FaultEffect effect, Density densi
         const Honesty honesty = run.CheckHonest();
         CHECK(honesty != Honesty::kWentBack, "an image goes back without a word");
         if (honesty == Honesty::kRight) ++tally.notes["without effect"];
-        if (honesty == Honesty::kAnother) ++tally.notes[kReadAsAnother];
       });
       disk.ClearFaults();
     }
@@ -342,7 +331,6 @@ Tally WrongWriteSweep(const Workload& workload, FaultEffect effect, Density dens
         disk.Kill();
         const Honesty honesty = run.CheckHonest();
         if (honesty == Honesty::kRight) ++tally.notes["without effect"];
-        if (honesty == Honesty::kAnother) ++tally.notes[kReadAsAnother];
         if (honesty == Honesty::kWentBack) ++tally.notes["went back to an acknowledged state"];
       });
     }

@@ -36,7 +36,6 @@ enum class Honesty {
   kRight,           // no damage, and each image is as it was acknowledged
   kReported,        // opening or Verify says that something is damaged
   kReportedByRead,  // Verify finds nothing, but a read does
-  kAnother,         // an image reads as another one of the store
   kWentBack,        // an image is in an earlier state, without a word
 };
 

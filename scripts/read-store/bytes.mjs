@@ -1,6 +1,9 @@
 /** What every part of a store is read with: errors with a place, CRC-32C, varints, opening what is sealed. */
 import { createDecipheriv } from 'node:crypto';
 
+/** The key of every digest. */
+export const CHUNK_KEY = Buffer.from('Capstan chunk identity 2 (keyed)', 'latin1');
+
 /** Something in the store is not as docs/formats/store.md has it; `message` says where and what. */
 export class StoreError extends Error {
   /**

@@ -1,12 +1,14 @@
 /** Reads an image's file: which objects its partitions have, and which chunks these lie in. */
-import { crc32c, headerChecks, openSealed, StoreError, Taker } from './bytes.mjs';
+import { blake3Keyed } from './blake3.mjs';
+import { CHUNK_KEY, crc32c, headerChecks, openSealed, StoreError, Taker } from './bytes.mjs';
 import { VERSION } from './pack-file.mjs';
 
 const IMAGE_HEADER_BYTES = 64;
 const FRAME_HEADER_BYTES = 64;
 const BLOCK_BYTES_MAX = 2 ** 24;
 const COUNT_MAX = 2 ** 48;
-const REGION_MAX = 2 ** 32 - 1;
+const REGION_MAX = 2 ** 32 - 1025;
+const TAPE_DIGEST_BYTES = 16;
 
 /**
  * @typedef {object} ObjectRun `count` objects alike; length 0 is a filemark, framing 0 a plain block
@@ -130,7 +132,7 @@ function takeSlices(taker) {
       region += taker.zigzag();
       reference = region * 256 + taker.u8();
     }
-    if (step === 3 || region < 0 || region > REGION_MAX || count > COUNT_MAX)
+    if (step === 3 || reference < 256 || reference >= (REGION_MAX + 1) * 256 || count > COUNT_MAX)
       throw taker.error('a slice that cannot be');
     runs.push({ reference, used, count });
   }
@@ -220,13 +222,25 @@ function applyChange(taker, partitions) {
 }
 
 /**
+ * @param {Buffer} storeId
+ * @param {string} name of the file
+ */
+function identityOf(storeId, name) {
+  const [tape = ''] = name.split('.', 1);
+  const digest = blake3Keyed(CHUNK_KEY, Buffer.from(tape, 'latin1'));
+  return Buffer.concat([storeId, digest.subarray(0, TAPE_DIGEST_BYTES)]);
+}
+
+/**
  * The frame at `offset`, header and payload; nothing where its header does not check or it is cut short.
  * @param {Buffer} bytes
  * @param {number} offset
+ * @param {number} seed CRC of the image's identity
  */
-function frameAt(bytes, offset) {
+function frameAt(bytes, offset, seed) {
   const header = bytes.subarray(offset, offset + FRAME_HEADER_BYTES);
-  if (header.length < FRAME_HEADER_BYTES || !headerChecks(header)) return undefined;
+  if (header.length < FRAME_HEADER_BYTES) return undefined;
+  if (crc32c(header.subarray(0, 60), seed) !== header.readUInt32LE(60)) return undefined;
   const magic = header.toString('latin1', 0, 4);
   if (magic !== 'FRAM' && magic !== 'CLSD') return undefined;
   const start = offset + FRAME_HEADER_BYTES;
@@ -236,13 +250,31 @@ function frameAt(bytes, offset) {
 }
 
 /**
+ * The closing frame at `offset` if it would check but for a single bit.
  * @param {Buffer} bytes
  * @param {number} offset
+ * @param {number} seed
  */
-function anyFrameBehind(bytes, offset) {
+function markWithoutRot(bytes, offset, seed) {
+  const mark = Buffer.from(bytes.subarray(offset, offset + FRAME_HEADER_BYTES));
+  for (let bit = 0; bit < 8 * mark.length; bit += 1) {
+    mark.writeUInt8(mark.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+    const frame = frameAt(mark, 0, seed);
+    if (frame?.closing === true) return { ...frame, end: offset + FRAME_HEADER_BYTES };
+    mark.writeUInt8(mark.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+  }
+  return undefined;
+}
+
+/**
+ * @param {Buffer} bytes
+ * @param {number} offset
+ * @param {number} seed
+ */
+function anyFrameBehind(bytes, offset, seed) {
   return ['FRAM', 'CLSD'].some((magic) => {
     let at = bytes.indexOf(magic, offset + 1);
-    while (at >= 0 && frameAt(bytes, at) === undefined) at = bytes.indexOf(magic, at + 1);
+    while (at >= 0 && frameAt(bytes, at, seed) === undefined) at = bytes.indexOf(magic, at + 1);
     return at >= 0;
   });
 }
@@ -251,10 +283,10 @@ function anyFrameBehind(bytes, offset) {
  * Throws a StoreError where the image is damaged.
  * @param {string} name
  * @param {Buffer} bytes the file
- * @param {Buffer | undefined} key
+ * @param {{ readonly storeId: Buffer, readonly key: Buffer | undefined }} store
  * @returns {Image}
  */
-export function parseImage(name, bytes, key) {
+export function parseImage(name, bytes, { storeId, key }) {
   const header = bytes.subarray(0, IMAGE_HEADER_BYTES);
   const damage = (/** @type {number} */ offset, /** @type {string} */ what) =>
     new StoreError(`images/${name} at ${offset}`, what);
@@ -265,6 +297,10 @@ export function parseImage(name, bytes, key) {
   const partitionCount = header.readUInt32LE(12);
   if (partitionCount === 0 || partitionCount > 4)
     throw damage(0, 'a count of partitions that cannot be');
+  const identity = identityOf(storeId, name);
+  if (!header.subarray(16, 48).equals(identity))
+    throw damage(0, 'the file is the image of another tape, or of another store');
+  const seed = crc32c(identity);
   /** @type {Partition[]} */
   const partitions = Array.from({ length: partitionCount }, () => ({
     objects: [],
@@ -277,18 +313,19 @@ export function parseImage(name, bytes, key) {
   let generation = 0;
   let sequence = 0;
   for (let offset = IMAGE_HEADER_BYTES; offset < bytes.length; sequence += 1) {
-    const frame = frameAt(bytes, offset);
+    const frame = frameAt(bytes, offset, seed) ?? markWithoutRot(bytes, offset, seed);
     if (
       frame === undefined ||
-      crc32c(frame.payload) !== frame.header.readUInt32LE(16) ||
+      crc32c(frame.payload, seed) !== frame.header.readUInt32LE(16) ||
       frame.header.readUInt32LE(4) !== sequence
     ) {
-      if (anyFrameBehind(bytes, offset)) throw damage(offset, 'a frame is damaged');
+      if (anyFrameBehind(bytes, offset, seed)) throw damage(offset, 'a frame is damaged');
       return { generation, state: 'torn', partitions };
     }
     state = frame.closing ? 'closed' : 'open';
     if (!frame.closing) {
-      const taker = new Taker(openFrame(frame, key, damage, offset), `images/${name} at ${offset}`);
+      const opened = openFrame(frame, { key, identity }, (what) => damage(offset, what));
+      const taker = new Taker(opened, `images/${name} at ${offset}`);
       generation = taker.u64();
       taker.raw(16);
       for (let changes = taker.u8(); changes > 0; changes -= 1) applyChange(taker, partitions);
@@ -301,19 +338,18 @@ export function parseImage(name, bytes, key) {
 
 /**
  * @param {{ readonly header: Buffer, readonly payload: Buffer }} frame
- * @param {Buffer | undefined} key
- * @param {(offset: number, what: string) => StoreError} damage
- * @param {number} offset
+ * @param {{ readonly key: Buffer | undefined, readonly identity: Buffer }} image
+ * @param {(what: string) => StoreError} damage
  * @returns {Buffer}
  */
-function openFrame({ header, payload }, key, damage, offset) {
+function openFrame({ header, payload }, { key, identity }, damage) {
   const sealed = header.readUInt32LE(12) === 1;
-  if (sealed !== (key !== undefined))
-    throw damage(offset, `a frame is ${sealed ? '' : 'not '}encrypted`);
+  if (sealed !== (key !== undefined)) throw damage(`a frame is ${sealed ? '' : 'not '}encrypted`);
   if (key === undefined) return payload;
   const nonce = header.subarray(20, 32);
-  const opened = openSealed(key, nonce, header.subarray(32, 48), header.subarray(0, 16), payload);
-  if (opened === undefined) throw damage(offset, 'what is sealed was changed');
+  const authenticated = Buffer.concat([header.subarray(0, 16), identity]);
+  const opened = openSealed(key, nonce, header.subarray(32, 48), authenticated, payload);
+  if (opened === undefined) throw damage('what is sealed was changed');
   return opened;
 }
 

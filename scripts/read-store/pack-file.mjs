@@ -195,10 +195,7 @@ export class Pack {
       }
       const next = Math.ceil(offset / PADDING_BYTES) * PADDING_BYTES;
       const padding = this.read(offset, next - offset);
-      offset =
-        padding.length > 0 && padding.every((byte) => byte === 0)
-          ? next
-          : this.next(offset);
+      offset = padding.length > 0 && padding.every((byte) => byte === 0) ? next : this.next(offset);
     }
     return found;
   }

@@ -3,10 +3,9 @@ import { closeSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { constants, zstdDecompressSync } from 'node:zlib';
 import { blake3Keyed } from './blake3.mjs';
-import { headerChecks, openSealed, StoreError, Taker } from './bytes.mjs';
+import { CHUNK_KEY, headerChecks, openSealed, StoreError, Taker } from './bytes.mjs';
 import { Pack, PACK_HEADER_BYTES, VERSION } from './pack-file.mjs';
 
-const CHUNK_KEY = Buffer.from('Capstan chunk identity 2 (keyed)', 'latin1');
 const SUPERBLOCK_BYTES = 128;
 const CHUNK_BYTES_MAX = 2 ** 18;
 const PREFIX_BYTES_MAX = 2 ** 21;

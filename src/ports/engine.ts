@@ -149,7 +149,10 @@ export interface Engine {
   /** By name. Damaged images are left out; `verify` names them. */
   listImages(): Promise<readonly ImageInfo[]>;
   removeImage(name: string): Promise<void>;
-  /** Renames `from` to `to`, atomically taking the place of an image of that name; durable. */
+  /**
+   * Renames `from`, staged for the tape `to` (`TO.SUFFIX`), atomically taking the place of an image of that
+   * name; durable. INVALID_ARGUMENT where it is another tape's: an image's file says whose it is.
+   */
   publishImage(from: string, to: string): Promise<void>;
 
   /** The image's manifest as of its last sync. */

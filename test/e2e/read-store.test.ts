@@ -284,6 +284,30 @@ describe('damage', () => {
     });
   });
 
+  it('in a closing frame costs nothing, before other frames or behind all', async () => {
+    const copy = await copyOf(store);
+    const path = join(copy, 'images/OVER');
+    const bytes = await readFile(path);
+    const marks: number[] = [];
+    for (let at = bytes.indexOf('CLSD'); at >= 0; at = bytes.indexOf('CLSD', at + 1))
+      marks.push(at);
+    expect(marks.length).toBeGreaterThan(0);
+    for (const at of marks) await flipBit(path, at + 30);
+    expect(await read(copy, 'list')).toMatchObject({ code: 0, out: listing(tapes) });
+  });
+
+  it('is a file that took the place of another tape’s, and no other tape', async () => {
+    const copy = await copyOf(store);
+    await cp(join(store, 'images/FIRST'), join(copy, 'images/SECOND'));
+    const left = new Map([...tapes].filter(([name]) => name !== 'SECOND'));
+    expect(await read(copy, 'list')).toEqual({
+      code: 1,
+      out: listing(left),
+      error:
+        'read-store: images/SECOND at 0: the file is the image of another tape, or of another store.\n',
+    });
+  });
+
   it('of the superblock is named', async () => {
     const copy = await copyOf(store);
     await flipBit(join(copy, 'store'), 20);

@@ -12,6 +12,7 @@ namespace capstan::fuzz {
 namespace {
 
 constexpr StoreId kStore{1, 2, 3};
+const ImageId kImage = IdOfImage(kStore, "T");
 constexpr RegionSite kSite{kStore, 7, kPackHeaderBytes};
 
 RegionLists ListsOf(View content) {
@@ -153,15 +154,15 @@ PartitionState WholePartition(uint64_t seed) {
 }
 
 Bytes WholeImage() {
-  Bytes bytes = EncodeImageHeader(StoreId{1, 2, 3}, 2);
+  Bytes bytes = EncodeImageHeader(kImage, 2);
   const PartitionState partitions[] = {WholePartition(0), WholePartition(1)};
   for (uint32_t sequence = 0; sequence < 2; ++sequence) {
     FrameWriter frame(sequence, {1, 4096, 17});
     frame.Change(sequence, partitions[sequence], 0);
-    const Bytes encoded = frame.Finish(sequence, nullptr).take();
+    const Bytes encoded = frame.Finish(sequence, kImage, nullptr).take();
     bytes.insert(bytes.end(), encoded.begin(), encoded.end());
   }
-  const Bytes closed = EncodeClosed(2);
+  const Bytes closed = EncodeClosed(2, kImage);
   bytes.insert(bytes.end(), closed.begin(), closed.end());
   return bytes;
 }
@@ -184,8 +185,8 @@ void ImageFile(View input) {
   Reader script(input);
   const uint8_t flags = script.U8();
   Bytes bytes = Edit(whole, script);
-  if (flags & 1) SealImage(bytes);
-  const auto parsed = ParseImageFile(bytes, "images/T", nullptr);
+  if (flags & 1) SealImage(bytes, kImage);
+  const auto parsed = ParseImageFile(bytes, kImage, "images/T", nullptr);
   if (input.empty()) FUZZ_CHECK(parsed.ok() && parsed.value().closed);
   if (!parsed.ok()) return;
   FUZZ_CHECK(parsed.value().end <= bytes.size());

@@ -87,12 +87,13 @@ void SealPack(Bytes& pack, uint32_t number) {
     PutU32(pack, pack.size() - 4, Crc32c(0, View(pack).subspan(trailer, 124)));
 }
 
-void SealImage(Bytes& image) {
+void SealImage(Bytes& image, const ImageId& id) {
+  const uint32_t seed = Crc32c(0, id);
   if (image.size() >= 64) PutU32(image, 60, Crc32c(0, View(image).first(60)));
   for (size_t at = 64; at + 64 <= image.size();) {
     const size_t length = std::min<size_t>(U32At(image, at + 8), image.size() - at - 64);
-    PutU32(image, at + 16, Crc32c(0, View(image).subspan(at + 64, length)));
-    PutU32(image, at + 60, Crc32c(0, View(image).subspan(at, 60)));
+    PutU32(image, at + 16, Crc32c(seed, View(image).subspan(at + 64, length)));
+    PutU32(image, at + 60, Crc32c(seed, View(image).subspan(at, 60)));
     at += 64 + length;
   }
 }

@@ -9,7 +9,7 @@
 #include <cstdlib>
 
 #include "../../engine/bytes.h"
-#include "../../engine/region.h"
+#include "../../engine/image_format.h"
 #include "../../engine/result.h"
 
 namespace capstan::fuzz {
@@ -41,7 +41,7 @@ void PutU32(Bytes& bytes, size_t offset, uint32_t value);
 // Each makes the checksums fit what they stand for, as far as the bytes go.
 void SealRegion(std::span<uint8_t> region, const RegionSite& site);
 void SealPack(Bytes& pack, uint32_t number);
-void SealImage(Bytes& image);
+void SealImage(Bytes& image, const ImageId& id);
 void SealSuperblock(Bytes& superblock);
 
 // Deterministic, neither all alike nor all different.

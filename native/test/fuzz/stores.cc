@@ -153,7 +153,7 @@ void OpenStore(View input) {
     else if (file.path.ends_with("/store"))
       SealSuperblock(file.content);
     else if (file.path.find("/images/") != std::string::npos)
-      SealImage(file.content);
+      SealImage(file.content, IdOfImage({}, file.path.substr(file.path.rfind('/') + 1)));
   }
   const auto simulated = Lay(files);
   const bool writes = (flags & 2) != 0;
