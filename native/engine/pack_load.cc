@@ -19,7 +19,8 @@ constexpr int kReloadsMax = 5;
 Result<std::unique_ptr<PackStore>> PackStore::Open(Disk& disk, const Options& options,
                                                    Sealing* sealing) {
   std::unique_ptr<PackStore> store(new PackStore(disk, options, sealing));
-  TRY(store->LoadPacks());
+  // A reader opens beside a writer, whose collection may be at work.
+  TRY(options.writable ? store->LoadPacks() : store->Reload());
   return store;
 }
 

@@ -24,7 +24,7 @@ Result<PackStore::StoredRegion> PackStore::ReadStored(uint32_t region) {
   // Twice: a read may go astray without anything being wrong on the disk.
   for (int attempt = 0;; ++attempt) {
     TRY_ASSIGN(RawRegion raw, ReadRaw(region));
-    auto opened = OpenRegion(raw.bytes, sealing_, Checks::kAll);
+    auto opened = OpenRegion(raw.bytes, SiteOf(raw.pack, raw.offset), sealing_, Checks::kAll);
     if (opened.ok() && opened.value().header.id == region)
       return StoredRegion{std::move(raw.buffer), opened.take()};
     if (opened.ok()) opened = Error{ErrorCode::kCorrupt, "", "another region lies here"};

@@ -8,6 +8,7 @@ namespace capstan {
 // Parses the images and resolves what they refer to; reads it, too, where `read`. `regions` gets the regions.
 Status Store::CheckImages(const std::vector<std::string>& names, bool read, VerifyReport& report,
                           std::set<uint32_t>& regions) {
+  bool looked_anew = writable_;
   for (const std::string& name : names) {
     const auto parsed = LoadImage(name);
     // Of all images, one may be removed meanwhile.
@@ -26,7 +27,13 @@ Status Store::CheckImages(const std::vector<std::string>& names, bool read, Veri
       for (const ChunkList& list : state.streams) {
         for (auto cursor = list.CursorAtSlice(0); !cursor.at_end(); cursor.NextOther()) {
           const Slice slice = cursor.slice();
-          const auto entry = packs_->EntryOf(slice.ref);
+          auto entry = packs_->EntryOf(slice.ref);
+          if (!entry.ok() && !looked_anew) {
+            // A writer beside this reader may have moved it.
+            looked_anew = true;
+            TRY(packs_->Reload());
+            entry = packs_->EntryOf(slice.ref);
+          }
           if (!entry.ok())
             report.damages.push_back(
                 {entry.error().place, entry.error().what + " (image " + name + ")"});

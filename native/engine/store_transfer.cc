@@ -157,6 +157,18 @@ Status Store::StageImage(const std::string& name, View bytes, uint64_t generatio
   TRY(CheckImageSize(name, content.size()));
   const std::lock_guard guard(names_mutex_);
   TRY_ASSIGN(const auto entered, Enter());
+  // Collections may have begun and ended since the chunks were found. One that looks at the names from here on
+  // finds the image; of one that has looked before, what is found again now is kept.
+  for (uint32_t p = 0; p < partitions.size(); ++p) {
+    for (size_t k = 0; k < kStreamCount; ++k) {
+      auto cursor = partitions[p].streams[k].CursorAtSlice(0);
+      for (const ManifestSlice& slice : manifest[p].streams[k]) {
+        if (packs_->Find(slice.digest) != cursor.slice().ref)
+          return Error{ErrorCode::kNotFound, "chunk", "a collection gave it up meanwhile"};
+        cursor.Next();
+      }
+    }
+  }
   TRY(PutFile(path_ + "/images", name, content, false));
   const std::lock_guard inner(mutex_);
   staged_.insert(name);

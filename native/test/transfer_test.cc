@@ -115,16 +115,19 @@ struct Lying {
 std::vector<Lying> RegionsOf(Place& place) {
   std::unique_ptr<Cipher> cipher;
   if (!place.key.empty()) cipher = Must(Cipher::Make(place.key));
-  Sealing sealing{std::move(cipher), NonceSource(0)};
+  Sealing sealing{std::move(cipher), NonceSource(0, 0)};
   const auto disk = place.disk.Attach();
   std::vector<Lying> regions;
   for (const auto& [path, size] : place.disk.Files()) {
     if (!path.ends_with(".pack")) continue;
     const auto file = Must(disk->Open(path, OpenMode::kRead));
-    PackScanner scanner(*file, kPackHeaderBytes, size);
+    const auto number = static_cast<uint32_t>(std::stoul(path.substr(path.rfind('/') + 1)));
+    PackScanner scanner(*file, {place.options.id_if_new, number}, kPackHeaderBytes, size);
     while (Must(scanner.Next()) == PackScanner::Found::kRegion) {
       const auto opened = Must(
-          OpenRegion(scanner.region(), place.key.empty() ? nullptr : &sealing, Checks::kAll), "region");
+          OpenRegion(scanner.region(), scanner.site(), place.key.empty() ? nullptr : &sealing,
+                     Checks::kAll),
+          "region");
       Lying& region = regions.emplace_back(opened.header.codec, std::vector<Digest>{},
                                            Bytes(opened.stored.begin(), opened.stored.end()));
       for (const ChunkEntry& chunk : opened.lists.chunks) region.chunks.push_back(chunk.digest);

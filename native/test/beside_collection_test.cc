@@ -1,0 +1,237 @@
+// Goal: a collection harms nobody who is in the middle of something: a reader that opens the store, a copy that comes
+// in. Method: collections that begin and end inside of single disk operations of the others.
+#include "../engine/blake3.h"
+#include "../engine/simulated_disk.h"
+#include "../engine/store.h"
+#include "carry.h"
+#include "harness.h"
+
+namespace capstan::test {
+namespace {
+
+constexpr char kPath[] = "/v";
+constexpr uint64_t kPackBytesMax = 100000;
+constexpr uint32_t kBlockBytes = 20000;
+
+// Called with the path before a pack is opened, and before a file is synced.
+struct Hooks {
+  std::function<void(const std::string&)> open = [](const std::string&) {};
+  std::function<void(const std::string&)> sync = [](const std::string&) {};
+};
+
+class HookedFile : public File {
+ public:
+  HookedFile(std::unique_ptr<File> file, std::string path, std::shared_ptr<Hooks> hooks)
+      : file_(std::move(file)), path_(std::move(path)), hooks_(std::move(hooks)) {}
+  Result<uint64_t> Size() override { return file_->Size(); }
+  Status ReadAt(uint64_t offset, std::span<uint8_t> out) override {
+    return file_->ReadAt(offset, out);
+  }
+  Status WriteAt(uint64_t offset, View bytes) override { return file_->WriteAt(offset, bytes); }
+  Status Truncate(uint64_t size) override { return file_->Truncate(size); }
+  Status Reserve(uint64_t size) override { return file_->Reserve(size); }
+  Status Sync() override {
+    hooks_->sync(path_);
+    return file_->Sync();
+  }
+  Status Refresh() override { return file_->Refresh(); }
+
+ private:
+  const std::unique_ptr<File> file_;
+  const std::string path_;
+  const std::shared_ptr<Hooks> hooks_;
+};
+
+class HookedDisk : public Disk {
+ public:
+  HookedDisk(std::unique_ptr<Disk> disk, std::shared_ptr<Hooks> hooks)
+      : disk_(std::move(disk)), hooks_(std::move(hooks)) {}
+  Result<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override {
+    return Hooked(disk_->Open(path, mode), path);
+  }
+  Result<std::unique_ptr<File>> OpenDirect(const std::string& path, OpenMode mode) override {
+    hooks_->open(path);
+    return Hooked(disk_->OpenDirect(path, mode), path);
+  }
+  Result<bool> Exists(const std::string& path) override { return disk_->Exists(path); }
+  Status Rename(const std::string& from, const std::string& to) override {
+    return disk_->Rename(from, to);
+  }
+  Status Remove(const std::string& path) override { return disk_->Remove(path); }
+  Result<std::vector<std::string>> List(const std::string& directory) override {
+    return disk_->List(directory);
+  }
+  Status MakeDirectory(const std::string& path) override { return disk_->MakeDirectory(path); }
+  Status SyncDirectory(const std::string& path) override { return disk_->SyncDirectory(path); }
+  Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
+    return disk_->Lock(path);
+  }
+
+ private:
+  Result<std::unique_ptr<File>> Hooked(Result<std::unique_ptr<File>> file, const std::string& path) {
+    if (!file.ok()) return file.error();
+    return std::unique_ptr<File>(new HookedFile(file.take(), path, hooks_));
+  }
+  const std::unique_ptr<Disk> disk_;
+  const std::shared_ptr<Hooks> hooks_;
+};
+
+std::shared_ptr<Store> OpenStore(SimulatedDisk& disk, Store::Mode mode,
+                                 const std::shared_ptr<Hooks>& hooks) {
+  Store::Options options;
+  options.path = kPath;
+  options.mode = mode;
+  options.pack_bytes_max = kPackBytesMax;
+  return Must(Store::Open(std::make_unique<HookedDisk>(disk.Attach(), hooks), options), "open");
+}
+
+std::vector<Bytes> BlocksOf(uint64_t seed, int count) {
+  Random random(seed);
+  std::vector<Bytes> blocks;
+  for (int i = 0; i < count; ++i) blocks.push_back(random.Noise(kBlockBytes));
+  return blocks;
+}
+
+// Each block is a region of its own.
+void Write(Store& store, const std::string& name, const std::vector<Bytes>& blocks) {
+  Must(store.CreateImage(name, 1), "create");
+  const auto image = Must(store.OpenImage(name, true));
+  uint64_t at = 0;
+  for (const Bytes& block : blocks) {
+    const uint32_t length = kBlockBytes;
+    at = Must(image->Append(0, at, {&length, 1}, block), "append");
+    Must(image->Sync(at), "sync");
+  }
+  Must(image->Close(), "close");
+}
+
+void CheckReads(Store& store, const std::string& name, const std::vector<Bytes>& blocks) {
+  const auto image = Must(store.OpenImage(name, false));
+  for (uint64_t at = 0; at < blocks.size(); ++at) {
+    const ReadResult read = Must(image->Read(0, at, false, 1, 1 << 20), "read");
+    CHECK(std::equal(read.data.begin(), read.data.end(), blocks[at].begin(), blocks[at].end()), at);
+  }
+}
+
+TEST("beside a collection", "a reader that opens or verifies while packs go finds what they held where it is now") {
+  for (const bool opens : {true, false}) {
+    SimulatedDisk disk(1, CrashProfile::kOrdered);
+    const auto writer = OpenStore(disk, Store::Mode::kCreate, std::make_shared<Hooks>());
+    const std::vector<Bytes> kept = BlocksOf(1, 9);
+    // By turns, so that each pack has some of either.
+    Write(*writer, "GOES1", BlocksOf(2, 3));
+    Write(*writer, "KEPT", kept);
+    Write(*writer, "GOES2", BlocksOf(3, 12));
+    for (const char* const name : {"GOES1", "GOES2"}) Must(writer->RemoveImage(name), "remove");
+    const auto hooks = std::make_shared<Hooks>();
+    uint64_t removed = 0;
+    size_t opened = 0;
+    const auto collect = [&](const std::string& path) {
+      if (removed > 0 || !path.ends_with(".pack")) return;
+      removed = Must(writer->Collect(1, UINT32_MAX), "collect").packs_removed;
+      CHECK(removed > 1, removed);
+    };
+    std::shared_ptr<Store> reader;
+    if (opens) {
+      hooks->open = collect;
+      reader = OpenStore(disk, Store::Mode::kRead, hooks);
+    } else {
+      reader = OpenStore(disk, Store::Mode::kRead, hooks);
+      // Once the packs are known anew, and the first of them is read.
+      hooks->open = [&](const std::string& path) {
+        if (++opened > Must(writer->Statistics()).packs.pack_count) collect(path);
+      };
+    }
+    const VerifyReport report = Must(reader->Verify({}), "verify");
+    CHECK(removed > 1, opens);
+    CHECK(report.damages.empty(), opens, ": ", report.damages[0].place, report.damages[0].what);
+    CheckReads(*reader, "KEPT", kept);
+  }
+}
+
+// A copy on its way: what a peer sends.
+struct Copy {
+  std::vector<Bytes> blocks = BlocksOf(7, 6);
+  Bytes manifest;
+  Bytes digests;
+  // What has the tape, as "S".
+  std::shared_ptr<SimulatedDisk> disk = std::make_shared<SimulatedDisk>(9, CrashProfile::kOrdered);
+  std::shared_ptr<Store> source;
+  // Of the first five chunks, and of the last.
+  View most;
+  View last;
+};
+
+Copy MakeCopy() {
+  Copy copy;
+  copy.source = OpenStore(*copy.disk, Store::Mode::kCreate, std::make_shared<Hooks>());
+  Write(*copy.source, "S", copy.blocks);
+  copy.manifest = Must(copy.source->ExportManifest("S"));
+  copy.digests = ChunksOf(*copy.source, "S");
+  const size_t split = copy.digests.size() - kDigestBytes;
+  copy.most = View(copy.digests).first(split);
+  copy.last = View(copy.digests).subspan(split);
+  return copy;
+}
+
+// Has most of the copy in packs that nothing else needs.
+std::shared_ptr<Store> MakeTarget(SimulatedDisk& disk, const Copy& copy,
+                                  const std::shared_ptr<Hooks>& hooks) {
+  auto store = OpenStore(disk, Store::Mode::kCreate, hooks);
+  Must(Carry(*copy.source, *store, copy.most), "add");
+  Must(store->Sync(), "sync");
+  // The last pack has room for what is still to come.
+  Write(*store, "OTHER", BlocksOf(8, 10));
+  Must(Carry(*copy.source, *store, copy.last), "add");
+  return store;
+}
+
+TEST("beside a collection", "what came for a copy stays for one collection; after two the copy is refused, and sent again") {
+  const Copy copy = MakeCopy();
+  for (const int collections : {0, 1, 2, 3}) {
+    SimulatedDisk disk(1, CrashProfile::kOrdered);
+    const auto store = MakeTarget(disk, copy, std::make_shared<Hooks>());
+    for (int i = 0; i < collections; ++i) Must(store->Collect(0.5, UINT32_MAX), "collect");
+    const Status staged = store->StageImage("C.NEW", copy.manifest, 1);
+    CHECK(staged.ok() == (collections < 2), collections);
+    if (!staged.ok()) {
+      CHECK(staged.error().code == ErrorCode::kNotFound, Describe(staged.error()));
+      CHECK(Must(store->ListImages()).size() == 1, collections);
+      const Bytes lacking = store->LackingChunks(copy.digests);
+      CHECK(std::count(lacking.begin(), lacking.end(), 1) > 0, collections);
+      Must(Carry(*copy.source, *store, copy.digests), "add again");
+      Must(store->StageImage("C.NEW", copy.manifest, 1), "stage again");
+    }
+    Must(store->Sync(), "sync");
+    Must(store->PublishImage("C.NEW", "C"), "publish");
+    CheckReads(*store, "C", copy.blocks);
+    CHECK(Must(store->Verify({})).damages.empty(), collections);
+  }
+}
+
+TEST("beside a collection", "an image is staged whole or not at all, whatever is collected while its chunks are synced") {
+  const Copy copy = MakeCopy();
+  for (const int collections : {1, 2, 3}) {
+    SimulatedDisk disk(1, CrashProfile::kOrdered);
+    const auto hooks = std::make_shared<Hooks>();
+    const auto store = MakeTarget(disk, copy, hooks);
+    bool done = false;
+    uint64_t removed = 0;
+    hooks->sync = [&](const std::string& path) {
+      if (done || !path.ends_with(".pack")) return;
+      done = true;
+      for (int i = 0; i < collections; ++i)
+        removed += Must(store->Collect(0.5, UINT32_MAX), "collect").packs_removed;
+    };
+    const Status staged = store->StageImage("C.NEW", copy.manifest, 1);
+    CHECK(done && (removed > 0) == (collections > 1), collections, " ", removed);
+    CHECK(staged.ok() == (removed == 0), collections);
+    CHECK(staged.ok() || staged.error().code == ErrorCode::kNotFound, Describe(staged.error()));
+    CHECK(Must(store->ListImages()).size() == (staged.ok() ? 2u : 1u), collections);
+    const VerifyReport report = Must(store->Verify({}), "verify");
+    CHECK(report.damages.empty(), collections, ": ", report.damages[0].what);
+  }
+}
+
+}  // namespace
+}  // namespace capstan::test
