@@ -44,7 +44,10 @@ function barLines({ label, value }: Bar, y: number, longest: number, unit: strin
   ];
 }
 
-/** Rates of the three operations and what the second backup stores, a panel each; undefined without a figure. */
+/**
+ * Rates of the three operations and what the second backup stores, a panel each; undefined where nobody
+ * has another to be compared with.
+ */
 export function contestChart(
   heading: string,
   figures: Figures,
@@ -79,7 +82,8 @@ export function contestChart(
       const reached = value(contender);
       return reached === undefined ? [] : [{ label: contender.label, value: reached }];
     });
-    if (bars.length === 0) continue;
+    // One alone compares nothing.
+    if (bars.length < 2) continue;
     lines.push(
       `<text x="${MARGIN}" y="${y + 20}" font-size="14" font-weight="600">${escaped(title)}</text>`,
     );
