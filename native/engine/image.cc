@@ -450,8 +450,13 @@ Status Image::WriteFrame(const Bytes& frame, bool sync) {
     torn_ = false;
   }
   Status written = file_->WriteAt(file_end_, frame);
-  if (!written.ok() && written.error().code == ErrorCode::kNoSpace && store_->packs_->MakeRoom())
-    written = file_->WriteAt(file_end_, frame);
+  if (!written.ok() && written.error().code == ErrorCode::kNoSpace) {
+    const Result<bool> made = store_->packs_->MakeRoom();
+    if (!made.ok())
+      written = made.error();
+    else if (made.value())
+      written = file_->WriteAt(file_end_, frame);
+  }
   if (!written.ok()) {
     if (const Status cut = file_->Truncate(file_end_); !cut.ok()) store_->Fail(cut.error());
     return written;

@@ -287,6 +287,12 @@ Status PackStore::Claim(uint64_t bytes, uint64_t spare) {
   return held;
 }
 
+Result<bool> PackStore::MakeRoom() {
+  const Result<bool> made = reserve_.Release();
+  if (!made.ok()) return Fail(made.error()).error();
+  return made;
+}
+
 Status PackStore::RetryStalled() {
   const std::lock_guard guard(append_mutex_);
   return Retry();
@@ -302,10 +308,12 @@ Status PackStore::Retry() {
     return writer_.Flush();
   };
   Status retried = retry();
-  if (!retried.ok() && retried.error().code == ErrorCode::kNoSpace && reserve_.Release()) {
-    retried = retry();
+  if (!retried.ok() && retried.error().code == ErrorCode::kNoSpace) {
+    TRY_ASSIGN(const bool made, MakeRoom());
+    if (made) retried = retry();
     // The rest of the room is still for what was accepted.
-    if (retried.ok()) (void)reserve_.Hold(PromisedBytes()).ok();
+    const Status held = made && retried.ok() ? reserve_.Hold(PromisedBytes()) : Ok();
+    if (!held.ok() && held.error().code != ErrorCode::kNoSpace) retried = held;
   }
   if (!retried.ok() && retried.error().code != ErrorCode::kNoSpace) return Fail(retried.error());
   const std::lock_guard inner(mutex_);
@@ -372,7 +380,8 @@ Result<Watermark> PackStore::SyncTail() {
   // A pack that was sealed meanwhile was synced then.
   if (const Status synced = writer_.Sync(); !synced.ok()) return Fail(synced.error()).error();
   synced_ = reached;
-  reserve_.Shrink(PromisedBytes());
+  if (const Status shrunk = reserve_.Shrink(PromisedBytes()); !shrunk.ok())
+    return Fail(shrunk.error()).error();
   return reached;
 }
 

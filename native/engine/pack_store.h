@@ -115,7 +115,7 @@ class PackStore {
   // So much more, or less, of what the packs do not know of is promised.
   void Promise(int64_t difference) { promised_bytes_ += static_cast<uint64_t>(difference); }
   // Gives back what is held for others, for a write that there was no space for; false where that is nothing.
-  bool MakeRoom() { return reserve_.Release(); }
+  Result<bool> MakeRoom();
   // What storing so much takes at most, in chunks that end `ends` times before they are full.
   static uint64_t RoomFor(uint64_t bytes, uint64_t ends);
   // Digests of the chunks that `bytes` begin with, made on more than one core where there is one idle.

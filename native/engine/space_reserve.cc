@@ -34,21 +34,27 @@ Status SpaceReserve::Grow(uint64_t bytes) {
   // Some disks keep the part that there was room for, which others may need.
   const uint64_t before = held_.exchange(0);
   TRY(file_->Truncate(0));
-  if (before > 0 && file_->Reserve(before).ok()) held_ = before;
-  return reserved;
+  if (before == 0) return reserved;
+  const Status again = file_->Reserve(before);
+  if (again.ok()) held_ = before;
+  return again.ok() || again.error().code == ErrorCode::kNoSpace ? reserved : again;
 }
 
-bool SpaceReserve::Release() {
+Result<bool> SpaceReserve::Release() {
   const std::lock_guard guard(mutex_);
   if (held_.exchange(0) == 0) return false;
-  // Disks that keep a log may not give it to others before that is written; there is no content to be lost.
-  if (!file_->Truncate(0).ok()) return false;
-  (void)file_->Sync().ok();
+  TRY(file_->Truncate(0));
+  // Disks that keep a log may not give it to others before that is written.
+  const Status synced = file_->Sync();
+  // There is no content to be lost, but a disk that has failed to sync may say of the next that it is well, and lie.
+  if (!synced.ok() && synced.error().code != ErrorCode::kNoSpace) return synced.error();
   return true;
 }
 
-void SpaceReserve::Shrink(uint64_t bytes) {
-  if (held_ > bytes + kExcessBytesMax) Release();
+Status SpaceReserve::Shrink(uint64_t bytes) {
+  if (held_ <= bytes + kExcessBytesMax) return Ok();
+  TRY_ASSIGN([[maybe_unused]] const bool released, Release());
+  return Ok();
 }
 
 void SpaceReserve::Close() {

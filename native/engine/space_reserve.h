@@ -20,10 +20,10 @@ class SpaceReserve {
 
   // Holds room for so much, and where there is enough for some more. kNoSpace: what was held before still is.
   Status Hold(uint64_t bytes);
-  // Gives all of it back to the disk; false where there was none.
-  bool Release();
+  // Gives all of it back to the disk; false where there was none. After an error the disk is not to be trusted.
+  Result<bool> Release();
   // The same, where far more is held than `bytes`.
-  void Shrink(uint64_t bytes);
+  Status Shrink(uint64_t bytes);
   // Nothing is held from here on.
   void Close();
 

@@ -148,8 +148,8 @@ Status Store::WriteSuperblock() {
   };
   if (const Status written = put(bytes, prepared ? OpenMode::kWrite : OpenMode::kCreate);
       !written.ok()) {
-    // A file that failed to sync is not to be relied on.
-    if (written.error().code == ErrorCode::kIo) TRY(disk_->Remove(spare));
+    // A file that failed to sync is not to be relied on; that it may not be there changes nothing of what failed.
+    if (written.error().code == ErrorCode::kIo) (void)disk_->Remove(spare).ok();
     return written;
   }
   TRY(disk_->Rename(spare, path_ + "/store"));
