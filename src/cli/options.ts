@@ -60,3 +60,9 @@ export function homeOf(options: HomeOptions, context: CliContext): string {
 export function jsonText(value: unknown): string {
   return JSON.stringify(value, undefined, 2);
 }
+
+/** What stands behind a command's --help. */
+export function helpText(notes: string | undefined, examples: readonly string[]): string {
+  const lines = examples.map((example) => `  $ ${example}`).join('\n');
+  return `${notes === undefined ? '' : `\n${notes}\n`}\nExamples:\n${lines}\n`;
+}

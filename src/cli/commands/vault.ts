@@ -1,0 +1,64 @@
+/** `capstan vault …`. */
+import { resolve } from 'node:path';
+import { Option } from 'commander';
+import { shareOption, sizeOption } from '../options.ts';
+import { given, named, nothing, required } from './operation-command.ts';
+import type { CommandGroup } from './operation-command.ts';
+
+export const VAULT_COMMANDS: CommandGroup = {
+  description: 'vaults: the stores on disk that pools lie in',
+  commands: [
+    {
+      usage: 'list',
+      description: 'all vaults',
+      operation: 'vault.list',
+      parameters: nothing,
+      shows: 'vault',
+      examples: ['capstan vault list'],
+    },
+    {
+      usage: 'show <name>',
+      description: 'one vault, with what it holds and how much deduplication saves',
+      operation: 'vault.show',
+      parameters: named,
+      shows: 'fields',
+      examples: ['capstan vault show VAULT00'],
+    },
+    {
+      usage: 'create <name>',
+      description: 'make a vault in a folder that is new or empty',
+      operation: 'vault.create',
+      options: [required('--path <folder>', 'where its store lies')],
+      parameters: (args, options) => ({ ...named(args), path: resolve(String(options['path'])) }),
+      shows: 'fields',
+      examples: ['capstan vault create VAULT01 --path /srv/tape2/VAULT01'],
+    },
+    {
+      usage: 'collect <name>',
+      description: 'give space back that no tape of the vault needs any more',
+      operation: 'vault.collect',
+      options: [
+        new Option(
+          '--live-share <share>',
+          'give up packs of which less is still needed, 0 to 1 (default: 0.5)',
+        ).argParser(shareOption),
+        new Option(
+          '--rate <size>',
+          'copy no more than so much a second, as 20M (default: what capstan.json says)',
+        ).argParser(sizeOption),
+      ],
+      parameters: (args, options) => ({
+        ...named(args),
+        ...given(options, 'liveShare'),
+        ...(options['rate'] !== undefined && { rateBytesPerSecond: options['rate'] }),
+      }),
+      shows: 'fields',
+      examples: [
+        'capstan vault collect VAULT00',
+        'capstan vault collect VAULT00 --live-share 0.9 --rate 20M',
+      ],
+      notes:
+        'What is still needed of a pack is copied before the pack is removed. Goes beside mounts and copies; one\nthat was cut short goes on where it was.',
+    },
+  ],
+};

@@ -1,0 +1,22 @@
+/** Operations on the server as a whole. */
+import { nothing, operation } from './operation.ts';
+import type { OperationTable } from './operation.ts';
+
+export const SERVER_OPERATIONS: OperationTable = {
+  'server.status': operation(nothing, async ({ context, autocopy }) => {
+    const { catalog } = context.ports;
+    const jobs = await catalog.listCopyJobs();
+    return {
+      name: context.settings.serverName,
+      systemId: context.settings.systemId,
+      hosts: context.settings.hosts.map((each) => each.host),
+      vaultCount: (await catalog.listVaults()).length,
+      tapeCount: (await catalog.listTapes()).length,
+      openMountCount: (await catalog.listMounts({ open: true })).length,
+      waitingRequestCount: (await catalog.listMountRequests()).length,
+      dueCopyCount: jobs.filter((job) => job.state === 'due').length,
+      failedCopyCount: jobs.filter((job) => job.state === 'failed').length,
+      copiesUnderWay: autocopy.progress(),
+    };
+  }),
+};
