@@ -190,7 +190,7 @@ export class NonStopHost {
       const wanted = this.#requests.find((each) => each.device === device.name)?.volume;
       this.#zsvr(
         wanted === undefined
-          ? { kind: 'unrequested-tape', volume, device: device.name }
+          ? { kind: 'unrequested-tape', labelType: 'ansi', volume, device: device.name }
           : { kind: 'wrong-tape', volume, wanted, device: device.name },
       );
       return this.#giveBack(device, volume);

@@ -8,8 +8,11 @@
  * Terms: a request number (ACTION-ID) is a mount request's four digits; "with ring" lets the tape be
  * written; `comment` is the MOUNTMSG of the host's DEFINE.
  *
- * @source EMS Programming Manual (520372), "ZTAP" events, pages 204 to 271 by the PDF's count. The
- * manual's pages for 600 and 601 follow 602 to 610 here by analogy, and the text of 649 is ours.
+ * Each text says where it is from: `manual`, `analogy` (formed like its neighbours' in the manual), or
+ * `ours` (the manuals that we have name the event or the situation and print no text).
+ *
+ * @source EMS Programming Manual (520372), "ZTAP" events, pages 204 to 271 by the PDF's count; DSM/Tape
+ * Catalog Messages Manual, p. 205, for status 1516.
  */
 import { assert } from '../base/assert.ts';
 
@@ -56,6 +59,13 @@ export type ZsvrEvent =
       readonly device: string;
       readonly comment?: string;
     }
+  /** The labels, if any, are to be passed over. */
+  | {
+      readonly kind: 'bypass-request';
+      readonly requestNumber: number;
+      readonly device: string;
+      readonly comment?: string;
+    }
   | { readonly kind: 'unknown-tape'; readonly requestNumber: number; readonly device: string }
   | { readonly kind: 'not-expired'; readonly device: string; readonly volume: string }
   | {
@@ -64,17 +74,64 @@ export type ZsvrEvent =
       readonly volume: string;
       readonly wanted: string;
     }
+  /** A labelled tape where an unlabelled one was asked for. */
+  | { readonly kind: 'labelled-tape'; readonly device: string; readonly volume: string }
+  /** A tape of another label type than was asked for. */
+  | {
+      readonly kind: 'wrong-label-type';
+      readonly found: 'ANSI' | 'IBM';
+      readonly required: 'ANSI' | 'IBM' | 'BACKUP';
+      readonly device: string;
+      readonly volume: string;
+    }
   | { readonly kind: 'write-protected'; readonly device: string; readonly volume: string }
   | { readonly kind: 'volume-rejected'; readonly volume: string }
   | { readonly kind: 'reject-executed'; readonly requestNumber: number }
   | { readonly kind: 'accept-executed'; readonly requestNumber: number }
-  | { readonly kind: 'unrequested-tape'; readonly volume: string; readonly device: string }
+  | {
+      readonly kind: 'request-matched';
+      readonly requestNumber: number;
+      readonly volume: string;
+      readonly device: string;
+    }
+  | {
+      readonly kind: 'unrequested-tape';
+      readonly labelType: 'ansi' | 'ibm' | 'old-tmf' | 'new-tmf';
+      readonly volume: string;
+      readonly device: string;
+    }
+  | { readonly kind: 'unrequested-unlabelled-tape'; readonly device: string }
   | { readonly kind: 'mounted'; readonly requestNumber: number; readonly volume: string }
-  | { readonly kind: 'request-cancelled'; readonly requestNumber: number; readonly volume: string }
-  | { readonly kind: 'request-rejected'; readonly requestNumber: number; readonly volume: string }
-  | { readonly kind: 'dismounted'; readonly volume: string; readonly device: string };
+  /** The volume is missing where any scratch tape was asked for. */
+  | { readonly kind: 'request-cancelled'; readonly requestNumber: number; readonly volume?: string }
+  | { readonly kind: 'request-rejected'; readonly requestNumber: number; readonly volume?: string }
+  /** The end of a request for a device: unlabelled, labels bypassed, or with an unknown tape in it. */
+  | {
+      readonly kind:
+        | 'device-request-cancelled'
+        | 'device-request-accepted'
+        | 'device-request-rejected';
+      readonly requestNumber: number;
+      readonly device: string;
+    }
+  | { readonly kind: 'dismounted'; readonly volume: string; readonly device: string }
+  | {
+      readonly kind: 'used-by';
+      readonly volume: string;
+      readonly device: string;
+      /** `\LAB.$BATCH` */
+      readonly user: string;
+    };
 
-type FieldName = 'requestNumber' | 'volume' | 'wanted' | 'device' | 'reel' | 'density' | 'comment';
+type FieldName =
+  | 'requestNumber'
+  | 'volume'
+  | 'wanted'
+  | 'device'
+  | 'reel'
+  | 'density'
+  | 'comment'
+  | 'user';
 
 /** What a field looks like in a text, and whether it is a number. */
 const FIELDS = {
@@ -85,12 +142,15 @@ const FIELDS = {
   reel: { pattern: String.raw`\d{1,4}`, numeric: true },
   density: { pattern: String.raw`\d{3,5}`, numeric: true },
   comment: { pattern: `[!-~][ -~]{0,${COMMENT_CHARS_MAX - 1}}`, numeric: false },
+  user: { pattern: String.raw`\\[A-Z][A-Z0-9]{0,6}\.\$[A-Z0-9]{1,6}`, numeric: false },
 } as const satisfies Record<FieldName, { readonly pattern: string; readonly numeric: boolean }>;
 
 interface ZsvrEventEntry {
   readonly number: number;
   /** The manual's name of the event, less its prefix ZTAP-EVT-. */
   readonly name: string;
+  /** Where the text is from. */
+  readonly source: 'manual' | 'analogy' | 'ours';
   readonly template: string;
   /** The event's fields that do not vary. */
   readonly fixed: Readonly<Record<string, string | number | boolean>> & {
@@ -110,6 +170,7 @@ function mountRequest(
   return {
     number,
     name,
+    source: number < 602 ? 'analogy' : 'manual',
     template:
       `$ZSVR: <requestNumber> MOUNT ${what}<volume>${OPTIONS}` +
       `${ring ? ' WITH RING' : ' NO RING'}[ <comment>]`,
@@ -117,12 +178,58 @@ function mountRequest(
   };
 }
 
+/** An event whose fields are all in its text. */
+function entry(
+  number: number,
+  name: string,
+  source: ZsvrEventEntry['source'],
+  kind: ZsvrEvent['kind'],
+  template: string,
+  fixed: Readonly<Record<string, string>> = {},
+): ZsvrEventEntry {
+  return { number, name, source, template, fixed: { kind, ...fixed } };
+}
+
+const wrongLabelType = (
+  number: number,
+  name: string,
+  source: ZsvrEventEntry['source'],
+  error: number,
+  found: 'ANSI' | 'IBM',
+  required: string,
+): ZsvrEventEntry =>
+  entry(
+    number,
+    name,
+    source,
+    'wrong-label-type',
+    `<device>: ERROR ${error} - VOLUME <volume> IS ${found} TAPE, NOT ${required}`,
+    { found, required: required.split(' ')[0] ?? '' },
+  );
+
+const unrequested = (
+  number: number,
+  name: string,
+  source: ZsvrEventEntry['source'],
+  what: string,
+  labelType: string,
+): ZsvrEventEntry =>
+  entry(
+    number,
+    name,
+    source,
+    'unrequested-tape',
+    `[$ZSVR: ]STATUS ${what} TAPE <volume> ONLINE ON <device>`,
+    { labelType },
+  );
+
 export const ZSVR_EVENTS: readonly ZsvrEventEntry[] = [
   mountRequest(600, 'MOUNTOUT', '', 'ansi', true),
   mountRequest(601, 'MOUNTIN', '', 'ansi', false),
   {
     number: 602,
     name: 'MOUNTSCRATCH',
+    source: 'manual',
     template: `$ZSVR: <requestNumber> MOUNT SCRATCH TAPE${OPTIONS} WITH RING[ <comment>]`,
     fixed: { kind: 'scratch-request', labelType: 'ansi', ring: true },
   },
@@ -131,97 +238,160 @@ export const ZSVR_EVENTS: readonly ZsvrEventEntry[] = [
   mountRequest(603, 'MTIBMOUT', 'IBM ', 'ibm', true),
   mountRequest(604, 'MTIBMIN', 'IBM ', 'ibm', false),
   mountRequest(605, 'MTIBMSCRATCH', 'IBM SCRATCH TAPE ', 'ibm', true),
-  {
-    number: 606,
-    name: 'REQNL',
-    template: '$ZSVR: <requestNumber> REQUEST TO USE <device> UNLABELED[ <comment>]',
-    fixed: { kind: 'unlabelled-request' },
-  },
-  {
-    number: 608,
-    name: 'REQUNKNOWN',
-    template:
-      '$ZSVR: <requestNumber> UNKNOWN TAPE ON <device>, ACCEPT OR MOUNT CORRECT TAPE TO PROCEED',
-    fixed: { kind: 'unknown-tape' },
-  },
+  entry(
+    606,
+    'REQNL',
+    'manual',
+    'unlabelled-request',
+    '$ZSVR: <requestNumber> REQUEST TO USE <device> UNLABELED[ <comment>]',
+  ),
+  entry(
+    607,
+    'REQBLP',
+    'ours',
+    'bypass-request',
+    '$ZSVR: <requestNumber> REQUEST TO USE <device> BYPASS LABELS[ <comment>]',
+  ),
+  entry(
+    608,
+    'REQUNKNOWN',
+    'manual',
+    'unknown-tape',
+    '$ZSVR: <requestNumber> UNKNOWN TAPE ON <device>, ACCEPT OR MOUNT CORRECT TAPE TO PROCEED',
+  ),
   mountRequest(609, 'MTTMFOUT', 'TMF ', 'tmf', true),
   mountRequest(610, 'MTTMFIN', 'TMF ', 'tmf', false),
-  {
-    number: 613,
-    name: 'PROTECTERR',
-    template: '<device>: ERROR 2 - PROTECTION VIOLATION, VOLUME <volume> NOT EXPIRED',
-    fixed: { kind: 'not-expired' },
-  },
-  {
-    number: 614,
-    name: 'WRONGTAPEERR',
-    template: '<device>: ERROR 3 - WRONG TAPE, <volume> MOUNTED, SHOULD BE <wanted>',
-    fixed: { kind: 'wrong-tape' },
-  },
-  {
-    number: 619,
-    name: 'WRITEPROTECTERR',
-    template: '<device>: ERROR 8 - VOLUME <volume> IS WRITE PROTECTED',
-    fixed: { kind: 'write-protected' },
-  },
-  {
-    number: 634,
-    name: 'VOLREJECTED',
-    template: '[$ZSVR: ]STATUS 502 - VOLUME <volume> REJECTED',
-    fixed: { kind: 'volume-rejected' },
-  },
-  {
-    number: 636,
-    name: 'EXECREJECT',
-    template: '[$ZSVR: ]STATUS 1502 - EXECUTED MEDIACOM REJECT <requestNumber>',
-    fixed: { kind: 'reject-executed' },
-  },
-  {
-    number: 637,
-    name: 'EXECACCEPT',
-    template: '[$ZSVR: ]STATUS 1503 - EXECUTED TAPECOM ACCEPT <requestNumber>',
-    fixed: { kind: 'accept-executed' },
-  },
-  {
-    number: 640,
-    name: 'UNREQANSI',
-    template: '[$ZSVR: ]STATUS 1506 - UNREQUESTED ANSI TAPE <volume> ONLINE ON <device>',
-    fixed: { kind: 'unrequested-tape' },
-  },
-  {
-    number: 648,
-    name: 'ACCEPTMOUNT',
-    template: '$ZSVR: <requestNumber> VOLUME <volume> MOUNTED',
-    fixed: { kind: 'mounted' },
-  },
-  {
-    number: 649,
-    name: 'CANCELMOUNT',
-    template: '$ZSVR: <requestNumber> REQUEST FOR VOLUME <volume> CANCELLED',
-    fixed: { kind: 'request-cancelled' },
-  },
-  {
-    number: 651,
-    name: 'REJECTMOUNT',
-    template: '$ZSVR: <requestNumber> REQUEST FOR VOLUME <volume> REJECTED BY OPERATOR',
-    fixed: { kind: 'request-rejected' },
-  },
-  {
-    number: 659,
-    name: 'DISMOUNTED',
-    template: '[$ZSVR: ]STATUS 1512 - <volume> TAPE DISMOUNTED FROM DRIVE <device>',
-    fixed: { kind: 'dismounted' },
-  },
+  entry(
+    613,
+    'PROTECTERR',
+    'manual',
+    'not-expired',
+    '<device>: ERROR 2 - PROTECTION VIOLATION, VOLUME <volume> NOT EXPIRED',
+  ),
+  entry(
+    614,
+    'WRONGTAPEERR',
+    'manual',
+    'wrong-tape',
+    '<device>: ERROR 3 - WRONG TAPE, <volume> MOUNTED, SHOULD BE <wanted>',
+  ),
+  entry(
+    616,
+    'USENLTAPEERR',
+    'manual',
+    'labelled-tape',
+    '<device>: ERROR 5 - WRONG TAPE, <volume> MOUNTED, USE UNLABELED TAPE',
+  ),
+  wrongLabelType(617, 'USEIBMTAPEERR', 'manual', 6, 'ANSI', 'IBM TAPE AS REQUIRED'),
+  wrongLabelType(618, 'USEANSITAPEERR', 'analogy', 7, 'IBM', 'ANSI TAPE AS REQUIRED'),
+  entry(
+    619,
+    'WRITEPROTECTERR',
+    'manual',
+    'write-protected',
+    '<device>: ERROR 8 - VOLUME <volume> IS WRITE PROTECTED',
+  ),
+  wrongLabelType(622, 'USEBACKUPTAPEERR', 'manual', 11, 'IBM', 'BACKUP TAPE AS REQUESTED'),
+  entry(
+    634,
+    'VOLREJECTED',
+    'manual',
+    'volume-rejected',
+    '[$ZSVR: ]STATUS 502 - VOLUME <volume> REJECTED',
+  ),
+  entry(
+    636,
+    'EXECREJECT',
+    'manual',
+    'reject-executed',
+    '[$ZSVR: ]STATUS 1502 - EXECUTED MEDIACOM REJECT <requestNumber>',
+  ),
+  entry(
+    637,
+    'EXECACCEPT',
+    'manual',
+    'accept-executed',
+    '[$ZSVR: ]STATUS 1503 - EXECUTED TAPECOM ACCEPT <requestNumber>',
+  ),
+  entry(
+    638,
+    'REQMATCHED',
+    'ours',
+    'request-matched',
+    '[$ZSVR: ]STATUS 1504 - VOLUME <volume> ON <device> MATCHES REQUEST <requestNumber>',
+  ),
+  entry(
+    639,
+    'UNREQNL',
+    'manual',
+    'unrequested-unlabelled-tape',
+    '[$ZSVR: ]STATUS 1505 - UNREQUESTED NL TAPE ONLINE ON <device>',
+  ),
+  unrequested(640, 'UNREQANSI', 'manual', '1506 - UNREQUESTED ANSI', 'ansi'),
+  unrequested(641, 'UNREQIBM', 'analogy', '1507 - UNREQUESTED IBM', 'ibm'),
+  unrequested(642, 'UNREQOLDTMF', 'manual', '1508 - UNREQUESTED OLD TMF', 'old-tmf'),
+  unrequested(644, 'UNREQNEWTMF', 'manual', '1510 - UNREQUESTED NEW TMF', 'new-tmf'),
+  entry(648, 'ACCEPTMOUNT', 'manual', 'mounted', '$ZSVR: <requestNumber> VOLUME <volume> MOUNTED'),
+  entry(
+    649,
+    'CANCELMOUNT',
+    'ours',
+    'request-cancelled',
+    '$ZSVR: <requestNumber> REQUEST FOR VOLUME[ <volume>] CANCELLED',
+  ),
+  entry(
+    650,
+    'CANCELDEVICE',
+    'ours',
+    'device-request-cancelled',
+    '$ZSVR: <requestNumber> REQUEST TO USE <device> CANCELLED',
+  ),
+  entry(
+    651,
+    'REJECTMOUNT',
+    'manual',
+    'request-rejected',
+    '$ZSVR: <requestNumber> REQUEST FOR VOLUME[ <volume>] REJECTED BY OPERATOR',
+  ),
+  entry(
+    652,
+    'ACCEPTDEVICE',
+    'ours',
+    'device-request-accepted',
+    '$ZSVR: <requestNumber> REQUEST TO USE <device> ACCEPTED',
+  ),
+  entry(
+    653,
+    'REJECTDEVICE',
+    'ours',
+    'device-request-rejected',
+    '$ZSVR: <requestNumber> REQUEST TO USE <device> REJECTED BY OPERATOR',
+  ),
+  entry(
+    659,
+    'DISMOUNTED',
+    'manual',
+    'dismounted',
+    '[$ZSVR: ]STATUS 1512 - <volume> TAPE DISMOUNTED FROM DRIVE <device>',
+  ),
+  // The manual prints the text of status 1516 and no number of its event.
+  entry(
+    660,
+    'TAPEUSED',
+    'manual',
+    'used-by',
+    '[$ZSVR: ]STATUS 1516 - <volume> TAPE ON DRIVE <device> USED BY <user>',
+  ),
 ];
 
 /** The table with each template as a regular expression over a whole text, its fields as named groups. */
-const COMPILED_EVENTS = ZSVR_EVENTS.map((entry) => {
-  const source = entry.template
+const COMPILED_EVENTS = ZSVR_EVENTS.map((row) => {
+  const source = row.template
     .replaceAll(/[$.*+?()|^{}\\]/g, String.raw`\$&`)
     .replaceAll('[', '(?:')
     .replaceAll(']', ')?')
     .replaceAll(/<(\w+)>/g, (_, name: FieldName) => `(?<${name}>${FIELDS[name].pattern})`);
-  return { ...entry, pattern: new RegExp(`^${source}$`) };
+  return { ...row, pattern: new RegExp(`^${source}$`) };
 });
 
 type Values = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -232,11 +402,11 @@ export function formatZsvrEvent(event: ZsvrEvent): {
   readonly text: string;
 } {
   const values: Values = { ...event };
-  const entry = COMPILED_EVENTS.find(({ fixed }) =>
+  const row = COMPILED_EVENTS.find(({ fixed }) =>
     Object.entries(fixed).every(([name, value]) => values[name] === value),
   );
-  assert(entry !== undefined, `$ZSVR has the event ${JSON.stringify(event)}`);
-  const text = entry.template
+  assert(row !== undefined, `$ZSVR has the event ${JSON.stringify(event)}`);
+  const text = row.template
     .replace(/\[([^\]]*)\]/g, (_, group: string) => {
       const field = /<(\w+)>/.exec(group)?.[1];
       const value = field === undefined ? undefined : printField(field, values[field]);
@@ -244,10 +414,10 @@ export function formatZsvrEvent(event: ZsvrEvent): {
     })
     .replace(/<(\w+)>/g, (_, field: string) => printField(field, values[field]) ?? '');
   assert(
-    entry.pattern.test(text) && text.length <= ZSVR_TEXT_CHARS_MAX,
+    row.pattern.test(text) && text.length <= ZSVR_TEXT_CHARS_MAX,
     `an event's fields have their form: ${text}`,
   );
-  return { eventNumber: entry.number, text };
+  return { eventNumber: row.number, text };
 }
 
 /** The event that a text of $ZSVR tells of; undefined for any other number or text. Never throws. */

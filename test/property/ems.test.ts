@@ -45,6 +45,7 @@ const FIELDS: Readonly<Record<string, fc.Arbitrary<string | number>>> = {
   reel: fc.integer({ min: 0, max: 9999 }),
   density: fc.constantFrom(800, 1600, 6250),
   comment,
+  user: fc.tuple(name, word(1, 6)).map(([node, process]) => `\\${node}.$${process}`),
 };
 
 /** An event of any row of the table: its places filled, what may be missing there or not. */

@@ -16,7 +16,7 @@ const REQUEST = {
   ring: true,
 } as const satisfies ZsvrEvent;
 
-/** Each text as the manual prints it (600, 601 by analogy, 649 ours), and what it means. */
+/** Each text, and what it means; the table says which the manual prints. */
 const TEXTS: readonly (readonly [number, string, ZsvrEvent])[] = [
   [600, '$ZSVR: 0007 MOUNT LAB001 WITH RING', REQUEST],
   [
@@ -82,7 +82,105 @@ const TEXTS: readonly (readonly [number, string, ZsvrEvent])[] = [
   [
     640,
     'STATUS 1506 - UNREQUESTED ANSI TAPE LAB001 ONLINE ON $TAPE0',
-    { kind: 'unrequested-tape', volume: 'LAB001', device: '$TAPE0' },
+    { kind: 'unrequested-tape', labelType: 'ansi', volume: 'LAB001', device: '$TAPE0' },
+  ],
+  [
+    607,
+    '$ZSVR: 0012 REQUEST TO USE $TAPE1 BYPASS LABELS',
+    { kind: 'bypass-request', requestNumber: 12, device: '$TAPE1' },
+  ],
+  [
+    616,
+    '$TAPE0: ERROR 5 - WRONG TAPE, LAB001 MOUNTED, USE UNLABELED TAPE',
+    { kind: 'labelled-tape', device: '$TAPE0', volume: 'LAB001' },
+  ],
+  [
+    617,
+    '$TAPE0: ERROR 6 - VOLUME LAB001 IS ANSI TAPE, NOT IBM TAPE AS REQUIRED',
+    {
+      kind: 'wrong-label-type',
+      found: 'ANSI',
+      required: 'IBM',
+      device: '$TAPE0',
+      volume: 'LAB001',
+    },
+  ],
+  [
+    618,
+    '$TAPE0: ERROR 7 - VOLUME LAB001 IS IBM TAPE, NOT ANSI TAPE AS REQUIRED',
+    {
+      kind: 'wrong-label-type',
+      found: 'IBM',
+      required: 'ANSI',
+      device: '$TAPE0',
+      volume: 'LAB001',
+    },
+  ],
+  [
+    622,
+    '$TAPE0: ERROR 11 - VOLUME LAB001 IS IBM TAPE, NOT BACKUP TAPE AS REQUESTED',
+    {
+      kind: 'wrong-label-type',
+      found: 'IBM',
+      required: 'BACKUP',
+      device: '$TAPE0',
+      volume: 'LAB001',
+    },
+  ],
+  [
+    638,
+    'STATUS 1504 - VOLUME LAB001 ON $TAPE0 MATCHES REQUEST 0007',
+    { kind: 'request-matched', requestNumber: 7, volume: 'LAB001', device: '$TAPE0' },
+  ],
+  [
+    639,
+    'STATUS 1505 - UNREQUESTED NL TAPE ONLINE ON $TAPE0',
+    { kind: 'unrequested-unlabelled-tape', device: '$TAPE0' },
+  ],
+  [
+    641,
+    'STATUS 1507 - UNREQUESTED IBM TAPE LAB001 ONLINE ON $TAPE0',
+    { kind: 'unrequested-tape', labelType: 'ibm', volume: 'LAB001', device: '$TAPE0' },
+  ],
+  [
+    642,
+    'STATUS 1508 - UNREQUESTED OLD TMF TAPE T00001 ONLINE ON $TAPE0',
+    { kind: 'unrequested-tape', labelType: 'old-tmf', volume: 'T00001', device: '$TAPE0' },
+  ],
+  [
+    644,
+    'STATUS 1510 - UNREQUESTED NEW TMF TAPE T00001 ONLINE ON $TAPE0',
+    { kind: 'unrequested-tape', labelType: 'new-tmf', volume: 'T00001', device: '$TAPE0' },
+  ],
+  [
+    649,
+    '$ZSVR: 0007 REQUEST FOR VOLUME CANCELLED',
+    { kind: 'request-cancelled', requestNumber: 7 },
+  ],
+  [
+    650,
+    '$ZSVR: 0012 REQUEST TO USE $TAPE1 CANCELLED',
+    { kind: 'device-request-cancelled', requestNumber: 12, device: '$TAPE1' },
+  ],
+  [
+    651,
+    '$ZSVR: 0007 REQUEST FOR VOLUME REJECTED BY OPERATOR',
+    { kind: 'request-rejected', requestNumber: 7 },
+  ],
+  [
+    652,
+    '$ZSVR: 0012 REQUEST TO USE $TAPE1 ACCEPTED',
+    { kind: 'device-request-accepted', requestNumber: 12, device: '$TAPE1' },
+  ],
+  [
+    653,
+    '$ZSVR: 0012 REQUEST TO USE $TAPE1 REJECTED BY OPERATOR',
+    { kind: 'device-request-rejected', requestNumber: 12, device: '$TAPE1' },
+  ],
+  [
+    660,
+    String.raw`STATUS 1516 - LAB001 TAPE ON DRIVE $TAPE0 USED BY \LAB.$BATCH`,
+    { kind: 'used-by', volume: 'LAB001', device: '$TAPE0', user: String.raw`\LAB.$BATCH` },
   ],
   [
     648,
