@@ -84,6 +84,27 @@ export const ERRORS = {
     retryable: true,
     severity: 2,
   },
+  LICENCE_MISSING: {
+    message:
+      '{feature} needs a licence that this server does not have; `capstan licence add` takes one.',
+    retryable: false,
+    severity: 6,
+  },
+  RIGHT_MISSING: {
+    message: 'The user {user} lacks the right "{right}"; an administrator gives it.',
+    retryable: false,
+    severity: 4,
+  },
+  LOGON_REFUSED: {
+    message: 'The log-on of {user} is refused: {reason}.',
+    retryable: false,
+    severity: 4,
+  },
+  SESSION_ENDED: {
+    message: 'The session is over, or there never was one; log on again.',
+    retryable: false,
+    severity: 4,
+  },
   SERVER_UNREACHABLE: {
     message: 'No server answers at {path}: {reason}.',
     retryable: true,

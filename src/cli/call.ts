@@ -3,7 +3,7 @@ import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { ControlClient } from '../platform/control-socket.ts';
 import { homePaths, readConfiguration } from './configuration.ts';
 import type { ServerEvent } from '../server/context.ts';
-import { isProgress, openServer } from './serve.ts';
+import { isProgress, openServer, systemUser } from './serve.ts';
 
 /** An operation of src/server/operations.ts, by name. */
 export interface OperationCall {
@@ -35,7 +35,7 @@ export async function callOperation(call: OperationCall): Promise<unknown> {
     if (isProgress(call.method, event)) call.onProgress?.(event);
   });
   try {
-    return await server.operations.call(call.method, call.parameters);
+    return await server.operations.callAs(systemUser(), call.method, call.parameters);
   } finally {
     await server.stop();
   }

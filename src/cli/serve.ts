@@ -6,6 +6,7 @@
  */
 import { isAbsolute, join } from 'node:path';
 import type { Socket } from 'node:net';
+import { userInfo } from 'node:os';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { SECOND_MS } from '../base/units.ts';
 import { openCatalog } from '../catalog/sqlite-catalog.ts';
@@ -24,6 +25,8 @@ import { tcpNetwork } from '../platform/tcp-network.ts';
 import type { DuplexStream, Endpoint } from '../ports/network.ts';
 import type { ReplicationLink } from '../ports/replication-link.ts';
 import { receiveCopies } from '../replication/receiver.ts';
+import { localPrincipal } from '../server/access.ts';
+import type { Principal } from '../server/access.ts';
 import { TapeServer } from '../server/tape-server.ts';
 import type { HostSettings, ServerEvent, ServerSettings } from '../server/tape-server.ts';
 
@@ -184,7 +187,7 @@ function answerCall(server: TapeServer, call: ControlCall): Promise<unknown> {
     const cancel = server.onEvent((event) => {
       if (isProgress(call.method, event)) call.notify(event);
     });
-    return server.operations.call(call.method, call.params).finally(cancel);
+    return server.operations.callAs(systemUser(), call.method, call.params).finally(cancel);
   }
   return new Promise((resolve) => {
     const cancel = server.onEvent((event) => call.notify(event));
@@ -193,6 +196,20 @@ function answerCall(server: TapeServer, call: ControlCall): Promise<unknown> {
       resolve({});
     });
   });
+}
+
+/** Who speaks at the control socket: only the user who owns it can, and so may do everything. */
+export function systemUser(): Principal {
+  return localPrincipal(userName());
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A user without an entry in the system's user database has a number all the same.
+    return String(process.getuid?.() ?? 'local');
+  }
 }
 
 /** Whether an event says how far a call of the method is. */

@@ -9,6 +9,7 @@ import type { Endpoint, Network } from '../ports/network.ts';
 import type { Random } from '../ports/random.ts';
 import type { ReplicationLink } from '../ports/replication-link.ts';
 import type { EventLog } from './event-log.ts';
+import type { Licences } from './licences.ts';
 
 export interface ServerPorts {
   readonly clock: Clock;
@@ -120,6 +121,7 @@ export interface ServerContext {
   readonly settings: ServerSettings;
   readonly copyPolicy: CopyPolicy;
   readonly eventLog: EventLog;
+  readonly licences: Licences;
   /**
    * What changes which tape there is and where it lies runs in here: mounts, dismounts, a copy that
    * becomes a tape, creation, deletion. Who runs in it waits for no drive's command, and for no other

@@ -147,6 +147,8 @@ export interface EventLogOptions {
   readonly catalog: Pick<Catalog, 'appendEvent'>;
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly settings: { readonly address: string };
+  /** Who causes the entries that do not say so themselves; the server where it is missing. */
+  readonly origin?: EventOrigin;
   /** Called for each entry that is kept. */
   readonly onLogged?: (event: EventRow) => void;
   /** Called where {@link EventLog.report} could not keep an entry. */
@@ -161,11 +163,16 @@ export class EventLog {
     this.#options = options;
   }
 
+  /** The same log for what somebody asked for: entries bear that name unless they have one of their own. */
+  as(origin: EventOrigin): EventLog {
+    return new EventLog({ ...this.#options, origin });
+  }
+
   /** The entry as it would be written now, for a transaction of the catalog that writes it. */
   entry<Message extends EventMessage>(
     message: Message,
     fields: EventFields<Message>,
-    origin: EventOrigin = {},
+    origin: EventOrigin = this.#options.origin ?? {},
   ): Omit<EventRow, 'id'> {
     const { clock, settings } = this.#options;
     const { id, text } = EVENT_MESSAGES[message];

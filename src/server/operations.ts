@@ -3,6 +3,9 @@
  * parameters. The running server's control socket and the command line without a server both call it.
  */
 import { CapstanError } from '../base/errors.ts';
+import { authorize, localPrincipal } from './access.ts';
+import type { Principal } from './access.ts';
+import type { ServerContext } from './context.ts';
 import { AUTOCOPY_OPERATIONS } from './operations/autocopy.ts';
 import { DRIVE_OPERATIONS } from './operations/drives.ts';
 import { EVENTS_OPERATIONS } from './operations/events.ts';
@@ -27,19 +30,41 @@ export const OPERATIONS: OperationTable = {
 };
 
 export class Operations {
-  readonly #services: OperationContext;
+  readonly #services: Omit<OperationContext, 'caller'>;
 
-  constructor(services: OperationContext) {
+  constructor(services: Omit<OperationContext, 'caller'>) {
     this.#services = services;
   }
 
-  /** Rejects INVALID_ARGUMENT for an unknown name or wrong parameters, else as the operation does. */
-  async call(name: string, parameters: unknown): Promise<unknown> {
+  /** Calls an operation for the server itself, with every right; otherwise like {@link callAs}. */
+  call(name: string, parameters: unknown): Promise<unknown> {
+    return this.#call(name, parameters, localPrincipal('system'), this.#services.context);
+  }
+
+  /**
+   * Calls an operation for somebody. Rejects INVALID_ARGUMENT for an unknown name or wrong parameters,
+   * RIGHT_MISSING, else as the operation does.
+   */
+  callAs(caller: Principal, name: string, parameters: unknown): Promise<unknown> {
+    const { context } = this.#services;
+    const { user, program, address } = caller;
+    const origin = { user, program, ...(address !== undefined && { address }) };
+    const eventLog = context.eventLog.as(origin);
+    return this.#call(name, parameters, caller, { ...context, eventLog });
+  }
+
+  async #call(
+    name: string,
+    parameters: unknown,
+    caller: Principal,
+    context: ServerContext,
+  ): Promise<unknown> {
     const entry = Object.hasOwn(OPERATIONS, name) ? OPERATIONS[name] : undefined;
     if (entry === undefined) {
       const what = `The operation ${JSON.stringify(name.slice(0, 40))}`;
       throw new CapstanError('INVALID_ARGUMENT', { what, reason: 'there is none of that name' });
     }
+    authorize(caller, entry.right);
     const parsed = entry.parameters.safeParse(parameters ?? {});
     if (!parsed.success) {
       const issue = parsed.error.issues[0];
@@ -49,7 +74,7 @@ export class Operations {
         reason: sentencePart(issue?.message ?? 'it is malformed'),
       });
     }
-    return entry.run(this.#services, parsed.data);
+    return entry.run({ ...this.#services, context, caller }, parsed.data);
   }
 }
 

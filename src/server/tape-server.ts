@@ -21,6 +21,7 @@ import { TapeReceiver } from './copy-receiver.ts';
 import { EmsService } from './ems-service.ts';
 import type { EmsHostStatus } from './ems-service.ts';
 import { EventLog } from './event-log.ts';
+import { Licences } from './licences.ts';
 import { Mounts } from './mounts.ts';
 import { Operations } from './operations.ts';
 import { Vaults } from './vaults.ts';
@@ -148,6 +149,7 @@ function makeContext(
     settings,
     copyPolicy: { ...COPY_POLICY, ...settings.copyPolicy },
     eventLog,
+    licences: new Licences(),
     decisions: new Sequence(),
     emit,
     background: (what, work) => {

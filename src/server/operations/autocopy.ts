@@ -5,7 +5,7 @@ import { checkName } from '../../base/names.ts';
 import type { CopyRuleRow } from '../../ports/catalog.ts';
 import type { ServerContext } from '../context.ts';
 import { tapeOf } from '../tapes.ts';
-import { byId, byName, byNameOf, found, nothing, operation, text } from './operation.ts';
+import { byId, byName, byNameOf, found, nothing, operation, query, text } from './operation.ts';
 import type { OperationContext, OperationTable } from './operation.ts';
 
 const target = z.strictObject({
@@ -28,8 +28,10 @@ const target = z.strictObject({
 
 export const AUTOCOPY_OPERATIONS: OperationTable = {
   'autocopy.create': operation(
+    'manage-configuration',
     z.strictObject({ pool: text, target, targetPool: text }),
     async ({ context }, rule) => {
+      await context.licences.require('autocopy');
       checkName('pool', rule.targetPool);
       checkName('server', rule.target.server);
       await byNameOf('pool', rule.pool, context.ports.catalog.listPools());
@@ -42,16 +44,24 @@ export const AUTOCOPY_OPERATIONS: OperationTable = {
       return context.ports.catalog.createCopyRule(rule);
     },
   ),
-  'autocopy.list': operation(nothing, ({ context }) => context.ports.catalog.listCopyRules()),
-  'autocopy.show': operation(byId, ({ context }, { id }) => ruleOf(context, id)),
-  'autocopy.delete': operation(byId, async ({ context, autocopy }, { id }) => {
-    await ruleOf(context, id);
-    await context.ports.catalog.deleteCopyRule(id);
-    autocopy.endCopies((copy) => copy.ruleId === id);
-    return { id };
-  }),
-  'autocopy.repeat': operation(byName, repeatCopies),
-  'autocopy.status': operation(nothing, ({ context }) => context.ports.catalog.listCopyJobs()),
+  'autocopy.list': query('view-configuration', nothing, ({ context }) =>
+    context.ports.catalog.listCopyRules(),
+  ),
+  'autocopy.show': query('view-configuration', byId, ({ context }, { id }) => ruleOf(context, id)),
+  'autocopy.delete': operation(
+    'manage-configuration',
+    byId,
+    async ({ context, autocopy }, { id }) => {
+      await ruleOf(context, id);
+      await context.ports.catalog.deleteCopyRule(id);
+      autocopy.endCopies((copy) => copy.ruleId === id);
+      return { id };
+    },
+  ),
+  'autocopy.repeat': operation('virtual-tape-operations', byName, repeatCopies),
+  'autocopy.status': query('view-system-status', nothing, ({ context }) =>
+    context.ports.catalog.listCopyJobs(),
+  ),
 };
 
 /** Has a tape copied again wherever its pool is copied to, whether or not it was: what is damaged there heals. */

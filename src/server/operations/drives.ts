@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { checkName } from '../../base/names.ts';
 import type { DriveRow } from '../../ports/catalog.ts';
 import type { Mounts } from '../mounts.ts';
-import { byName, byNameOf, nothing, operation, text } from './operation.ts';
+import { byName, byNameOf, nothing, operation, query, text } from './operation.ts';
 import type { OperationContext, OperationTable } from './operation.ts';
 
 /** How many drives the serial numbers are counted for. */
@@ -11,6 +11,7 @@ const SERIAL_DIGITS = 8;
 
 export const DRIVE_OPERATIONS: OperationTable = {
   'drive.create': operation(
+    'manage-configuration',
     z.strictObject({
       name: text,
       host: text,
@@ -22,13 +23,13 @@ export const DRIVE_OPERATIONS: OperationTable = {
     }),
     createDrive,
   ),
-  'drive.list': operation(nothing, async ({ context, mounts }) =>
+  'drive.list': query('view-system-status', nothing, async ({ context, mounts }) =>
     (await context.ports.catalog.listDrives()).map((row) => withState(mounts, row)),
   ),
-  'drive.show': operation(byName, async ({ context, mounts }, { name }) =>
+  'drive.show': query('view-system-status', byName, async ({ context, mounts }, { name }) =>
     withState(mounts, await byNameOf('drive', name, context.ports.catalog.listDrives())),
   ),
-  'drive.delete': operation(byName, ({ context, mounts }, { name }) =>
+  'drive.delete': operation('manage-configuration', byName, ({ context, mounts }, { name }) =>
     context.decisions.run(async () => {
       await context.ports.catalog.deleteDrive(checkName('drive', name));
       mounts.removeDrive(name);

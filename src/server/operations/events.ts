@@ -1,12 +1,13 @@
 /** Operations on the event log. */
 import { z } from 'zod';
-import { operation } from './operation.ts';
+import { query } from './operation.ts';
 import type { OperationTable } from './operation.ts';
 
 const EVENT_LIMIT_MAX = 10_000;
 
 export const EVENTS_OPERATIONS: OperationTable = {
-  'events.list': operation(
+  'events.list': query(
+    'view-log-files',
     z.strictObject({
       afterId: z.int().min(0).optional(),
       limit: z.int().min(1).max(EVENT_LIMIT_MAX).default(50),

@@ -4,6 +4,8 @@ import { CapstanError } from '../../base/errors.ts';
 import { checkName } from '../../base/names.ts';
 import type { NameKind } from '../../base/names.ts';
 import type { Mounts } from '../mounts.ts';
+import type { Principal } from '../access.ts';
+import type { Right } from '../rights.ts';
 import type { TapeServices } from '../tapes.ts';
 
 export const PATH_CHARS_MAX = 4096;
@@ -11,9 +13,15 @@ const NAME_CHARS_MAX = 1000;
 
 export interface OperationContext extends TapeServices {
   readonly mounts: Mounts;
+  /** Who asked; its rights are checked already. What `context` logs bears its name. */
+  readonly caller: Principal;
 }
 
 export interface Operation<Schema extends z.ZodType = z.ZodType> {
+  /** What the caller needs. */
+  readonly right: Right;
+  /** Whether it changes anything, and so stands in the audit; a query is safe to repeat. */
+  readonly changes: boolean;
   readonly parameters: Schema;
   readonly run: (services: OperationContext, parameters: z.infer<Schema>) => Promise<unknown>;
 }
@@ -21,11 +29,27 @@ export interface Operation<Schema extends z.ZodType = z.ZodType> {
 /** Operations by name: `tape.create`. */
 export type OperationTable = Readonly<Record<string, Operation>>;
 
+/** An operation that changes something. */
 export function operation<Schema extends z.ZodType>(
+  right: Right,
   parameters: Schema,
   run: Operation<Schema>['run'],
 ): Operation {
-  return { parameters, run: (services, values) => run(services, values as z.infer<Schema>) };
+  return {
+    right,
+    changes: true,
+    parameters,
+    run: (services, values) => run(services, values as z.infer<Schema>),
+  };
+}
+
+/** An operation that only looks. */
+export function query<Schema extends z.ZodType>(
+  right: Right,
+  parameters: Schema,
+  run: Operation<Schema>['run'],
+): Operation {
+  return { ...operation(right, parameters, run), changes: false };
 }
 
 // A name is a string here: checkName says by name and pattern what is wrong with it.

@@ -1,11 +1,12 @@
 /** Operations on pools. */
 import { z } from 'zod';
 import { checkName } from '../../base/names.ts';
-import { byName, byNameOf, nothing, operation, text } from './operation.ts';
+import { byName, byNameOf, nothing, operation, query, text } from './operation.ts';
 import type { OperationTable } from './operation.ts';
 
 export const POOL_OPERATIONS: OperationTable = {
   'pool.create': operation(
+    'pool-maintenance',
     z.strictObject({ name: text, vault: text }),
     async ({ context }, { name, vault }) => {
       const { catalog, clock } = context.ports;
@@ -15,8 +16,8 @@ export const POOL_OPERATIONS: OperationTable = {
       return row;
     },
   ),
-  'pool.list': operation(nothing, ({ context }) => context.ports.catalog.listPools()),
-  'pool.show': operation(byName, async ({ context }, { name }) => {
+  'pool.list': query('vault-access', nothing, ({ context }) => context.ports.catalog.listPools()),
+  'pool.show': query('vault-access', byName, async ({ context }, { name }) => {
     const { catalog } = context.ports;
     const row = await byNameOf('pool', name, catalog.listPools());
     const tapes = await catalog.listTapes(name);

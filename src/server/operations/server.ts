@@ -1,9 +1,9 @@
 /** Operations on the server as a whole. */
-import { nothing, operation } from './operation.ts';
+import { nothing, query } from './operation.ts';
 import type { OperationTable } from './operation.ts';
 
 export const SERVER_OPERATIONS: OperationTable = {
-  'server.status': operation(nothing, async ({ context, autocopy }) => {
+  'server.status': query('view-system-status', nothing, async ({ context, autocopy }) => {
     const { catalog } = context.ports;
     const jobs = await catalog.listCopyJobs();
     return {

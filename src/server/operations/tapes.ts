@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { GIB } from '../../base/units.ts';
 import { repairTape } from '../repair.ts';
 import { createTape, deleteTape, tapeOf, verifyTapes } from '../tapes.ts';
-import { PATH_CHARS_MAX, byName, byNameOf, operation, text } from './operation.ts';
+import { PATH_CHARS_MAX, byName, byNameOf, operation, query, text } from './operation.ts';
 import type { OperationTable } from './operation.ts';
 
 /** What a tape holds unless told otherwise: as much as an LTO-3 cartridge. */
@@ -12,6 +12,7 @@ const TAPE_CAPACITY_BYTES_MAX = 1024 * 1024 * GIB;
 
 export const TAPE_OPERATIONS: OperationTable = {
   'tape.create': operation(
+    'cartridge-maintenance',
     z.strictObject({
       name: text,
       pool: text,
@@ -24,14 +25,15 @@ export const TAPE_OPERATIONS: OperationTable = {
     }),
     createTape,
   ),
-  'tape.list': operation(
+  'tape.list': query(
+    'vault-access',
     z.strictObject({ pool: text.optional() }),
     async ({ context }, { pool }) => {
       if (pool !== undefined) await byNameOf('pool', pool, context.ports.catalog.listPools());
       return context.ports.catalog.listTapes(pool);
     },
   ),
-  'tape.show': operation(byName, async ({ context }, { name }) => {
+  'tape.show': query('vault-access', byName, async ({ context }, { name }) => {
     const { catalog } = context.ports;
     const row = await tapeOf(context, name);
     const jobs = await catalog.listCopyJobs();
@@ -41,9 +43,14 @@ export const TAPE_OPERATIONS: OperationTable = {
       copies: jobs.filter((job) => job.tape === name),
     };
   }),
-  'tape.delete': operation(byName, deleteTape),
-  'tape.verify': operation(z.strictObject({ name: text.optional() }), verifyTapes),
+  'tape.delete': operation('delete-cartridges', byName, deleteTape),
+  'tape.verify': query(
+    'cartridge-maintenance',
+    z.strictObject({ name: text.optional() }),
+    verifyTapes,
+  ),
   'tape.repair': operation(
+    'system-maintenance',
     z.strictObject({
       name: text,
       fromVault: text.optional(),
