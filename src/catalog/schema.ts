@@ -7,6 +7,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { CapstanError } from '../base/errors.ts';
+import { HOST_MIGRATION } from './migrations/hosts.ts';
 
 export interface Migration {
   /** What it brings, for who looks into the table. */
@@ -140,6 +141,7 @@ export const MIGRATIONS: readonly Migration[] = [
       ) STRICT;
     `,
   },
+  HOST_MIGRATION,
 ];
 
 /**

@@ -10,6 +10,7 @@ import type {
   Catalog,
   CopyJobRow,
   CopyRuleRow,
+  CoreCatalog,
   DismountRecord,
   DriveRow,
   EventRow,
@@ -21,6 +22,7 @@ import type {
   VaultRow,
 } from '../ports/catalog.ts';
 import { CATALOG_BYTES_MAX, Database, type Parameters } from './database.ts';
+import { hostsCatalog } from './hosts-catalog.ts';
 import { MIGRATIONS, migrate } from './schema.ts';
 import {
   COPY_JOB,
@@ -53,10 +55,11 @@ export function openCatalog(
   const database = new Database(path, options.bytesMax ?? CATALOG_BYTES_MAX, (connection) => {
     migrate(connection, path, MIGRATIONS);
   });
-  return new SqliteCatalog(database, options.eventCountMax ?? EVENT_COUNT_MAX);
+  const core = new SqliteCatalog(database, options.eventCountMax ?? EVENT_COUNT_MAX);
+  return Object.assign(core, hostsCatalog(database));
 }
 
-class SqliteCatalog implements Catalog {
+class SqliteCatalog implements CoreCatalog {
   readonly #database: Database;
   readonly #eventCountMax: number;
 

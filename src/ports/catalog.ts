@@ -7,6 +7,7 @@
  * (by name, or by id). Conformance suite: test/conformance/catalog.ts.
  */
 import type { Generation } from '../base/units.ts';
+import type { HostCatalog } from './catalog-hosts.ts';
 
 export interface VaultRow {
   readonly name: string;
@@ -156,7 +157,10 @@ export interface DismountRecord {
   readonly queueRuleIds: readonly number[];
 }
 
-export interface Catalog {
+/** All of it; each area's part has a file of its own. */
+export interface Catalog extends CoreCatalog, HostCatalog {}
+
+export interface CoreCatalog {
   createVault(vault: VaultRow): Promise<void>;
   listVaults(): Promise<readonly VaultRow[]>;
 
