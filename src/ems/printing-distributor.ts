@@ -43,12 +43,14 @@ export interface DistributorEvent {
   readonly eventNumber: number;
   /** Printable ASCII, no blanks in runs or at its ends. */
   readonly text: string;
+  /** Blanks in runs or at its ends were printed; `text` is shorter than what the host logged. */
+  readonly padded?: true;
 }
 
 const HEADER_PATTERN =
   /^(\d\d)-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d) +(\\[A-Z][A-Z0-9]{0,7})\.(\$[A-Z0-9]{1,6}|\d{1,3},\d{1,4}) +(\*?) *([A-Z0-9-]{1,8}\.[A-Z0-9-]{1,10}\.[A-Z0-9]{1,3}) +(\d{6})(?: (.*))?$/;
 
-/** The event's lines, each ended by CR LF. Asserts the fields' forms. */
+/** The event's lines, each ended by CR LF; blanks of the text as they are. Asserts the fields' forms. */
 export function formatDistributorLines(event: DistributorEvent): string {
   const head = [
     formatTimestamp(event.localTimeMs).slice(2),
@@ -62,11 +64,12 @@ export function formatDistributorLines(event: DistributorEvent): string {
   const lines: string[] = [];
   let line = head;
   let first = true;
-  for (const word of cleanText(event.text).split(' ')) {
+  const text = event.text.replaceAll(/[^ -~]+/g, ' ');
+  for (const word of text === '' ? [] : text.split(' ')) {
     if (!first && line.length + 1 + word.length > WRAP_COLUMNS) {
       lines.push(line);
       line = ' '.repeat(CONTINUATION_INDENT) + word;
-    } else if (word !== '') {
+    } else {
       line += ` ${word}`;
     }
     first = false;
@@ -76,7 +79,7 @@ export function formatDistributorLines(event: DistributorEvent): string {
     lines.every(({ length }) => length <= LINE_CHARS_MAX),
     'a word of an event fits into a line',
   );
-  return lines.map((text) => `${text}\r\n`).join('');
+  return lines.map((each) => `${each}\r\n`).join('');
 }
 
 /** Reads lines (without their ends) one by one; an event is whole when the next line is not its own. */
@@ -90,7 +93,11 @@ export class DistributorParser {
       const event = this.#event;
       if (event !== undefined) {
         const text = cleanText(`${event.text} ${line}`);
-        this.#event = text.length <= EVENT_TEXT_CHARS_MAX ? { ...event, text } : undefined;
+        const padded = isPadded(line.slice(Math.min(indent, CONTINUATION_INDENT)));
+        this.#event =
+          text.length <= EVENT_TEXT_CHARS_MAX
+            ? { ...event, text, ...(padded && { padded }) }
+            : undefined;
       }
       return [];
     }
@@ -131,7 +138,13 @@ function parseHeader(line: string): DistributorEvent | undefined {
     ...(star === '*' ? { critical: true } : {}),
     eventNumber: Number(eventNumber),
     text: cleanText(text),
+    ...(isPadded(text) && { padded: true }),
   };
+}
+
+/** Whether {@link cleanText} takes away blanks that a line has. */
+function isPadded(text: string): boolean {
+  return /^ | {2}| $/.test(text);
 }
 
 /** Printable ASCII with single blanks between words: how a text is printed, wrapped and compared. */

@@ -69,7 +69,8 @@ export class TaclHostSession {
       if (item === undefined) continue;
       if (item.kind === 'answer') effects.push({ kind: 'send', bytes: item.bytes });
       else if (item.kind === 'character') this.#line.push(item.character);
-      else effects.push(...this.#command((this.#line.take() ?? '').trim()));
+      else if (item.kind === 'line-end')
+        effects.push(...this.#command((this.#line.take() ?? '').trim()));
     }
     return effects;
   }

@@ -18,6 +18,7 @@ import { CapstanError } from '../base/errors.ts';
 import { type DistributorEvent, DistributorParser } from './printing-distributor.ts';
 import { ZSVR_PROCESS, parseZsvrEvent } from './zsvr-events.ts';
 import { IAC, DO, LineBuffer, TIMING_MARK, TelnetDecoder } from './telnet-lines.ts';
+import { endsQuoted, isPolicyText } from './vtspolicy.ts';
 
 export type SessionEffect =
   | { readonly kind: 'send'; readonly bytes: Uint8Array }
@@ -75,6 +76,10 @@ export class TaclSession {
   #behindPrompt = false;
   /** The host's last line that says why it refused. */
   #refusal: string | undefined;
+  /** The event behind which a timing mark was asked for, to learn whether it is whole. */
+  #marked: DistributorEvent | undefined;
+  /** Timing marks asked for and not yet answered. */
+  #marksAsked = 0;
 
   /** Throws INVALID_ARGUMENT where an option could not be sent as it is; says nothing of the password. */
   constructor(options: TaclSessionOptions) {
@@ -112,6 +117,7 @@ export class TaclSession {
       if (item === undefined) continue;
       if (item.kind === 'answer') effects.push({ kind: 'send', bytes: item.bytes });
       else if (item.kind === 'line-end') effects.push(...this.#endLine());
+      else if (item.kind === 'timing-mark') effects.push(...this.#passMark());
       else effects.push(...this.#character(item.character));
     }
     return effects;
@@ -130,12 +136,32 @@ export class TaclSession {
     ) {
       return effects;
     }
+    // An unquoted command looks whole wherever a slow line cuts it; what is lost may be its `s=`.
+    if (isPolicyText(last.text) && !endsQuoted(last.text)) {
+      if (this.#marked === last) return effects;
+      this.#marked = last;
+      return [...effects, ...this.probe()];
+    }
     return [...effects, ...this.#events(this.#parser.flush())];
+  }
+
+  /** All that the host printed before the timing mark is here: no more of the event will come. */
+  #passMark(): SessionEffect[] {
+    this.#marksAsked = Math.max(0, this.#marksAsked - 1);
+    // The answer to an earlier question says nothing of what came after that.
+    if (this.#marksAsked > 0) return [];
+    const marked = this.#marked;
+    this.#marked = undefined;
+    if (marked === undefined || marked !== this.#parser.pending || this.#line.pending !== '') {
+      return [];
+    }
+    return this.#events(this.#parser.flush());
   }
 
   /** Asks for a sign of life, which any telnet answers and TACL does not see. @source RFC 860 */
   probe(): SessionEffect[] {
     if (this.#state === 'failed') return [];
+    this.#marksAsked += 1;
     return [{ kind: 'send', bytes: Uint8Array.of(IAC, DO, TIMING_MARK) }];
   }
 

@@ -26,7 +26,9 @@ export type TelnetItem =
   | { readonly kind: 'character'; readonly character: string }
   | { readonly kind: 'line-end' }
   /** Bytes to send back: the refusal of an option. */
-  | { readonly kind: 'answer'; readonly bytes: Uint8Array };
+  | { readonly kind: 'answer'; readonly bytes: Uint8Array }
+  /** The peer has answered our timing mark: all that it printed before has come. */
+  | { readonly kind: 'timing-mark' };
 
 type State = 'data' | 'command' | 'option' | 'subnegotiation' | 'subnegotiation-command';
 
@@ -75,9 +77,8 @@ function fromData(byte: number): TelnetItem | undefined {
 function refusal(verb: number, option: number): TelnetItem | undefined {
   if (verb === DO) return { kind: 'answer', bytes: Uint8Array.of(IAC, WONT, option) };
   // The answer to our own question about the timing mark is no offer.
-  if (verb === WILL && option !== TIMING_MARK) {
-    return { kind: 'answer', bytes: Uint8Array.of(IAC, DONT, option) };
-  }
+  if (option === TIMING_MARK && verb !== DONT) return { kind: 'timing-mark' };
+  if (verb === WILL) return { kind: 'answer', bytes: Uint8Array.of(IAC, DONT, option) };
   return undefined;
 }
 

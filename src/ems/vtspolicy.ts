@@ -72,8 +72,6 @@ export const POLICY_KEYWORDS = {
   retention: ['retention', 'r'],
 } as const satisfies Record<string, readonly [string, string]>;
 
-export type PolicyKeyword = keyof typeof POLICY_KEYWORDS;
-
 export const BACKUP_TYPES = ['archive', 'selective'] as const;
 export type BackupType = (typeof BACKUP_TYPES)[number];
 
@@ -85,7 +83,7 @@ export interface MediaPath {
   readonly tape?: string;
 }
 
-/** Values by {@link PolicyKeyword}, or by the name that the host wrote where it is none of those. */
+/** Values by {@link POLICY_KEYWORDS}'s name, or by the name that the host wrote where it is none of those. */
 export type PolicyValues = Readonly<Record<string, string>>;
 
 export type PolicyCommand =

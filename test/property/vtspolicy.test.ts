@@ -107,6 +107,12 @@ const style = fc.record({
   short: fc.boolean(),
 });
 
+/** Whether a command is the same once written and read. */
+function readsBack(command: PolicyCommand, name: PolicyGrammar): boolean {
+  const again = parseVtsPolicy(formatVtsPolicy(command), name);
+  return again.kind === 'command' && JSON.stringify(again.command) === JSON.stringify(command);
+}
+
 describe('the grammar of VTSPolicy', () => {
   it('reads back what it writes, in whatever way it is written', () => {
     fc.assert(
@@ -158,11 +164,11 @@ describe('the grammar of VTSPolicy', () => {
         grammar,
         (text, name) => {
           const parsed = parseVtsPolicy(text, name);
-          if (parsed.kind === 'refused') expect(parsed.reason).toMatch(/^[ -~]{1,200}\.$/);
-          else
-            expect(parseVtsPolicy(formatVtsPolicy(parsed.command), name)).toMatchObject({
-              command: parsed.command,
-            });
+          const holds =
+            parsed.kind === 'refused'
+              ? /^[ -~]{1,200}\.$/.test(parsed.reason)
+              : readsBack(parsed.command, name);
+          expect(holds, text).toBe(true);
         },
       ),
       RUNS,

@@ -106,6 +106,22 @@ describe('Reading its lines', () => {
   });
 });
 
+describe('Blanks in runs', () => {
+  it.each([
+    ['in the header line', 'a  b'],
+    ['before the text', ' a b'],
+    ['behind the text', 'a b '],
+    ['where the line is wrapped', `${'word '.repeat(8)} ${'word '.repeat(12).trim()}`],
+    ['longer than a line', `a${' '.repeat(200)}b`],
+  ])('are not in the text, and the event says that they were there: %s', (_, text) => {
+    const lines = formatDistributorLines({ ...EVENT, text })
+      .split('\r\n')
+      .slice(0, -1);
+    const clean = text.replaceAll(/ +/g, ' ').trim();
+    expect(read(lines)).toStrictEqual([{ ...EVENT, text: clean, padded: true }]);
+  });
+});
+
 describe('Printing what cannot be printed', () => {
   it.each([
     ['a node without its backslash', { ...EVENT, node: 'LAB' }],

@@ -125,6 +125,26 @@ describe('A TACL session', () => {
     }
   });
 
+  it('gives an unquoted VTSPolicy only once a timing mark behind it has come back', () => {
+    const text = `VTSPolicy Erase - ${'/VAULT00/POOL/LAB001 '.repeat(4)}s=west`;
+    const lines = formatDistributorLines({ ...EVENT, process: '$TACL', text });
+    const cut = lines.indexOf('\r\n', 80) + 2;
+    const asked = 'send 255 253 6';
+    const session = started();
+    expect(show(session.idle())).toEqual(['ready']);
+    receive(session, lines.slice(0, cut));
+    expect(show(session.idle())).toEqual([asked]);
+    expect(show(session.idle())).toEqual([]);
+    receive(session, lines.slice(cut));
+    // The mark was passed before the rest came: it vouches for nothing.
+    expect(show(session.receive(Uint8Array.of(255, 251, 6)))).toEqual([]);
+    expect(show(session.idle())).toEqual([asked]);
+    expect(show(session.receive(Uint8Array.of(255, 252, 6)))).toEqual([`event ${text}`]);
+    const quoted = 'VTSPolicy NBU "/VAULT00/POOL"';
+    receive(session, formatDistributorLines({ ...EVENT, process: '$TACL', text: quoted }));
+    expect(show(session.idle())).toEqual([`event ${quoted}`]);
+  });
+
   it('reads an event that begins right behind the prompt, as on a terminal without echo', () => {
     const session = started();
     receive(session, LINES);

@@ -10,6 +10,7 @@ function decode(...bytes: number[]): string {
       const item = telnet.push(byte);
       if (item === undefined) return '';
       if (item.kind === 'line-end') return '\n';
+      if (item.kind === 'timing-mark') return '[mark]';
       return item.kind === 'character' ? item.character : `[${item.bytes.join(' ')}]`;
     })
     .join('');
@@ -23,6 +24,11 @@ describe('Telnet', () => {
     expect(decode(A, 255, 253, 1, B)).toBe('A[255 252 1]B');
     expect(decode(A, 255, 252, 1, 255, 254, 1, B)).toBe('AB');
     expect(decode(A, 255, 250, 24, 0, A, 255, 240, B)).toBe('AB');
+  });
+
+  it('an answer to our timing mark is told of, and is no offer', () => {
+    expect(decode(A, 255, 251, 6, B, 255, 252, 6)).toBe('A[mark]B[mark]');
+    expect(decode(255, 253, 6, 255, 254, 6)).toBe('[255 252 6]');
   });
 
   it('a byte 255 within a subnegotiation is doubled and does not end it', () => {
