@@ -8,6 +8,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { CapstanError } from '../base/errors.ts';
 import { HOST_MIGRATION } from './migrations/hosts.ts';
+import { INSTANT_DR_MIGRATION } from './migrations/instant-dr.ts';
 
 export interface Migration {
   /** What it brings, for who looks into the table. */
@@ -142,6 +143,7 @@ export const MIGRATIONS: readonly Migration[] = [
     `,
   },
   HOST_MIGRATION,
+  INSTANT_DR_MIGRATION,
 ];
 
 /**

@@ -23,6 +23,7 @@ import type {
 } from '../ports/catalog.ts';
 import { CATALOG_BYTES_MAX, Database, type Parameters } from './database.ts';
 import { hostsCatalog } from './hosts-catalog.ts';
+import { instantDrCatalog } from './instant-dr-catalog.ts';
 import { MIGRATIONS, migrate } from './schema.ts';
 import {
   COPY_JOB,
@@ -56,7 +57,8 @@ export function openCatalog(
     migrate(connection, path, MIGRATIONS);
   });
   const core = new SqliteCatalog(database, options.eventCountMax ?? EVENT_COUNT_MAX);
-  return Object.assign(core, hostsCatalog(database));
+  const append = (event: Omit<EventRow, 'id'>): EventRow => core.appendWithin(event);
+  return Object.assign(core, hostsCatalog(database), instantDrCatalog(database, append));
 }
 
 class SqliteCatalog implements CoreCatalog {
@@ -332,12 +334,12 @@ class SqliteCatalog implements CoreCatalog {
         throw new CapstanError('NOT_FOUND', { kind: 'copy rule', name: job.ruleId });
       }
       this.#database.replace(COPY_JOB, job);
-      return event && this.#appendEvent(event);
+      return event && this.appendWithin(event);
     });
   }
 
   async appendEvent(event: Omit<EventRow, 'id'>): Promise<EventRow> {
-    return this.#database.transaction(() => this.#appendEvent(event));
+    return this.#database.transaction(() => this.appendWithin(event));
   }
 
   async listEvents(filter: {
@@ -388,7 +390,8 @@ class SqliteCatalog implements CoreCatalog {
     );
   }
 
-  #appendEvent(event: Omit<EventRow, 'id'>): EventRow {
+  /** Appends within the transaction that runs. */
+  appendWithin(event: Omit<EventRow, 'id'>): EventRow {
     const row = this.#database.insertNumbered(EVENT, event);
     this.#database.run('DELETE FROM event WHERE id <= :last', {
       last: row.id - this.#eventCountMax,

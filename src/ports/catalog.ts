@@ -8,6 +8,7 @@
  */
 import type { Generation } from '../base/units.ts';
 import type { HostCatalog } from './catalog-hosts.ts';
+import type { InstantDrCatalog } from './catalog-instant-dr.ts';
 
 export interface VaultRow {
   readonly name: string;
@@ -158,7 +159,7 @@ export interface DismountRecord {
 }
 
 /** All of it; each area's part has a file of its own. */
-export interface Catalog extends CoreCatalog, HostCatalog {}
+export interface Catalog extends CoreCatalog, HostCatalog, InstantDrCatalog {}
 
 export interface CoreCatalog {
   createVault(vault: VaultRow): Promise<void>;

@@ -7,11 +7,13 @@ import { CapstanError } from '../../../src/base/errors.ts';
 import { MIGRATIONS } from '../../../src/catalog/schema.ts';
 import { openCatalog } from '../../../src/catalog/sqlite-catalog.ts';
 import type { Catalog, EventRow } from '../../../src/ports/catalog.ts';
+import { instantDrCatalogConformance } from '../../conformance/catalog-instant-dr.ts';
 import { catalogConformance } from '../../conformance/catalog.ts';
 import { hostCatalogConformance } from '../../conformance/catalog-hosts.ts';
 
 catalogConformance('SQLite in memory', () => openCatalog(':memory:'));
 hostCatalogConformance('SQLite in memory', () => openCatalog(':memory:'));
+instantDrCatalogConformance('SQLite in memory', () => openCatalog(':memory:'));
 
 let folder: string;
 let path: string;
@@ -124,7 +126,7 @@ describe('A catalog file', () => {
   });
 
   it('whose disk is full is NO_SPACE, stays as it was, and goes on being read', async () => {
-    const catalog = open(path, { bytesMax: 40 * 4096 });
+    const catalog = open(path, { bytesMax: 100 * 4096 });
     const written: EventRow[] = [];
     const fill = async (): Promise<void> => {
       for (;;) written.push(await catalog.appendEvent(EVENT));
