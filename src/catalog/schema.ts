@@ -9,6 +9,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { CapstanError } from '../base/errors.ts';
 import { HOST_MIGRATION } from './migrations/hosts.ts';
 import { INSTANT_DR_MIGRATION } from './migrations/instant-dr.ts';
+import { MEDIA_ATTRIBUTES } from './migrations/media.ts';
 
 export interface Migration {
   /** What it brings, for who looks into the table. */
@@ -144,6 +145,7 @@ export const MIGRATIONS: readonly Migration[] = [
   },
   HOST_MIGRATION,
   INSTANT_DR_MIGRATION,
+  MEDIA_ATTRIBUTES,
 ];
 
 /**

@@ -17,13 +17,26 @@ import type {
   GenerationRow,
   MountRequestRow,
   MountRow,
+  NewPool,
+  NewTape,
   PoolRow,
   TapeRow,
   VaultRow,
 } from '../ports/catalog.ts';
-import { CATALOG_BYTES_MAX, Database, type Parameters } from './database.ts';
+import {
+  findTape,
+  insertEvent,
+  insertPool,
+  insertTape,
+  refuseMounted,
+  refuseTaken,
+  requireRow,
+  tapeExists,
+} from './checks.ts';
+import { CATALOG_BYTES_MAX, Database } from './database.ts';
 import { hostsCatalog } from './hosts-catalog.ts';
 import { instantDrCatalog } from './instant-dr-catalog.ts';
+import { mediaCatalog } from './media-catalog.ts';
 import { MIGRATIONS, migrate } from './schema.ts';
 import {
   COPY_JOB,
@@ -58,7 +71,12 @@ export function openCatalog(
   });
   const core = new SqliteCatalog(database, options.eventCountMax ?? EVENT_COUNT_MAX);
   const append = (event: Omit<EventRow, 'id'>): EventRow => core.appendWithin(event);
-  return Object.assign(core, hostsCatalog(database), instantDrCatalog(database, append));
+  return Object.assign(
+    core,
+    hostsCatalog(database),
+    instantDrCatalog(database, append),
+    mediaCatalog(database, append),
+  );
 }
 
 class SqliteCatalog implements CoreCatalog {
@@ -72,12 +90,20 @@ class SqliteCatalog implements CoreCatalog {
 
   async createVault(vault: VaultRow): Promise<void> {
     this.#database.transaction(() => {
-      this.#refuseTaken('vault', vault.name, 'SELECT name, path FROM vault WHERE name = :name', {
-        name: vault.name,
-      });
-      this.#refuseTaken('vault', vault.name, 'SELECT name, path FROM vault WHERE path = :path', {
-        path: vault.path,
-      });
+      refuseTaken(
+        this.#database,
+        { kind: 'vault', name: vault.name, sql: 'SELECT name, path FROM vault WHERE name = :name' },
+        {
+          name: vault.name,
+        },
+      );
+      refuseTaken(
+        this.#database,
+        { kind: 'vault', name: vault.name, sql: 'SELECT name, path FROM vault WHERE path = :path' },
+        {
+          path: vault.path,
+        },
+      );
       this.#database.insert(VAULT, vault);
     });
   }
@@ -86,13 +112,17 @@ class SqliteCatalog implements CoreCatalog {
     return this.#database.rows(VAULT, 'ORDER BY name');
   }
 
-  async createPool(pool: PoolRow): Promise<void> {
-    this.#database.transaction(() => {
-      this.#require('vault', pool.vault);
-      this.#refuseTaken('pool', pool.name, 'SELECT vault FROM pool WHERE name = :name', {
-        name: pool.name,
-      });
-      this.#database.insert(POOL, pool);
+  async createPool(pool: NewPool): Promise<PoolRow> {
+    return this.#database.transaction(() => {
+      requireRow(this.#database, 'vault', pool.vault);
+      refuseTaken(
+        this.#database,
+        { kind: 'pool', name: pool.name, sql: 'SELECT vault FROM pool WHERE name = :name' },
+        {
+          name: pool.name,
+        },
+      );
+      return insertPool(this.#database, pool);
     });
   }
 
@@ -100,14 +130,12 @@ class SqliteCatalog implements CoreCatalog {
     return this.#database.rows(POOL, 'ORDER BY name');
   }
 
-  async createTape(tape: TapeRow): Promise<void> {
-    this.#database.transaction(() => {
-      this.#insertTape(tape);
-    });
+  async createTape(tape: NewTape): Promise<TapeRow> {
+    return this.#database.transaction(() => insertTape(this.#database, tape));
   }
 
   async findTape(name: string): Promise<TapeRow | undefined> {
-    return this.#tape(name);
+    return findTape(this.#database, name);
   }
 
   async listTapes(pool?: string): Promise<readonly TapeRow[]> {
@@ -118,8 +146,8 @@ class SqliteCatalog implements CoreCatalog {
 
   async deleteTape(name: string): Promise<void> {
     this.#database.transaction(() => {
-      this.#require('tape', name);
-      this.#refuseMounted('tape', name);
+      requireRow(this.#database, 'tape', name);
+      refuseMounted(this.#database, 'tape', name);
       this.#database.run('DELETE FROM tape WHERE name = :name', { name });
     });
   }
@@ -130,22 +158,22 @@ class SqliteCatalog implements CoreCatalog {
     });
   }
 
-  async recordContent(tape: TapeRow, generation: GenerationRow): Promise<void> {
+  async recordContent(tape: NewTape, generation: GenerationRow): Promise<void> {
     assert(
       generation.tape === tape.name && generation.generation === tape.generation,
       'a recorded content is the generation that the tape is at',
     );
     this.#database.transaction(() => {
-      const present = this.#tape(tape.name);
+      const present = findTape(this.#database, tape.name);
       if (present === undefined) {
-        this.#insertTape(tape);
+        insertTape(this.#database, tape);
       } else if (present.pool !== tape.pool) {
         throw tapeExists(present);
       } else {
         this.#database.run(
           `UPDATE tape SET labelType = :labelType, capacityBytes = :capacityBytes,
              generation = :generation, payloadBytes = :payloadBytes,
-             writtenAtMs = :writtenAtMs, copiedFrom = :copiedFrom
+             writtenAtMs = :writtenAtMs, updatedAtMs = :atMs, copiedFrom = :copiedFrom
            WHERE name = :name`,
           {
             name: tape.name,
@@ -154,6 +182,7 @@ class SqliteCatalog implements CoreCatalog {
             generation: tape.generation,
             payloadBytes: tape.payloadBytes,
             writtenAtMs: tape.writtenAtMs ?? null,
+            atMs: generation.atMs,
             copiedFrom: tape.copiedFrom ?? null,
           },
         );
@@ -165,19 +194,33 @@ class SqliteCatalog implements CoreCatalog {
   async createDrive(drive: DriveRow): Promise<void> {
     const { name, host, device, serialNumber } = drive;
     this.#database.transaction(() => {
-      this.#refuseTaken('drive', name, 'SELECT name, host, device FROM drive WHERE name = :name', {
-        name,
-      });
-      this.#refuseTaken(
-        'drive',
-        name,
-        'SELECT name, host, device FROM drive WHERE host = :host AND device = :device',
+      refuseTaken(
+        this.#database,
+        {
+          kind: 'drive',
+          name: name,
+          sql: 'SELECT name, host, device FROM drive WHERE name = :name',
+        },
+        {
+          name,
+        },
+      );
+      refuseTaken(
+        this.#database,
+        {
+          kind: 'drive',
+          name: name,
+          sql: 'SELECT name, host, device FROM drive WHERE host = :host AND device = :device',
+        },
         { host, device },
       );
-      this.#refuseTaken(
-        'drive',
-        name,
-        'SELECT name, serialNumber FROM drive WHERE serialNumber = :serialNumber',
+      refuseTaken(
+        this.#database,
+        {
+          kind: 'drive',
+          name: name,
+          sql: 'SELECT name, serialNumber FROM drive WHERE serialNumber = :serialNumber',
+        },
         { serialNumber },
       );
       this.#database.insert(DRIVE, drive);
@@ -186,8 +229,8 @@ class SqliteCatalog implements CoreCatalog {
 
   async deleteDrive(name: string): Promise<void> {
     this.#database.transaction(() => {
-      this.#require('drive', name);
-      this.#refuseMounted('drive', name);
+      requireRow(this.#database, 'drive', name);
+      refuseMounted(this.#database, 'drive', name);
       this.#database.run('DELETE FROM drive WHERE name = :name', { name });
     });
   }
@@ -200,10 +243,10 @@ class SqliteCatalog implements CoreCatalog {
 
   async recordMount(mount: Omit<MountRow, 'id' | 'dismountedAtMs' | 'state'>): Promise<MountRow> {
     return this.#database.transaction(() => {
-      this.#require('tape', mount.tape);
-      this.#require('drive', mount.drive);
-      this.#refuseMounted('tape', mount.tape);
-      this.#refuseMounted('drive', mount.drive);
+      requireRow(this.#database, 'tape', mount.tape);
+      requireRow(this.#database, 'drive', mount.drive);
+      refuseMounted(this.#database, 'tape', mount.tape);
+      refuseMounted(this.#database, 'drive', mount.drive);
       const row = this.#database.insertNumbered(MOUNT, {
         ...mount,
         dismountedAtMs: undefined,
@@ -243,7 +286,7 @@ class SqliteCatalog implements CoreCatalog {
         const { generation, payloadBytes } = content;
         this.#database.run(
           `UPDATE tape SET generation = :generation, payloadBytes = :payloadBytes,
-             writtenAtMs = :atMs, copiedFrom = NULL
+             writtenAtMs = :atMs, updatedAtMs = :atMs, copiedFrom = NULL
            WHERE name = :tape`,
           { tape, generation, payloadBytes, atMs },
         );
@@ -263,7 +306,7 @@ class SqliteCatalog implements CoreCatalog {
 
   async putMountRequest(request: MountRequestRow): Promise<void> {
     this.#database.transaction(() => {
-      this.#require('tape', request.tape);
+      requireRow(this.#database, 'tape', request.tape);
       // The row keeps its place in the order of arrival when it is replaced.
       this.#database.run(
         `${insertSql(MOUNT_REQUEST)}
@@ -288,11 +331,14 @@ class SqliteCatalog implements CoreCatalog {
   async createCopyRule(rule: Omit<CopyRuleRow, 'id'>): Promise<CopyRuleRow> {
     const { pool, target, targetPool } = rule;
     return this.#database.transaction(() => {
-      this.#require('pool', pool);
-      this.#refuseTaken(
-        'copy rule',
-        `${pool} to ${target.server}`,
-        'SELECT targetPool FROM copyRule WHERE pool = :pool AND server = :server',
+      requireRow(this.#database, 'pool', pool);
+      refuseTaken(
+        this.#database,
+        {
+          kind: 'copy rule',
+          name: `${pool} to ${target.server}`,
+          sql: 'SELECT targetPool FROM copyRule WHERE pool = :pool AND server = :server',
+        },
         { pool, server: target.server },
       );
       const row = this.#database.insertNumbered(COPY_RULE, {
@@ -326,7 +372,7 @@ class SqliteCatalog implements CoreCatalog {
 
   async putCopyJob(job: CopyJobRow, event?: Omit<EventRow, 'id'>): Promise<EventRow | undefined> {
     return this.#database.transaction(() => {
-      this.#require('tape', job.tape);
+      requireRow(this.#database, 'tape', job.tape);
       if (
         this.#database.one('SELECT 1 FROM copyRule WHERE id = :id', { id: job.ruleId }) ===
         undefined
@@ -361,21 +407,6 @@ class SqliteCatalog implements CoreCatalog {
     this.#database.close();
   }
 
-  #tape(name: string): TapeRow | undefined {
-    return this.#database.rows(TAPE, 'WHERE name = :name', { name })[0];
-  }
-
-  #insertTape(tape: TapeRow): void {
-    const present = this.#tape(tape.name);
-    if (present !== undefined) throw tapeExists(present);
-    const pool = this.#database.rows(POOL, 'WHERE name = :name', { name: tape.pool })[0];
-    if (pool === undefined) {
-      throw new CapstanError('NOT_FOUND', { kind: 'pool', name: tape.pool });
-    }
-    assert(pool.vault === tape.vault, 'a tape lies in the vault of its pool');
-    this.#database.insert(TAPE, tape);
-  }
-
   /** A rule that was deleted in the meantime owes nothing: no row, no error. */
   #queueCopy(tape: string, ruleId: number, atMs: number): void {
     this.#database.run(
@@ -392,11 +423,7 @@ class SqliteCatalog implements CoreCatalog {
 
   /** Appends within the transaction that runs. */
   appendWithin(event: Omit<EventRow, 'id'>): EventRow {
-    const row = this.#database.insertNumbered(EVENT, event);
-    this.#database.run('DELETE FROM event WHERE id <= :last', {
-      last: row.id - this.#eventCountMax,
-    });
-    return row;
+    return insertEvent(this.#database, event, this.#eventCountMax);
   }
 
   #deleteMountRequest(host: string, requestNumber: number): void {
@@ -405,38 +432,6 @@ class SqliteCatalog implements CoreCatalog {
       { host, requestNumber },
     );
   }
-
-  #require(kind: 'vault' | 'pool' | 'tape' | 'drive', name: string): void {
-    if (this.#database.one(`SELECT 1 FROM ${kind} WHERE name = :name`, { name }) === undefined) {
-      throw new CapstanError('NOT_FOUND', { kind, name });
-    }
-  }
-
-  /** Throws ALREADY_EXISTS where `sql` finds a row; the row's values say where. */
-  #refuseTaken(kind: string, name: string, sql: string, parameters: Parameters): void {
-    const row = this.#database.one(sql, parameters);
-    if (row === undefined) return;
-    const where = Object.entries(row).map(([column, value]) => `${column} ${String(value)}`);
-    throw new CapstanError('ALREADY_EXISTS', { kind, name, where: ` (${where.join(', ')})` });
-  }
-
-  #refuseMounted(kind: 'tape' | 'drive', name: string): void {
-    const [mount] = this.#database.rows(MOUNT, `WHERE ${kind} = :name AND state = 'open'`, {
-      name,
-    });
-    if (mount === undefined) return;
-    const by =
-      kind === 'tape' ? `mounted on ${mount.drive}` : `tape ${mount.tape} is mounted on it`;
-    throw new CapstanError('IN_USE', { kind, name, by });
-  }
-}
-
-function tapeExists(tape: TapeRow): CapstanError {
-  return new CapstanError('ALREADY_EXISTS', {
-    kind: 'tape',
-    name: tape.name,
-    where: ` in pool ${tape.pool}`,
-  });
 }
 
 function toCopyRule(row: FlatCopyRule): CopyRuleRow {

@@ -13,6 +13,7 @@ import type {
   TapeRow,
   VaultRow,
 } from '../ports/catalog.ts';
+import type { LockRow } from '../ports/catalog-media.ts';
 
 /** How a column's value is kept: as it is, or a boolean as 0 and 1. A missing value is NULL. */
 type ColumnKind = 'plain' | 'boolean';
@@ -41,6 +42,10 @@ export const POOL: Table<PoolRow> = {
     name: 'plain',
     vault: 'plain',
     createdAtMs: 'plain',
+    retentionMs: 'plain',
+    encrypted: 'boolean',
+    locked: 'boolean',
+    quotaBytes: 'plain',
   },
 };
 
@@ -59,6 +64,28 @@ export const TAPE: Table<TapeRow> = {
     mountedAtMs: 'plain',
     dismountedAtMs: 'plain',
     copiedFrom: 'plain',
+    owner: 'plain',
+    updatedAtMs: 'plain',
+    erasedAtMs: 'plain',
+    exportedAtMs: 'plain',
+    importedAtMs: 'plain',
+    migratedAtMs: 'plain',
+    migratedBy: 'plain',
+    restoredAtMs: 'plain',
+    userLocked: 'boolean',
+    autoloadLocked: 'boolean',
+    keyId: 'plain',
+  },
+};
+
+export const LOCK: Table<LockRow> = {
+  name: 'processLock',
+  columns: {
+    tape: 'plain',
+    pool: 'plain',
+    process: 'plain',
+    sinceMs: 'plain',
+    reason: 'plain',
   },
 };
 

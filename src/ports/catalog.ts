@@ -9,6 +9,7 @@
 import type { Generation } from '../base/units.ts';
 import type { HostCatalog } from './catalog-hosts.ts';
 import type { InstantDrCatalog } from './catalog-instant-dr.ts';
+import type { MediaCatalog } from './catalog-media.ts';
 
 export interface VaultRow {
   readonly name: string;
@@ -21,9 +22,17 @@ export interface PoolRow {
   readonly name: string;
   readonly vault: string;
   readonly createdAtMs: number;
+  /** How long what was written is kept before a cleanup may erase it; for ever where it is missing. */
+  readonly retentionMs: number | undefined;
+  /** Designated for encrypted tapes. */
+  readonly encrypted: boolean;
+  /** A user's lock on all of its tapes: none can be erased or deleted. */
+  readonly locked: boolean;
+  /** Most bytes that its tapes may hold together; no limit where it is missing. */
+  readonly quotaBytes: number | undefined;
 }
 
-export type LabelType = 'ansi' | 'backup' | 'unlabelled';
+export type LabelType = 'ansi' | 'backup' | 'unlabelled' | 'ibm';
 
 /** A virtual tape; its image in the vault's engine has the tape's name. Names are unique in the catalog. */
 export interface TapeRow {
@@ -41,7 +50,45 @@ export interface TapeRow {
   readonly dismountedAtMs: number | undefined;
   /** Where the content came from: written here, or copied from that server. */
   readonly copiedFrom: string | undefined;
+  /** Owner of the volume, as in its VOL1; at most 14 characters. */
+  readonly owner: string;
+  /** Last change of content or metadata. */
+  readonly updatedAtMs: number | undefined;
+  /** Last erasure: a tape of 0 bytes with this time is an erased one (`isErased`). */
+  readonly erasedAtMs: number | undefined;
+  readonly exportedAtMs: number | undefined;
+  readonly importedAtMs: number | undefined;
+  /** Last migration, and whether this server asked for it or another program did. */
+  readonly migratedAtMs: number | undefined;
+  readonly migratedBy: 'vts' | 'other' | undefined;
+  /** Last time that a migrated tape's content came back. */
+  readonly restoredAtMs: number | undefined;
+  /** A user's lock on this tape: it can be neither erased nor deleted. */
+  readonly userLocked: boolean;
+  /** The same, set when the tape was loaded by an autoloader. */
+  readonly autoloadLocked: boolean;
+  /** Key that its data are encrypted with; in the clear where it is missing. */
+  readonly keyId: string | undefined;
 }
+
+/** A row to be made: what may be missing is off, empty or not there. */
+export type NewPool = Pick<PoolRow, 'name' | 'vault' | 'createdAtMs'> & Partial<PoolRow>;
+
+/** A row to be made: what may be missing is off, empty or not there. */
+export type NewTape = Omit<TapeRow, LaterTapeField> & Partial<Pick<TapeRow, LaterTapeField>>;
+
+type LaterTapeField =
+  | 'owner'
+  | 'updatedAtMs'
+  | 'erasedAtMs'
+  | 'exportedAtMs'
+  | 'importedAtMs'
+  | 'migratedAtMs'
+  | 'migratedBy'
+  | 'restoredAtMs'
+  | 'userLocked'
+  | 'autoloadLocked'
+  | 'keyId';
 
 /** One version of a tape's content. */
 export interface GenerationRow {
@@ -159,17 +206,18 @@ export interface DismountRecord {
 }
 
 /** All of it; each area's part has a file of its own. */
-export interface Catalog extends CoreCatalog, HostCatalog, InstantDrCatalog {}
+export interface Catalog extends CoreCatalog, HostCatalog, InstantDrCatalog, MediaCatalog {}
 
 export interface CoreCatalog {
   createVault(vault: VaultRow): Promise<void>;
   listVaults(): Promise<readonly VaultRow[]>;
 
-  createPool(pool: PoolRow): Promise<void>;
+  /** The row as it is kept. */
+  createPool(pool: NewPool): Promise<PoolRow>;
   listPools(): Promise<readonly PoolRow[]>;
 
-  /** ALREADY_EXISTS names the pool that has the tape. */
-  createTape(tape: TapeRow): Promise<void>;
+  /** The row as it is kept. ALREADY_EXISTS names the pool that has the tape. */
+  createTape(tape: NewTape): Promise<TapeRow>;
   findTape(name: string): Promise<TapeRow | undefined>;
   listTapes(pool?: string): Promise<readonly TapeRow[]>;
   /** IN_USE where it is mounted. Removes its generations, mounts, requests and copy jobs with it. */
@@ -178,9 +226,9 @@ export interface CoreCatalog {
   /**
    * A tape's content as of now, from a copy or found at start-up; creates the tape's row where missing.
    * Of a present row, only what belongs to the content is replaced: label type, capacity, generation,
-   * size, time of writing, origin. ALREADY_EXISTS where the tape lies in another pool.
+   * size, times of writing and update, origin. ALREADY_EXISTS where the tape lies in another pool.
    */
-  recordContent(tape: TapeRow, generation: GenerationRow): Promise<void>;
+  recordContent(tape: NewTape, generation: GenerationRow): Promise<void>;
 
   createDrive(drive: DriveRow): Promise<void>;
   /** IN_USE where a tape is mounted on it. */

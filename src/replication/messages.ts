@@ -95,7 +95,7 @@ export type Message =
 export type MessageOf<Kind extends FrameKind> = Extract<Message, { kind: Kind }>;
 
 /** A code is a label type's place. */
-const LABEL_TYPES = ['ansi', 'backup', 'unlabelled'] as const satisfies readonly LabelType[];
+const LABEL_TYPES = ['ansi', 'backup', 'unlabelled', 'ibm'] as const satisfies readonly LabelType[];
 /** A code is an outcome's place. */
 const ACK_OUTCOMES = ['present', 'copied', 'stale'] as const;
 

@@ -155,9 +155,7 @@ export class TapeReceiver implements CopyReceiver {
     if (existing !== undefined) return existing;
     const vault = this.#vaults.first;
     if (vault === undefined) return undefined;
-    const pool = { name, vault, createdAtMs: clock.nowMs() };
-    await catalog.createPool(pool);
-    return pool;
+    return catalog.createPool({ name, vault, createdAtMs: clock.nowMs() });
   }
 
   #incoming(offer: TapeOffer, { pool, heals }: Place): IncomingCopy {

@@ -53,7 +53,7 @@ export async function createTape(
     const engine = vaults.engine(pool.vault);
     await removeIfThere(engine, name);
     await engine.createImage(name, { partitionCount: 1 });
-    const made: TapeRow = {
+    return catalog.createTape({
       name,
       pool: pool.name,
       vault: pool.vault,
@@ -66,21 +66,21 @@ export async function createTape(
       mountedAtMs: undefined,
       dismountedAtMs: undefined,
       copiedFrom: undefined,
-    };
-    await catalog.createTape(made);
-    return made;
+    });
   });
   await context.eventLog.log('CARTRIDGE_CREATED', { tape: name, pool: row.pool });
   return row;
 }
 
+const LABEL_TYPES = { ansi: 'ANSI', backup: 'BACKUP', ibm: 'IBM' } as const;
+
 /** Writes what an initialised tape begins with; how many bytes of blocks that is. */
 async function writeLabel(
   engine: Engine,
   volume: string,
-  labelType: 'ansi' | 'backup',
+  labelType: keyof typeof LABEL_TYPES,
 ): Promise<number> {
-  const type = labelType === 'backup' ? 'BACKUP' : 'ANSI';
+  const type = LABEL_TYPES[labelType];
   const label = packObjects(initialLabel({ volume, owner: '', type }));
   const image = await engine.openImage(volume, 'write');
   try {

@@ -3,7 +3,8 @@
  *
  * Terms: a label is a block of 80 characters. VOL1 names the volume; HDR1 and HDR2 open a file,
  * EOF1 and EOF2 close it, EOV1 and EOV2 where it goes on on another volume. NonStop's BACKUP label
- * is the ANSI one with `B` in column 80 of VOL1. Columns count from 1, as the standard does.
+ * is the ANSI one with `B` in column 80 of VOL1. IBM's standard labels are the same blocks in EBCDIC;
+ * their VOL1 has its owner in 42-51 and no version. Columns count from 1, as the standard does.
  *
  *   VOL1: 5-10 volume, 11 accessibility, 38-51 owner, 80 label standard version
  *   xxx1: 5-21 file, 22-27 file set, 28-31 section, 32-35 sequence, 36-39 generation,
@@ -11,24 +12,26 @@
  *         61-73 system
  *   xxx2: 5 record format, 6-10 block length, 11-15 record length, 51-52 buffer offset
  *
- * @source ANSI X3.27-1978 (ISO 1001, ECMA-13); HP Guardian Disk and Tape Utilities, BACKCOPY
+ * @source ANSI X3.27-1978 (ISO 1001, ECMA-13); HP Guardian Disk and Tape Utilities, BACKCOPY;
+ *   IBM z/OS DFSMS Using Magnetic Tapes, standard labels
  */
 import { decodeAscii, encodeAscii } from '../base/bytes.ts';
+import { decodeEbcdic, encodeEbcdic } from '../base/ebcdic.ts';
 import { CapstanError } from '../base/errors.ts';
 import { FILEMARK } from './tape-object.ts';
 import type { TapeObject } from './tape-object.ts';
 
 export const LABEL_LENGTH = 80;
 
-/** How a volume is labelled, by VOL1. IBM labels are EBCDIC: told apart, not read. */
-export type LabelType = 'ANSI' | 'BACKUP';
+/** How a volume is labelled, by VOL1. */
+export type LabelType = 'ANSI' | 'BACKUP' | 'IBM';
 
 export interface VolumeLabel {
   readonly kind: 'VOL1';
   readonly type: LabelType;
   /** At most 6 characters. */
   readonly volume: string;
-  /** At most 14 characters. */
+  /** At most 14 characters, of IBM's 10. */
   readonly owner: string;
 }
 
@@ -97,9 +100,19 @@ function dateField(what: string, date: LabelDate | undefined): string {
   return century + numberField(what, date.year % 100, 2) + numberField(what, date.dayOfYear, 3);
 }
 
-const VERSION_COLUMN = { ANSI: '3', BACKUP: 'B' } as const satisfies Record<LabelType, string>;
+const VERSION_COLUMN = { ANSI: '3', BACKUP: 'B', IBM: ' ' } as const satisfies Record<
+  LabelType,
+  string
+>;
 
 function volumeText(label: VolumeLabel): string {
+  if (label.type === 'IBM') {
+    const volume = textField('The volume name', label.volume, 6);
+    // Column 11 is security's: 0 for none.
+    return ['VOL1', volume, '0', ' '.repeat(30), textField('The owner', label.owner, 10)]
+      .join('')
+      .padEnd(LABEL_LENGTH, ' ');
+  }
   return [
     'VOL1',
     textField('The volume name', label.volume, 6),
@@ -142,18 +155,31 @@ function formatText(label: FormatLabel): string {
 }
 
 /**
- * The label's block of 80 bytes. Throws INVALID_ARGUMENT for what does not fit into its columns.
+ * The label's block of 80 bytes: ASCII, or EBCDIC where `code` says so, as it must for a VOL1 of IBM's.
+ * Throws INVALID_ARGUMENT for what does not fit into its columns.
  */
-export function encodeLabel(label: Label): Uint8Array {
+export function encodeLabel(label: Label, code: LabelCode = codeOf(label)): Uint8Array {
+  const text = labelText(label);
+  return code === 'ebcdic' ? encodeEbcdic(text) : encodeAscii(text);
+}
+
+/** The characters of a volume's labels. */
+export type LabelCode = 'ascii' | 'ebcdic';
+
+function codeOf(label: Label): LabelCode {
+  return label.kind === 'VOL1' && label.type === 'IBM' ? 'ebcdic' : 'ascii';
+}
+
+function labelText(label: Label): string {
   switch (label.kind) {
     case 'VOL1':
-      return encodeAscii(volumeText(label));
+      return volumeText(label);
     case 'HDR1':
     case 'EOF1':
     case 'EOV1':
-      return encodeAscii(fileText(label));
+      return fileText(label);
     default:
-      return encodeAscii(formatText(label));
+      return formatText(label);
   }
 }
 
@@ -196,13 +222,18 @@ function parseFormatLabel(kind: FormatLabel['kind'], text: string): FormatLabel 
   };
 }
 
-/** The label in a block, or undefined where the block is none that is known. */
+/** The label in a block, ASCII or EBCDIC, or undefined where the block is none that is known. */
 export function parseLabel(block: Uint8Array): Label | undefined {
   if (block.length !== LABEL_LENGTH) return undefined;
-  const text = decodeAscii(block);
+  const isEbcdic = EBCDIC_KINDS.has(decodeEbcdic(block.subarray(0, 3)));
+  const text = isEbcdic ? decodeEbcdic(block) : decodeAscii(block);
   const kind = text.slice(0, 4);
   switch (kind) {
     case 'VOL1': {
+      if (isEbcdic) {
+        const [volume, owner] = [text.slice(4, 10).trimEnd(), text.slice(41, 51).trimEnd()];
+        return { kind, type: 'IBM', volume, owner };
+      }
       const type = text.charAt(79) === VERSION_COLUMN.BACKUP ? 'BACKUP' : 'ANSI';
       const volume = text.slice(4, 10).trimEnd();
       return { kind, type, volume, owner: text.slice(37, 51).trimEnd() };
@@ -220,20 +251,21 @@ export function parseLabel(block: Uint8Array): Label | undefined {
   }
 }
 
-const EBCDIC_VOL1 = [0xe5, 0xd6, 0xd3, 0xf1] as const;
+/** What the labels of a volume begin with. */
+const EBCDIC_KINDS = new Set(['VOL', 'HDR', 'EOF', 'EOV']);
 
 /** How the volume whose first block this is is labelled; OMITTED where it is no label. */
-export function detectLabelType(firstBlock: Uint8Array): LabelType | 'IBM' | 'OMITTED' {
+export function detectLabelType(firstBlock: Uint8Array): LabelType | 'OMITTED' {
   const label = parseLabel(firstBlock);
-  if (label?.kind === 'VOL1') return label.type;
-  const isIbm =
-    firstBlock.length === LABEL_LENGTH &&
-    EBCDIC_VOL1.every((byte, index) => firstBlock[index] === byte);
-  return isIbm ? 'IBM' : 'OMITTED';
+  return label?.kind === 'VOL1' ? label.type : 'OMITTED';
 }
 
+/** IEHINITT's dummy header behind an IBM VOL1: HDR1 and zeros. */
+const IBM_DUMMY_HEADER = `HDR1${'0'.repeat(LABEL_LENGTH - 4)}`;
+
 /**
- * What a freshly created virtual tape holds: VOL1 HDR1 HDR2 TM TM EOF1 EOF2 TM TM, an empty file.
+ * What a freshly created virtual tape holds: VOL1 HDR1 HDR2 TM TM EOF1 EOF2 TM TM, an empty file; with
+ * IBM labels VOL1 HDR1 TM.
  * Throws INVALID_ARGUMENT for a volume or an owner that no label can hold.
  */
 export function initialLabel(options: {
@@ -241,6 +273,13 @@ export function initialLabel(options: {
   readonly owner: string;
   readonly type: LabelType;
 }): readonly TapeObject[] {
+  const volumeLabel: TapeObject = {
+    kind: 'block',
+    data: encodeLabel({ kind: 'VOL1', ...options }),
+  };
+  if (options.type === 'IBM') {
+    return [volumeLabel, { kind: 'block', data: encodeEbcdic(IBM_DUMMY_HEADER) }, FILEMARK];
+  }
   const file = {
     file: '',
     fileSet: options.volume,
@@ -254,7 +293,7 @@ export function initialLabel(options: {
   const format = { recordFormat: 'U', blockLength: 0, recordLength: 0 } as const;
   const labelBlock = (label: Label): TapeObject => ({ kind: 'block', data: encodeLabel(label) });
   return [
-    labelBlock({ kind: 'VOL1', ...options }),
+    volumeLabel,
     labelBlock({ kind: 'HDR1', ...file }),
     labelBlock({ kind: 'HDR2', ...format }),
     FILEMARK,

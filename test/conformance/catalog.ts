@@ -28,6 +28,17 @@ const TAPE: TapeRow = {
   mountedAtMs: undefined,
   dismountedAtMs: undefined,
   copiedFrom: undefined,
+  owner: '',
+  updatedAtMs: undefined,
+  erasedAtMs: undefined,
+  exportedAtMs: undefined,
+  importedAtMs: undefined,
+  migratedAtMs: undefined,
+  migratedBy: undefined,
+  restoredAtMs: undefined,
+  userLocked: false,
+  autoloadLocked: false,
+  keyId: undefined,
 };
 const DRIVE: DriveRow = {
   name: 'VTD01',
@@ -129,7 +140,15 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
           createdAtMs: AT_MS,
         }));
         for (const pool of pools) await catalog.createPool(pool);
-        expect(await catalog.listPools()).toStrictEqual(pools.toReversed());
+        expect(await catalog.listPools()).toStrictEqual(
+          pools.toReversed().map((pool) => ({
+            ...pool,
+            retentionMs: undefined,
+            encrypted: false,
+            locked: false,
+            quotaBytes: undefined,
+          })),
+        );
 
         const other = { ...DRIVE, name: 'VTD00', host: '\\DR', serialNumber: 'CAP0000002' };
         await catalog.createDrive(DRIVE);
@@ -267,7 +286,11 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
         const newer = { ...copied, generation: generation(5), payloadBytes: 20, createdAtMs: 1 };
         const next = { ...version, generation: generation(5), payloadBytes: 20 };
         await catalog.recordContent(newer, next);
-        expect(await catalog.findTape('C00001')).toStrictEqual({ ...newer, createdAtMs: AT_MS });
+        expect(await catalog.findTape('C00001')).toStrictEqual({
+          ...newer,
+          createdAtMs: AT_MS,
+          updatedAtMs: AT_MS,
+        });
         expect(await catalog.listGenerations('C00001')).toStrictEqual([version, next]);
       });
 
@@ -397,6 +420,7 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
           generation: 1,
           payloadBytes: CONTENT.payloadBytes,
           writtenAtMs: AT_MS + 60,
+          updatedAtMs: AT_MS + 60,
           mountedAtMs: MOUNT.mountedAtMs,
           dismountedAtMs: AT_MS + 60,
         });

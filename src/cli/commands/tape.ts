@@ -5,7 +5,7 @@ import { sizeOption } from '../options.ts';
 import { given, named, required } from './operation-command.ts';
 import type { CommandGroup } from './operation-command.ts';
 
-const LABEL_TYPES = ['ansi', 'backup', 'unlabelled'];
+const LABEL_TYPES = ['ansi', 'ibm', 'backup', 'unlabelled'];
 
 export const TAPE_COMMANDS: CommandGroup = {
   description: 'virtual tapes',

@@ -11,9 +11,11 @@ export const POOL_OPERATIONS: OperationTable = {
     async ({ context }, { name, vault }) => {
       const { catalog, clock } = context.ports;
       checkName('pool', name);
-      const row = { name, vault: checkName('vault', vault), createdAtMs: clock.nowMs() };
-      await catalog.createPool(row);
-      return row;
+      return catalog.createPool({
+        name,
+        vault: checkName('vault', vault),
+        createdAtMs: clock.nowMs(),
+      });
     },
   ),
   'pool.list': query('vault-access', nothing, ({ context }) => context.ports.catalog.listPools()),

@@ -16,7 +16,7 @@ export const TAPE_OPERATIONS: OperationTable = {
     z.strictObject({
       name: text,
       pool: text,
-      labelType: z.enum(['ansi', 'backup', 'unlabelled']).default('ansi'),
+      labelType: z.enum(['ansi', 'ibm', 'backup', 'unlabelled']).default('ansi'),
       capacityBytes: z
         .int()
         .min(1)

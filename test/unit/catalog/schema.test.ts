@@ -8,6 +8,9 @@ const STEPS: readonly Migration[] = [
   { subject: 'a column', sql: "ALTER TABLE box ADD COLUMN owner TEXT NOT NULL DEFAULT 'nobody'" },
 ];
 
+/** Tables that have an id for the order of arrival, which their rows do not have. */
+const ORDERED: ReadonlySet<string> = new Set(['mountRequest', 'processLock']);
+
 describe('Migrations', () => {
   it('bring an older schema up to the newest and keep its rows', () => {
     const database = new DatabaseSync(':memory:');
@@ -50,8 +53,38 @@ describe('Migrations', () => {
         .map((row) => row['name']);
       const expected = Object.keys(table.columns);
       expect(columns.toSorted()).toEqual(
-        (table.name === 'mountRequest' ? ['id', ...expected] : expected).toSorted(),
+        (ORDERED.has(table.name) ? ['id', ...expected] : expected).toSorted(),
       );
     }
+  });
+
+  it('carry over what was in the tables that are made anew, with all that refers to it', () => {
+    const database = new DatabaseSync(':memory:');
+    database.exec('PRAGMA foreign_keys = ON');
+    migrate(database, ':memory:', MIGRATIONS.slice(0, 1));
+    database.exec(`
+      INSERT INTO vault VALUES ('VAULT00', '/v', 1);
+      INSERT INTO pool VALUES ('POOL1', 'VAULT00', 1);
+      INSERT INTO tape VALUES ('LAB001', 'POOL1', 'VAULT00', 'ansi', 100, 2, 5, 1, 7, 8, 9, 'east');
+      INSERT INTO generation VALUES ('LAB001', 2, 7, 5, 'ab', '\\LAB');
+      INSERT INTO mount VALUES (41, 'LAB001', 'VTD01', '\\LAB', 7, 1, 8, 9, 'dismounted');
+      INSERT INTO mountRequest VALUES (5, '\\LAB', 8, 'LAB001', NULL, 1, 9, 'waiting for a drive');
+      INSERT INTO copyRule VALUES (3, 'POOL1', 'west', 'w', 22, 'u', 'k', 'ssh2', 'DR');
+      INSERT INTO copyJob VALUES ('LAB001', 3, 2, 'due', 1, 9, 9, 1, NULL, 0);
+    `);
+    migrate(database, ':memory:', MIGRATIONS);
+    const rows = (table: string): readonly unknown[] =>
+      database.prepare(`SELECT * FROM ${table}`).all();
+    expect(rows('tape')).toMatchObject([
+      { name: 'LAB001', capacityBytes: 100, generation: 2, copiedFrom: 'east', updatedAtMs: 7 },
+    ]);
+    expect(rows('generation')).toMatchObject([{ tape: 'LAB001', generation: 2, origin: '\\LAB' }]);
+    expect(rows('mount')).toMatchObject([{ id: 41, tape: 'LAB001', state: 'dismounted' }]);
+    expect(rows('mountRequest')).toMatchObject([{ id: 5, tape: 'LAB001', device: null }]);
+    expect(rows('copyRule')).toMatchObject([{ id: 3, pool: 'POOL1', targetPool: 'DR' }]);
+    expect(rows('copyJob')).toMatchObject([{ tape: 'LAB001', ruleId: 3, copiedGeneration: 1 }]);
+    expect(database.prepare('PRAGMA foreign_key_check').all()).toEqual([]);
+    database.exec("UPDATE tape SET name = 'LAB002'; DELETE FROM tape");
+    expect(['generation', 'mount', 'mountRequest', 'copyJob'].flatMap(rows)).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { decodeAscii, encodeAscii } from '../../../src/base/bytes.ts';
+import { decodeEbcdic } from '../../../src/base/ebcdic.ts';
 import { isCapstanError } from '../../../src/base/errors.ts';
 import {
   detectLabelType,
@@ -105,5 +106,24 @@ describe('labels', () => {
       volume: 'LAB001',
       owner: 'CAPSTAN',
     });
+  });
+
+  it("of IBM's are EBCDIC, with the owner in columns 42 to 51 of VOL1", () => {
+    const label = { kind: 'VOL1', type: 'IBM', volume: 'LAB001', owner: 'CAPSTAN' } as const;
+    expect(decodeEbcdic(encodeLabel(label))).toBe(
+      `VOL1LAB0010${' '.repeat(30)}CAPSTAN${' '.repeat(32)}`,
+    );
+    expect(parseLabel(encodeLabel(label))).toEqual(label);
+    const header = encodeLabel({ ...EOF1, kind: 'HDR1' }, 'ebcdic');
+    expect(decodeEbcdic(header).slice(0, 21)).toBe('HDR1SALES.DAILY      ');
+    expect(parseLabel(header)).toEqual({ ...EOF1, kind: 'HDR1' });
+  });
+
+  it("of IBM's on a fresh tape are VOL1, a dummy HDR1 and a tape mark", () => {
+    const objects = initialLabel({ volume: 'LAB001', owner: '', type: 'IBM' });
+    const texts = objects.map((object) =>
+      object.kind === 'block' ? decodeEbcdic(object.data).slice(0, 10) : 'TM',
+    );
+    expect(texts).toEqual(['VOL1LAB001', 'HDR1000000', 'TM']);
   });
 });
