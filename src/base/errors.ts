@@ -105,6 +105,11 @@ export const ERRORS = {
     retryable: false,
     severity: 4,
   },
+  RATE_LIMITED: {
+    message: 'Too many {what}: at most {limit}; try again in {seconds} seconds.',
+    retryable: true,
+    severity: 4,
+  },
   SERVER_UNREACHABLE: {
     message: 'No server answers at {path}: {reason}.',
     retryable: true,

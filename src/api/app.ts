@@ -1,0 +1,218 @@
+/**
+ * The HTTP API over a tape server, from a web-standard request to its response; who listens where is
+ * src/platform/http-server.ts.
+ *
+ * Every operation of src/server/operations.ts by the routes of routes.ts, sessions, live events, the
+ * description, metrics and a health check. JSON only; every failure is a problem of problems.ts.
+ */
+import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import type { Context } from 'hono';
+import { methodNotAllowed } from 'hono/method-not-allowed';
+import { CapstanError, isCapstanError } from '../base/errors.ts';
+import { sleep } from '../ports/clock.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { EventRow } from '../ports/catalog.ts';
+import { authorize } from '../server/access.ts';
+import type { Access, Principal } from '../server/access.ts';
+import type { TapeServer } from '../server/tape-server.ts';
+import { EventStream } from './event-stream.ts';
+import { Gate } from './gate.ts';
+import type { ApiEnv, ApiPeer } from './gate.ts';
+import { readJson } from './json.ts';
+import { API_LIMITS } from './limits.ts';
+import { openApiDocument } from './openapi.ts';
+import { readParameters } from './parameters.ts';
+import { ApiError, problemResponse } from './problems.ts';
+import { API_PREFIX, ROUTES } from './routes.ts';
+import type { Route } from './routes.ts';
+import { addSessionRoutes } from './session.ts';
+
+/** The operation whose text /metrics is. */
+const METRICS_OPERATION = 'server.metrics';
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+/** How often a stop looks whether all requests have ended. */
+const DRAIN_POLL_MS = 20;
+
+export interface ApiOptions {
+  readonly server: Pick<TapeServer, 'operations' | 'onEvent'>;
+  readonly access: Access;
+  readonly clock: Clock;
+  /** The program's version, for the description. */
+  readonly version: string;
+  /** A fault of the program's own, for the log; the client gets one sentence. */
+  readonly onFault: (error: unknown) => void;
+}
+
+export class Api {
+  readonly #options: ApiOptions;
+  readonly #gate: Gate;
+  readonly #app = new Hono<ApiEnv>();
+  readonly #streams = new Set<EventStream>();
+  #requestCount = 0;
+  #isClosing = false;
+
+  constructor(options: ApiOptions) {
+    this.#options = options;
+    this.#gate = new Gate(options.access, options.clock);
+    this.#addGuards();
+    this.#addPublicRoutes();
+    addSessionRoutes(this.#app, this.#gate, options.clock);
+    this.#addStream();
+    this.#addMetrics();
+    for (const route of ROUTES) this.#addOperation(route);
+  }
+
+  async fetch(request: Request, peer: ApiPeer): Promise<Response> {
+    return this.#app.fetch(request, peer);
+  }
+
+  /** Takes no new request, ends the streams, and resolves when no request is under way, or after a time. */
+  async close(): Promise<void> {
+    const { clock } = this.#options;
+    this.#isClosing = true;
+    for (const stream of this.#streams) stream.drop();
+    const endMs = clock.monotonicMs() + API_LIMITS.drainTimeoutMs;
+    while (this.#requestCount > 0 && clock.monotonicMs() < endMs) {
+      await sleep(clock, DRAIN_POLL_MS);
+    }
+  }
+
+  #addGuards(): void {
+    const app = this.#app;
+    app.onError((error) => {
+      const isKnown = error instanceof ApiError || isCapstanError(error);
+      if (!isKnown) this.#options.onFault(error);
+      return problemResponse(error);
+    });
+    app.notFound((context) => {
+      const name = context.req.path.slice(0, 200);
+      const error = new CapstanError('NOT_FOUND', { kind: 'path of the API', name });
+      return problemResponse(error);
+    });
+    app.use(async (context, next) => {
+      if (this.#isClosing || this.#requestCount >= API_LIMITS.requestCountMax) {
+        const limit = API_LIMITS.requestCountMax;
+        const fields = { what: 'requests at a time', limit, seconds: 1 };
+        throw new ApiError(503, new CapstanError('RATE_LIMITED', fields), { 'retry-after': '1' });
+      }
+      this.#requestCount += 1;
+      try {
+        await next();
+      } finally {
+        this.#requestCount -= 1;
+      }
+      context.header('x-content-type-options', 'nosniff');
+      if (!context.res.headers.has('cache-control')) context.header('cache-control', 'no-store');
+    });
+    app.use(
+      methodNotAllowed({
+        app,
+        onMethodNotAllowed: (context, methods) => {
+          const allow = methods.join(', ');
+          const fields = { what: `The method ${context.req.method}`, reason: `there is ${allow}` };
+          const error = new CapstanError('INVALID_ARGUMENT', fields);
+          return problemResponse(new ApiError(405, error, { allow }));
+        },
+      }),
+    );
+    app.use(
+      bodyLimit({
+        maxSize: API_LIMITS.bodyBytesMax,
+        onError: () => {
+          const limit = `${API_LIMITS.bodyBytesMax} bytes`;
+          const fields = { what: "The request's body", value: 'longer', limit };
+          throw new ApiError(413, new CapstanError('LIMIT_EXCEEDED', fields));
+        },
+      }),
+    );
+  }
+
+  #addPublicRoutes(): void {
+    const document = JSON.stringify(openApiDocument(this.#options.version));
+    this.#app.get('/healthz', (context) => context.json({ status: 'ok' }));
+    this.#app.get(`${API_PREFIX}/openapi.json`, (context) =>
+      context.body(document, 200, { 'content-type': 'application/json' }),
+    );
+  }
+
+  #addOperation(route: Route): void {
+    const { operations } = this.#options.server;
+    const path = API_PREFIX + route.path.replaceAll(/\{(\w+)\}/g, ':$1');
+    this.#app.on(route.method, path, async (context) => {
+      const principal = await this.#gate.principalOf(context);
+      const query = new URL(context.req.url).searchParams;
+      const body = await readJson(context);
+      const keys: Readonly<Record<string, string>> = context.req.param();
+      const parameters = readParameters(route, keys, query, body);
+      const result = await operations.callAs(principal, route.operation, parameters);
+      return context.json(result ?? null, route.status);
+    });
+  }
+
+  #addMetrics(): void {
+    const { operations } = this.#options.server;
+    this.#app.get('/metrics', async (context) => {
+      const principal = await this.#gate.principalOf(context);
+      const text = await operations.callAs(principal, METRICS_OPERATION, {});
+      return context.body(String(text), 200, { 'content-type': METRICS_TYPE });
+    });
+  }
+
+  #addStream(): void {
+    this.#app.get(`${API_PREFIX}/events/stream`, async (context) => {
+      const principal = await this.#gate.principalOf(context);
+      authorize(principal, 'view-system-status');
+      if (this.#streams.size >= API_LIMITS.streamCountMax) {
+        const fields = { what: 'event streams', limit: API_LIMITS.streamCountMax, seconds: 10 };
+        throw new ApiError(503, new CapstanError('RATE_LIMITED', fields), { 'retry-after': '10' });
+      }
+      const stream = this.#openStream(context, principal);
+      this.#streams.add(stream);
+      return context.body(stream.body, 200, { 'content-type': 'text/event-stream' });
+    });
+  }
+
+  #openStream(context: Context<ApiEnv>, principal: Principal): EventStream {
+    const { server, clock } = this.#options;
+    const mayRead = principal.rights.has('view-log-files');
+    const asked = kindsOf(context);
+    if (asked?.has('event-logged') === true) authorize(principal, 'view-log-files');
+    const readsLog = mayRead && (asked === undefined || asked.has('event-logged'));
+    const stream: EventStream = new EventStream({
+      clock,
+      wants: (kind) => (kind === 'event-logged' ? readsLog : (asked?.has(kind) ?? true)),
+      lastEventId: readsLog ? lastEventIdOf(context) : undefined,
+      onEvent: (listener) => server.onEvent(listener),
+      listEvents: async (afterId, limit) =>
+        (await server.operations.callAs(principal, 'events.list', {
+          afterId,
+          limit,
+        })) as readonly EventRow[],
+      check: () => this.#gate.principalOf(context),
+      drop: () => context.env.drop(),
+      onEnd: () => this.#streams.delete(stream),
+    });
+    return stream;
+  }
+}
+
+/** `?kinds=copy-started,copy-finished` */
+function kindsOf(context: Context): ReadonlySet<string> | undefined {
+  const text = context.req.query('kinds');
+  if (text === undefined) return undefined;
+  if (/^[a-z-]{1,40}(?:,[a-z-]{1,40}){0,31}$/.test(text)) return new Set(text.split(','));
+  throw new CapstanError('INVALID_ARGUMENT', {
+    what: 'kinds',
+    reason: 'it is no list like copy-started,copy-finished',
+  });
+}
+
+/** The header wins: a browser that comes again sends both. */
+function lastEventIdOf(context: Context): number | undefined {
+  const text = context.req.header('last-event-id') ?? context.req.query('afterId');
+  if (text === undefined || text === '') return undefined;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  const what = 'The number of the last event';
+  throw new CapstanError('INVALID_ARGUMENT', { what, reason: 'it is no whole number' });
+}
