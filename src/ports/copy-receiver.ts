@@ -3,6 +3,13 @@ import type { Generation } from '../base/units.ts';
 import type { LabelType } from './catalog.ts';
 import type { Engine } from './engine.ts';
 
+/** One version of a tape. */
+export interface TapeVersion {
+  readonly generation: Generation;
+  /** BLAKE3 of the manifest. */
+  readonly manifestDigest: Uint8Array;
+}
+
 /** What a sender offers, checked against names and limits before it is passed on. */
 export interface TapeOffer {
   readonly sourceServer: string;
@@ -15,6 +22,11 @@ export interface TapeOffer {
   readonly manifestBytes: number;
   /** BLAKE3 of the manifest. */
   readonly manifestDigest: Uint8Array;
+  /**
+   * The receiver's version that the sender knows to be an earlier one of what it offers: a tape that was
+   * written on the receiver is replaced only where it still is that version.
+   */
+  readonly replaces?: TapeVersion;
 }
 
 /** A copy being received. Exactly one of `commit` and `abandon` is called. */
@@ -38,6 +50,47 @@ export type OfferAnswer =
   | { readonly kind: 'stale'; readonly generation: Generation }
   | { readonly kind: 'refuse'; readonly reason: string };
 
+/** A tape that a sender asks for, in its own version. Names are not yet checked. */
+export interface TapeInquiry extends TapeVersion {
+  readonly tape: string;
+  /** The pool on the receiver. */
+  readonly pool: string;
+}
+
+/** What a receiver has of a tape. */
+export interface Holding extends TapeVersion {
+  readonly pool: string;
+  /** The sender's version is this one or an earlier one of it. */
+  readonly knowsOurs: boolean;
+  /** A host has it, and may be writing it. */
+  readonly mounted: boolean;
+  /** Some of it is known to be damaged. */
+  readonly damaged: boolean;
+}
+
+/** What a sender asks of the receiver beside copies. Each rejects COPY_REFUSED where that is not done. */
+export interface InstantDrReceiver {
+  /** A holding for each tape, in their order; undefined where there is none. */
+  inquire(inquiry: {
+    readonly sourceServer: string;
+    readonly scheme: string;
+    readonly thorough: boolean;
+    readonly tapes: readonly TapeInquiry[];
+  }): Promise<readonly (Holding | undefined)[]>;
+  /** Deletes a tape that is still this version; one that is not there is no error. */
+  remove(
+    removal: TapeInquiry & { readonly sourceServer: string; readonly scheme: string },
+  ): Promise<void>;
+  /** Becomes the source of the scheme; durable when it resolves. */
+  takeOver(request: {
+    readonly sourceServer: string;
+    readonly scheme: string;
+    readonly pools: readonly { readonly pool: string; readonly targetPool: string }[];
+  }): Promise<void>;
+}
+
 export interface CopyReceiver {
   offer(offer: TapeOffer): Promise<OfferAnswer>;
+  /** Missing where only copies are taken. */
+  readonly instantDr?: InstantDrReceiver;
 }

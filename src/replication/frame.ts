@@ -30,12 +30,19 @@ export const BASE_COUNT_MAX = 32 * KIB;
 export const REASON_LENGTH_MAX = 1000;
 /** Chunks of one tape: a manifest has more than 32 bytes for each, and has at most 256 MiB. */
 export const CHUNK_COUNT_MAX = 8 * MIB;
+/** Tapes in one INQUIRY or HOLDINGS frame. */
+export const INQUIRY_COUNT_MAX = 2048;
+/** A scheme's name, and for each tape its own, a pool's, a generation and a digest. */
+const INQUIRY_BYTES_MAX = 32 + INQUIRY_COUNT_MAX * (8 + 17 + 9 + DIGEST_BYTES);
+/** Pools of a scheme in a TAKE-OVER frame. */
+export const SCHEME_POOL_COUNT_MAX = 256;
+const TAKE_OVER_BYTES_MAX = 32 + SCHEME_POOL_COUNT_MAX * 2 * 17;
 /** Fields of a PARCELS payload ahead of the parcels. */
 export const PARCELS_FIELDS_BYTES = 8;
 
 export const FRAMES = {
   hello: { type: 0x01, payloadBytesMax: 64, checkedBytesMax: 64 },
-  offer: { type: 0x02, payloadBytesMax: 128, checkedBytesMax: 128 },
+  offer: { type: 0x02, payloadBytesMax: 192, checkedBytesMax: 192 },
   'need-manifest': { type: 0x03, payloadBytesMax: 0, checkedBytesMax: 0 },
   manifest: {
     type: 0x04,
@@ -62,6 +69,23 @@ export const FRAMES = {
     payloadBytesMax: BASE_COUNT_MAX * DIGEST_BYTES,
     checkedBytesMax: BASE_COUNT_MAX * DIGEST_BYTES,
   },
+  inquiry: {
+    type: 0x0d,
+    payloadBytesMax: INQUIRY_BYTES_MAX,
+    checkedBytesMax: INQUIRY_BYTES_MAX,
+  },
+  holdings: {
+    type: 0x0e,
+    payloadBytesMax: INQUIRY_BYTES_MAX,
+    checkedBytesMax: INQUIRY_BYTES_MAX,
+  },
+  remove: { type: 0x0f, payloadBytesMax: 128, checkedBytesMax: 128 },
+  'take-over': {
+    type: 0x10,
+    payloadBytesMax: TAKE_OVER_BYTES_MAX,
+    checkedBytesMax: TAKE_OVER_BYTES_MAX,
+  },
+  done: { type: 0x11, payloadBytesMax: 0, checkedBytesMax: 0 },
 } as const satisfies Record<
   string,
   {

@@ -5,13 +5,22 @@
  * payload must be used up to its last byte. docs/formats/replication.md draws them.
  */
 import { assertNever } from '../base/assert.ts';
-import { decodeAscii, readUint, writeUint } from '../base/bytes.ts';
+import { decodeAscii } from '../base/bytes.ts';
 import { generation } from '../base/units.ts';
 import type { Generation } from '../base/units.ts';
 import type { LabelType } from '../ports/catalog.ts';
 import { DIGEST_BYTES } from '../ports/engine.ts';
-import { CHUNK_COUNT_MAX, PARCELS_FIELDS_BYTES, REASON_LENGTH_MAX } from './frame.ts';
-import { FRAME_HEADER_BYTES, newFrame, sealFrame, violation } from './frame.ts';
+import type { Holding, TapeInquiry, TapeVersion } from '../ports/copy-receiver.ts';
+import {
+  CHUNK_COUNT_MAX,
+  INQUIRY_COUNT_MAX,
+  PARCELS_FIELDS_BYTES,
+  REASON_LENGTH_MAX,
+  SCHEME_POOL_COUNT_MAX,
+  newFrame,
+  sealFrame,
+} from './frame.ts';
+import { FieldReader, FieldWriter } from './fields.ts';
 import type { Frame, FrameKind } from './frame.ts';
 
 /** The only version spoken: in version 1 chunks went one by one, under other digests. */
@@ -36,6 +45,8 @@ export interface Offer {
   readonly generation: Generation;
   readonly manifestBytes: number;
   readonly manifestDigest: Uint8Array;
+  /** The receiver's version that the sender knows to be an earlier one of this. */
+  readonly replaces?: TapeVersion;
 }
 
 /**
@@ -67,6 +78,32 @@ export interface Ack {
   readonly manifestDigest: Uint8Array;
 }
 
+/** Sender: what do you have of these tapes? The answer is one HOLDINGS frame, or REFUSE. */
+export interface Inquiry {
+  readonly kind: 'inquiry';
+  /** The Instant DR scheme that asks; empty for AutoCopy. */
+  readonly scheme: string;
+  /** Whether the receiver reads all of each tape and compares digests, with PROGRESS meanwhile. */
+  readonly thorough: boolean;
+  readonly tapes: readonly TapeInquiry[];
+}
+
+/** Sender: delete this tape, if it still is this version. The answer is DONE or REFUSE. */
+export interface Remove extends TapeVersion {
+  readonly kind: 'remove';
+  readonly scheme: string;
+  readonly tape: string;
+  readonly pool: string;
+}
+
+/** Sender: be the source of this scheme from now on. The answer is DONE or REFUSE. */
+export interface TakeOver {
+  readonly kind: 'take-over';
+  readonly scheme: string;
+  /** The sender's pools, and the receiver's pools that they are copied to. */
+  readonly pools: readonly { readonly pool: string; readonly targetPool: string }[];
+}
+
 /** Sender: all chunks were sent; publish the tape. Repeats what was offered. */
 export interface Commit {
   readonly kind: 'commit';
@@ -90,6 +127,12 @@ export type Message =
   | Ack
   /** Receiver: this tape is not taken; printable ASCII. */
   | { readonly kind: 'refuse'; readonly reason: string }
+  | Inquiry
+  /** Receiver: a holding for each tape asked for, in their order; undefined where it has none. */
+  | { readonly kind: 'holdings'; readonly holdings: readonly (Holding | undefined)[] }
+  | Remove
+  | TakeOver
+  | { readonly kind: 'done' }
   | { readonly kind: 'ping' };
 
 export type MessageOf<Kind extends FrameKind> = Extract<Message, { kind: Kind }>;
@@ -99,36 +142,8 @@ const LABEL_TYPES = ['ansi', 'backup', 'unlabelled', 'ibm'] as const satisfies r
 /** A code is an outcome's place. */
 const ACK_OUTCOMES = ['present', 'copied', 'stale'] as const;
 
-/** Writes a payload's fields one behind another. */
-class FieldWriter {
-  readonly #frame: Uint8Array;
-  #offset = FRAME_HEADER_BYTES;
-
-  constructor(frame: Uint8Array) {
-    this.#frame = frame;
-  }
-
-  uint(width: number, value: number): this {
-    writeUint(this.#frame, this.#offset, width, value);
-    this.#offset += width;
-    return this;
-  }
-
-  bytes(bytes: Uint8Array): this {
-    this.#frame.set(bytes, this.#offset);
-    this.#offset += bytes.length;
-    return this;
-  }
-
-  characters(text: string): this {
-    for (let index = 0; index < text.length; index += 1) this.uint(1, text.charCodeAt(index));
-    return this;
-  }
-
-  text(text: string): this {
-    return this.uint(1, text.length).characters(text);
-  }
-}
+/** Bits of a holding's first byte; 0 where there is none. */
+const HOLDING_BITS = { held: 1, knowsOurs: 2, mounted: 4, damaged: 8 } as const;
 
 /** What may be shown and logged: printable ASCII, cut to the limit. */
 const printable = (text: string): string =>
@@ -139,7 +154,12 @@ function payloadBytes(message: Message): number {
     case 'hello':
       return 7 + message.serverName.length;
     case 'offer':
-      return 55 + message.tape.length + message.pool.length;
+      return (
+        55 +
+        message.tape.length +
+        message.pool.length +
+        (message.replaces === undefined ? 0 : 8 + DIGEST_BYTES)
+      );
     case 'manifest':
       return 4 + message.page.length;
     case 'need':
@@ -156,7 +176,27 @@ function payloadBytes(message: Message): number {
       return 9 + DIGEST_BYTES;
     case 'refuse':
       return printable(message.reason).length;
+    case 'inquiry':
+      return message.tapes.reduce(
+        (sum, { tape, pool }) => sum + 2 + tape.length + pool.length + 8 + DIGEST_BYTES,
+        4 + message.scheme.length,
+      );
+    case 'holdings':
+      return message.holdings.reduce(
+        (sum, held) => sum + 1 + (held === undefined ? 0 : 1 + held.pool.length + 8 + DIGEST_BYTES),
+        2,
+      );
+    case 'remove':
+      return (
+        3 + message.scheme.length + message.tape.length + message.pool.length + 8 + DIGEST_BYTES
+      );
+    case 'take-over':
+      return message.pools.reduce(
+        (sum, { pool, targetPool }) => sum + 2 + pool.length + targetPool.length,
+        3 + message.scheme.length,
+      );
     case 'need-manifest':
+    case 'done':
     case 'ping':
       return 0;
     default:
@@ -173,6 +213,7 @@ function writeFields(fields: FieldWriter, message: Message): void {
       fields.text(message.tape).text(message.pool).uint(1, LABEL_TYPES.indexOf(message.labelType));
       fields.uint(8, message.capacityBytes).uint(8, message.generation);
       fields.uint(4, message.manifestBytes).bytes(message.manifestDigest);
+      if (message.replaces !== undefined) fields.version(message.replaces);
       break;
     case 'manifest':
       fields.uint(4, message.offset).bytes(message.page);
@@ -199,7 +240,26 @@ function writeFields(fields: FieldWriter, message: Message): void {
     case 'refuse':
       fields.characters(printable(message.reason));
       break;
+    case 'inquiry':
+      fields
+        .text(message.scheme)
+        .uint(1, message.thorough ? 1 : 0)
+        .uint(2, message.tapes.length);
+      for (const each of message.tapes) fields.text(each.tape).text(each.pool).version(each);
+      break;
+    case 'holdings':
+      fields.uint(2, message.holdings.length);
+      for (const held of message.holdings) writeHolding(fields, held);
+      break;
+    case 'remove':
+      fields.text(message.scheme).text(message.tape).text(message.pool).version(message);
+      break;
+    case 'take-over':
+      fields.text(message.scheme).uint(2, message.pools.length);
+      for (const { pool, targetPool } of message.pools) fields.text(pool).text(targetPool);
+      break;
     case 'need-manifest':
+    case 'done':
     case 'ping':
       break;
     default:
@@ -207,56 +267,22 @@ function writeFields(fields: FieldWriter, message: Message): void {
   }
 }
 
+function writeHolding(fields: FieldWriter, held: Holding | undefined): void {
+  if (held === undefined) {
+    fields.uint(1, 0);
+    return;
+  }
+  const bits = (['knowsOurs', 'mounted', 'damaged'] as const)
+    .filter((name) => held[name])
+    .reduce<number>((sum, name) => sum | HOLDING_BITS[name], HOLDING_BITS.held);
+  fields.uint(1, bits).text(held.pool).version(held);
+}
+
 /** The frame that carries `message`. Throws LIMIT_EXCEEDED where it does not fit into its type's limit. */
 export function encodeMessage(message: Message): Uint8Array {
   const frame = newFrame(message.kind, payloadBytes(message));
   writeFields(new FieldWriter(frame), message);
   return sealFrame(message.kind, frame);
-}
-
-/** Reads a payload's fields one behind another; PROTOCOL_VIOLATION where they do not fit it. */
-class FieldReader {
-  readonly #peer: string;
-  readonly #kind: FrameKind;
-  readonly #payload: Uint8Array;
-  #offset = 0;
-
-  constructor(peer: string, frame: Frame) {
-    this.#peer = peer;
-    this.#kind = frame.kind;
-    this.#payload = frame.payload;
-  }
-
-  fail(what: string): never {
-    throw violation(this.#peer, `a ${this.#kind} frame ${what}`);
-  }
-
-  bytes(count: number): Uint8Array {
-    if (count > this.#payload.length - this.#offset) this.fail('is too short for its fields');
-    this.#offset += count;
-    return this.#payload.subarray(this.#offset - count, this.#offset);
-  }
-
-  rest(): Uint8Array {
-    return this.bytes(this.#payload.length - this.#offset);
-  }
-
-  uint(width: number): number {
-    const value = readUint(this.bytes(width), 0, width);
-    return Number.isSafeInteger(value) ? value : this.fail('has a number above 2^53 - 1');
-  }
-
-  text(): string {
-    return decodeAscii(this.bytes(this.uint(1)));
-  }
-
-  choice<Value>(values: readonly Value[]): Value {
-    return values[this.uint(1)] ?? this.fail('has a code that version 2 does not know');
-  }
-
-  end(): void {
-    if (this.#offset < this.#payload.length) this.fail('has bytes behind its fields');
-  }
 }
 
 /** The message in `frame`; throws PROTOCOL_VIOLATION, with `peer` as the one who broke it. */
@@ -282,7 +308,8 @@ function readFields(fields: FieldReader, kind: FrameKind): Message {
       const manifestBytes = fields.uint(4);
       const manifestDigest = fields.bytes(DIGEST_BYTES);
       const what = { tape, pool, labelType, capacityBytes };
-      return { kind, ...what, generation: version, manifestBytes, manifestDigest };
+      const offer = { kind, ...what, generation: version, manifestBytes, manifestDigest } as const;
+      return fields.atEnd ? offer : { ...offer, replaces: fields.version() };
     }
     case 'manifest':
       return { kind, offset: fields.uint(4), page: fields.rest() };
@@ -312,12 +339,66 @@ function readFields(fields: FieldReader, kind: FrameKind): Message {
     }
     case 'refuse':
       return { kind, reason: printable(decodeAscii(fields.rest())) };
+    case 'inquiry':
+    case 'holdings':
+    case 'remove':
+    case 'take-over':
+      return readInstantDrFields(fields, kind);
     case 'need-manifest':
+    case 'done':
     case 'ping':
       return { kind };
     default:
       return assertNever(kind);
   }
+}
+
+function readInstantDrFields(
+  fields: FieldReader,
+  kind: 'inquiry' | 'holdings' | 'remove' | 'take-over',
+): Message {
+  if (kind === 'holdings') {
+    const count = fields.count(INQUIRY_COUNT_MAX);
+    return { kind, holdings: Array.from({ length: count }, () => readHolding(fields)) };
+  }
+  const scheme = fields.text();
+  if (kind === 'inquiry') {
+    const thorough = fields.choice([false, true]);
+    const count = fields.count(INQUIRY_COUNT_MAX);
+    const tapes = Array.from({ length: count }, () => {
+      const tape = fields.text();
+      const pool = fields.text();
+      return { tape, pool, ...fields.version() };
+    });
+    return { kind, scheme, thorough, tapes };
+  }
+  if (kind === 'remove') {
+    const tape = fields.text();
+    const pool = fields.text();
+    return { kind, scheme, tape, pool, ...fields.version() };
+  }
+  const count = fields.count(SCHEME_POOL_COUNT_MAX);
+  const pools = Array.from({ length: count }, () => {
+    const pool = fields.text();
+    return { pool, targetPool: fields.text() };
+  });
+  return { kind, scheme, pools };
+}
+
+function readHolding(fields: FieldReader): Holding | undefined {
+  const bits = fields.uint(1);
+  if (bits === 0) return undefined;
+  const { held, knowsOurs, mounted, damaged } = HOLDING_BITS;
+  if ((bits & held) === 0 || bits > (held | knowsOurs | mounted | damaged)) {
+    fields.fail('has bits that version 2 does not know');
+  }
+  return {
+    pool: fields.text(),
+    ...fields.version(),
+    knowsOurs: (bits & knowsOurs) !== 0,
+    mounted: (bits & mounted) !== 0,
+    damaged: (bits & damaged) !== 0,
+  };
 }
 
 function readNeed(fields: FieldReader): Need {

@@ -8,7 +8,15 @@ import { equalBytes } from '../base/bytes.ts';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
 import { MIB } from '../base/units.ts';
-import type { CopyReceiver, IncomingCopy, OfferAnswer, TapeOffer } from '../ports/copy-receiver.ts';
+import type {
+  CopyReceiver,
+  Holding,
+  IncomingCopy,
+  InstantDrReceiver,
+  OfferAnswer,
+  TapeOffer,
+} from '../ports/copy-receiver.ts';
+import type { Cancel } from '../ports/clock.ts';
 import { DIGEST_BYTES, MANIFEST_BYTES_MAX } from '../ports/engine.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionOptions } from './connection.ts';
@@ -57,6 +65,11 @@ const isOfCopy = (message: Message): boolean =>
   message.kind === 'parcels' ||
   message.kind === 'commit';
 
+type InstantDrMessage = MessageOf<'inquiry' | 'remove' | 'take-over'>;
+
+const isInstantDr = (message: Message): message is InstantDrMessage =>
+  message.kind === 'inquiry' || message.kind === 'remove' || message.kind === 'take-over';
+
 class Reception {
   readonly #connection: Connection;
   readonly #options: ReceiveOptions;
@@ -74,9 +87,63 @@ class Reception {
       const message = await connection.receive();
       if (message === undefined) return;
       if (message.kind === 'offer') refused = !(await this.#answer(message, sourceServer));
+      else if (isInstantDr(message)) await this.#serveInstantDr(message, sourceServer);
       else if (!refused || !isOfCopy(message)) {
         throw violation(connection.peer, `a ${message.kind} frame came in place of an offer`);
       }
+    }
+  }
+
+  /** Answers what Instant DR asks; a refusal is an answer like others. */
+  async #serveInstantDr(message: InstantDrMessage, sourceServer: string): Promise<void> {
+    const connection = this.#connection;
+    try {
+      await connection.send(await this.#askInstantDr(message, sourceServer));
+    } catch (error) {
+      if (endsConnection(error) || !(error instanceof CapstanError)) throw error;
+      const said = isCapstanError(error, 'COPY_REFUSED') ? error.fields['reason'] : undefined;
+      const reason = said === undefined ? error.message : String(said);
+      this.#options.log?.(`What ${sourceServer} asks for Instant DR is refused: ${reason}`);
+      await connection.send({ kind: 'refuse', reason });
+    }
+  }
+
+  async #askInstantDr(message: InstantDrMessage, sourceServer: string): Promise<Message> {
+    const { instantDr } = this.#options.receiver;
+    if (instantDr === undefined) {
+      return { kind: 'refuse', reason: 'this server takes copies and nothing else' };
+    }
+    if (message.kind === 'inquiry') {
+      return { kind: 'holdings', holdings: await this.#inquire(instantDr, message, sourceServer) };
+    }
+    if (message.kind === 'remove') {
+      const { kind: _, ...removal } = message;
+      await instantDr.remove({ ...removal, sourceServer });
+    } else {
+      const { kind: _, ...request } = message;
+      await instantDr.takeOver({ ...request, sourceServer });
+    }
+    return { kind: 'done' };
+  }
+
+  /** To read whole tapes takes long: now and then PROGRESS says that it goes on. */
+  async #inquire(
+    instantDr: InstantDrReceiver,
+    { scheme, thorough, tapes }: MessageOf<'inquiry'>,
+    sourceServer: string,
+  ): Promise<readonly (Holding | undefined)[]> {
+    const { clock, stallTimeoutMs } = this.#options;
+    let cancel: Cancel = () => undefined;
+    const tell = (): void => {
+      // A failure shows in what is sent next.
+      this.#connection.send({ kind: 'progress', chunksStored: 0 }).catch(() => {});
+      cancel = clock.after(stallTimeoutMs, tell);
+    };
+    if (thorough) cancel = clock.after(stallTimeoutMs, tell);
+    try {
+      return await instantDr.inquire({ sourceServer, scheme, thorough, tapes });
+    } finally {
+      cancel();
     }
   }
 

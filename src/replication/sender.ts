@@ -8,7 +8,7 @@ import { equalBytes } from '../base/bytes.ts';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
 import { MIB } from '../base/units.ts';
-import type { TapeOffer } from '../ports/copy-receiver.ts';
+import type { Holding, InstantDrReceiver, TapeOffer } from '../ports/copy-receiver.ts';
 import { DIGEST_BYTES, MANIFEST_BYTES_MAX, PARCEL_BYTES_MAX } from '../ports/engine.ts';
 import type { Engine, Transfer, TransferBatch } from '../ports/engine.ts';
 import { Connection } from './connection.ts';
@@ -52,6 +52,12 @@ export interface SendOptions extends ConnectionOptions {
   readonly sourceServer: string;
   readonly onProgress?: (progress: SendProgress) => void;
 }
+
+/** What a receiver is asked, without who asks: the greeting says that. */
+type Asked<Method extends keyof InstantDrReceiver> = Omit<
+  Parameters<InstantDrReceiver[Method]>[0],
+  'sourceServer'
+>;
 
 /** Sends one tape over `stream` and ends it; destroys it where that fails. */
 export async function sendTape(options: SendOptions): Promise<SendResult> {
@@ -104,6 +110,44 @@ export class CopySender {
     checkLimit(`Tape ${offer.tape}'s count of chunks`, chunkCount, CHUNK_COUNT_MAX);
     const copy = { connection: this.#connection, engine, offer, manifest, digest, digests };
     return new Copy(copy, onProgress).run();
+  }
+
+  /**
+   * What the receiver has of these tapes, at most INQUIRY_COUNT_MAX: one round trip, or as long as it
+   * takes to read them all where that is asked for. COPY_REFUSED leaves the connection usable.
+   */
+  async inquire(inquiry: Asked<'inquire'>): Promise<readonly (Holding | undefined)[]> {
+    const connection = this.#connection;
+    await connection.send({ kind: 'inquiry', ...inquiry });
+    for (;;) {
+      const answer = await connection.expect('holdings', 'progress', 'refuse');
+      if (answer.kind === 'progress') continue;
+      if (answer.kind === 'refuse') throw this.#refused('inquiries', answer.reason);
+      if (answer.holdings.length === inquiry.tapes.length) return answer.holdings;
+      const what = `it tells of ${answer.holdings.length} tapes, asked for ${inquiry.tapes.length}`;
+      throw violation(connection.peer, what);
+    }
+  }
+
+  /** Has the receiver delete a tape that still is this version. */
+  async remove(removal: Asked<'remove'>): Promise<void> {
+    await this.#connection.send({ kind: 'remove', ...removal });
+    await this.#expectDone(removal.tape);
+  }
+
+  /** Has the receiver become the source of the scheme. */
+  async takeOver(request: Asked<'takeOver'>): Promise<void> {
+    await this.#connection.send({ kind: 'take-over', ...request });
+    await this.#expectDone(`scheme ${request.scheme}`);
+  }
+
+  async #expectDone(what: string): Promise<void> {
+    const answer = await this.#connection.expect('done', 'refuse');
+    if (answer.kind === 'refuse') throw this.#refused(what, answer.reason);
+  }
+
+  #refused(tape: string, reason: string): CapstanError {
+    return new CapstanError('COPY_REFUSED', { peer: this.#connection.peer, tape, reason });
   }
 
   /** Ends the connection, once the receiver has read all. What was acknowledged stands either way. */
@@ -179,8 +223,15 @@ class Copy {
 
   async run(): Promise<SendResult> {
     const { connection, offer, manifest, digest } = this.#parts;
-    const { tape, pool, labelType, capacityBytes, generation } = offer;
-    const what = { tape, pool, labelType, capacityBytes, generation };
+    const { tape, pool, labelType, capacityBytes, generation, replaces } = offer;
+    const what = {
+      tape,
+      pool,
+      labelType,
+      capacityBytes,
+      generation,
+      ...(replaces !== undefined && { replaces }),
+    };
     const size = { manifestBytes: manifest.length, manifestDigest: digest };
     await connection.send({ kind: 'offer', ...what, ...size });
     const answer = await connection.expect('ack', 'refuse', 'need-manifest');

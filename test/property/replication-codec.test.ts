@@ -29,7 +29,51 @@ const text = (maxLength: number): fc.Arbitrary<string> =>
   fc.string({ unit: 'grapheme-ascii', maxLength });
 const generations = uint53.map(generation);
 
+const version = { generation: generations, manifestDigest: digest };
+const scheme = text(16);
+const holding = fc.record({
+  pool: text(16),
+  ...version,
+  knowsOurs: fc.boolean(),
+  mounted: fc.boolean(),
+  damaged: fc.boolean(),
+});
+
 const message: fc.Arbitrary<Message> = fc.oneof(
+  fc.record({
+    kind: fc.constant('offer' as const),
+    tape: text(6),
+    pool: text(16),
+    labelType: fc.constant('ansi' as const),
+    capacityBytes: uint53,
+    generation: generations,
+    manifestBytes: uint32,
+    manifestDigest: digest,
+    replaces: fc.record(version),
+  }),
+  fc.record({
+    kind: fc.constant('inquiry' as const),
+    scheme,
+    thorough: fc.boolean(),
+    tapes: fc.array(fc.record({ tape: text(6), pool: text(16), ...version }), { maxLength: 5 }),
+  }),
+  fc.record({
+    kind: fc.constant('holdings' as const),
+    holdings: fc.array(fc.option(holding, { nil: undefined }), { maxLength: 5 }),
+  }),
+  fc.record({
+    kind: fc.constant('remove' as const),
+    scheme,
+    tape: text(6),
+    pool: text(16),
+    ...version,
+  }),
+  fc.record({
+    kind: fc.constant('take-over' as const),
+    scheme,
+    pools: fc.array(fc.record({ pool: text(16), targetPool: text(16) }), { maxLength: 5 }),
+  }),
+  fc.constant({ kind: 'done' as const }),
   fc.record({
     kind: fc.constant('hello' as const),
     version: fc.integer({ min: 0, max: 0xffff }),
