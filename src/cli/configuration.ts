@@ -17,6 +17,7 @@ import { z } from 'zod';
 import { CapstanError } from '../base/errors.ts';
 import { NAME_PATTERNS } from '../base/names.ts';
 import { MIB } from '../base/units.ts';
+import { PROFILE_DEFAULT, PROFILE_NAMES } from '../server/profiles.ts';
 
 /** Largest configuration file that is read, bytes. */
 export const CONFIGURATION_BYTES_MAX = MIB;
@@ -44,6 +45,8 @@ const emsHost = z.strictObject({
 
 const configurationSchema = z.strictObject({
   name: z.string().regex(NAME_PATTERNS.server),
+  /** The version of the product whose manuals the server follows. */
+  profile: z.enum(PROFILE_NAMES).default(PROFILE_DEFAULT),
   /** Make and model in event-log lines. */
   systemId: z
     .string()

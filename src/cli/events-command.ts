@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { EventRow } from '../ports/catalog.ts';
 import { formatEventLine } from '../server/event-log.ts';
+import { PROFILES } from '../server/profiles.ts';
 import { callOperation, connectToServer } from './call.ts';
 import { homePaths, readConfiguration } from './configuration.ts';
 import type { CliContext } from './context.ts';
@@ -36,8 +37,9 @@ export function addEvents(program: Command, context: CliContext): void {
 
 async function listEvents(options: EventsOptions, context: CliContext): Promise<void> {
   const home = homeOf(options, context);
-  const { systemId, name } = await readConfiguration(homePaths(home));
-  const line = (row: EventRow): string => formatEventLine(row, { systemId, serverName: name });
+  const { systemId, name, profile } = await readConfiguration(homePaths(home));
+  const names = { systemId, serverName: name, hasProgram: PROFILES[profile].logHasProgram };
+  const line = (row: EventRow): string => formatEventLine(row, names);
   const parameters = { limit: options.limit };
   if (options.follow !== true) {
     const rows = (await callOperation({ home, method: 'events.list', parameters })) as EventRow[];

@@ -128,6 +128,7 @@ export async function openServer(
   const rate = collect.megabytesPerSecond;
   const settings: ServerSettings = {
     serverName: configuration.name,
+    profile: configuration.profile,
     systemId: configuration.systemId,
     address: configuration.address,
     hosts: hosts === 'offline' ? [] : hosts,

@@ -1,6 +1,8 @@
 /** `capstan init`, `serve`, `receive` and `status`: a server's life. */
 import type { Command } from 'commander';
 import { formatEventLine } from '../server/event-log.ts';
+import type { EventLineNames } from '../server/event-log.ts';
+import { PROFILES } from '../server/profiles.ts';
 import type { ServerEvent } from '../server/tape-server.ts';
 import { createHome } from './create-home.ts';
 import type { CreatedHome } from './create-home.ts';
@@ -100,7 +102,7 @@ Examples:
 `,
     )
     .action(async (options: HomeOptions) => {
-      const names = { systemId: '', serverName: '' };
+      const names = { systemId: '', serverName: '', hasProgram: true };
       const pending: ServerEvent[] = [];
       let greeted = false;
       const show = (event: ServerEvent): void => {
@@ -115,6 +117,7 @@ Examples:
       });
       names.systemId = running.configuration.systemId;
       names.serverName = running.configuration.name;
+      names.hasProgram = PROFILES[running.configuration.profile].logHasProgram;
       if (options.json !== true) context.print(greeting(running));
       greeted = true;
       for (const event of pending) show(event);
@@ -126,10 +129,7 @@ Examples:
 }
 
 /** Only what stands in the event log is for people; the other events are progress. */
-function eventText(
-  event: ServerEvent,
-  names: { readonly systemId: string; readonly serverName: string },
-): string | undefined {
+function eventText(event: ServerEvent, names: EventLineNames): string | undefined {
   return event.kind === 'event-logged' ? formatEventLine(event.row, names) : undefined;
 }
 

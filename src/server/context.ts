@@ -9,6 +9,7 @@ import type { Endpoint, Network } from '../ports/network.ts';
 import type { Random } from '../ports/random.ts';
 import type { ReplicationLink } from '../ports/replication-link.ts';
 import type { EventLog } from './event-log.ts';
+import type { Profile, ProfileName } from './profiles.ts';
 import type { Licences } from './licences.ts';
 
 export interface ServerPorts {
@@ -49,6 +50,8 @@ export const COPY_POLICY: CopyPolicy = {
 
 export interface ServerSettings {
   readonly serverName: string;
+  /** The version that it behaves as; the newest where it is missing. */
+  readonly profile?: ProfileName | undefined;
   /** Make and model in event-log lines, at most 7 characters. */
   readonly systemId: string;
   /** The address in event-log lines. */
@@ -119,6 +122,8 @@ export type ServerEvent =
 export interface ServerContext {
   readonly ports: ServerPorts;
   readonly settings: ServerSettings;
+  /** What the manuals' versions do differently, as this server is to do it. */
+  readonly profile: Profile;
   readonly copyPolicy: CopyPolicy;
   readonly eventLog: EventLog;
   readonly licences: Licences;

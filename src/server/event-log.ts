@@ -1,7 +1,7 @@
 /**
  * The event log: what an operator must see, out of one catalogue of messages with stable numbers.
  *
- * A line is nine fields between bars, 255 characters at most; the message ID is the severity's digit
+ * A line is nine fields between bars (eight in profiles without the program's), 255 characters at most; the message ID is the severity's digit
  * (2 Info, 4 Warning, 6 Error, 8 Critical), two digits of the subsystem and three of the event:
  *
  *   2006-08-28 16:25:18|WARNING|440002|5900-E|127.0.0.1|Tapeserver01|administrator||text
@@ -222,6 +222,8 @@ export interface EventLineNames {
   /** Make and model, at most 7 characters: `5900-E`. */
   readonly systemId: string;
   readonly serverName: string;
+  /** Lines of versions before 6.04.02 have no field for the program. */
+  readonly hasProgram?: boolean;
 }
 
 /** The product's line, without a line end. A line too long loses the end of its text. */
@@ -235,16 +237,20 @@ export function formatEventLine(row: EventRow, names: EventLineNames): string {
     cleanField(row.address, limits.address),
     cleanField(names.serverName, limits.serverName),
     cleanField(row.user, limits.user),
-    cleanField(row.program, limits.program),
+    ...(names.hasProgram === false ? [] : [cleanField(row.program, limits.program)]),
     '',
   ].join('|');
   return head + cleanField(row.text, Math.min(limits.text, limits.line - head.length));
 }
 
-/** A line's fields, or undefined where it is none; the time loses its milliseconds. */
+/**
+ * A line's fields, or undefined where it is none; the time loses its milliseconds. A line of a version
+ * before 6.04.02 has no program.
+ */
 export function parseEventLine(line: string): (Omit<EventRow, 'id'> & EventLineNames) | undefined {
   if (line.length > EVENT_LINE_LIMITS.line) return undefined;
   const fields = line.split('|');
+  if (fields.length === 8) fields.splice(7, 0, '');
   if (fields.length !== 9) return undefined;
   const [timestamp = '', severity = '', messageId = ''] = fields;
   const [systemId = '', address = '', serverName = '', user = '', program = '', text = ''] =

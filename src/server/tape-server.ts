@@ -24,6 +24,7 @@ import { EventLog } from './event-log.ts';
 import { Licences } from './licences.ts';
 import { Mounts } from './mounts.ts';
 import { Operations } from './operations.ts';
+import { PROFILES, PROFILE_DEFAULT } from './profiles.ts';
 import { Vaults } from './vaults.ts';
 
 export type {
@@ -147,6 +148,7 @@ function makeContext(
   return {
     ports,
     settings,
+    profile: PROFILES[settings.profile ?? PROFILE_DEFAULT],
     copyPolicy: { ...COPY_POLICY, ...settings.copyPolicy },
     eventLog,
     licences: new Licences(),

@@ -8,6 +8,7 @@ export const SERVER_OPERATIONS: OperationTable = {
     const jobs = await catalog.listCopyJobs();
     return {
       name: context.settings.serverName,
+      profile: context.profile.name,
       systemId: context.settings.systemId,
       hosts: context.settings.hosts.map((each) => each.host),
       vaultCount: (await catalog.listVaults()).length,

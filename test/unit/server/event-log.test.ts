@@ -196,7 +196,7 @@ describe('An event line', () => {
     THE_LINE.replace('440002', '940002'),
     THE_LINE.replace('28', '32'),
     THE_LINE.replace('5900-E', '5900-EEE'),
-    THE_LINE.replace('||', '|'),
+    THE_LINE.replace('|administrator||', '|'),
     `${THE_LINE}|`,
     THE_LINE + 'x'.repeat(177),
   ])('"%s" is none', (line) => {
