@@ -10,6 +10,7 @@ import { CapstanError } from '../base/errors.ts';
 import { HOST_MIGRATION } from './migrations/hosts.ts';
 import { INSTANT_DR_MIGRATION } from './migrations/instant-dr.ts';
 import { MEDIA_ATTRIBUTES } from './migrations/media.ts';
+import { POLICY_AND_CLEANUP } from './migrations/policy.ts';
 
 export interface Migration {
   /** What it brings, for who looks into the table. */
@@ -146,6 +147,7 @@ export const MIGRATIONS: readonly Migration[] = [
   HOST_MIGRATION,
   INSTANT_DR_MIGRATION,
   MEDIA_ATTRIBUTES,
+  POLICY_AND_CLEANUP,
 ];
 
 /**

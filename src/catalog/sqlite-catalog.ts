@@ -37,6 +37,7 @@ import { CATALOG_BYTES_MAX, Database } from './database.ts';
 import { hostsCatalog } from './hosts-catalog.ts';
 import { instantDrCatalog } from './instant-dr-catalog.ts';
 import { mediaCatalog } from './media-catalog.ts';
+import { policyCatalog } from './policy-catalog.ts';
 import { MIGRATIONS, migrate } from './schema.ts';
 import {
   COPY_JOB,
@@ -76,6 +77,7 @@ export function openCatalog(
     hostsCatalog(database),
     instantDrCatalog(database, append),
     mediaCatalog(database, append),
+    policyCatalog(database, append),
   );
 }
 

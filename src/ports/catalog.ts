@@ -10,6 +10,7 @@ import type { Generation } from '../base/units.ts';
 import type { HostCatalog } from './catalog-hosts.ts';
 import type { InstantDrCatalog } from './catalog-instant-dr.ts';
 import type { MediaCatalog } from './catalog-media.ts';
+import type { PolicyCatalog } from './catalog-policy.ts';
 
 export interface VaultRow {
   readonly name: string;
@@ -206,7 +207,8 @@ export interface DismountRecord {
 }
 
 /** All of it; each area's part has a file of its own. */
-export interface Catalog extends CoreCatalog, HostCatalog, InstantDrCatalog, MediaCatalog {}
+export interface Catalog
+  extends CoreCatalog, HostCatalog, InstantDrCatalog, MediaCatalog, PolicyCatalog {}
 
 export interface CoreCatalog {
   createVault(vault: VaultRow): Promise<void>;
