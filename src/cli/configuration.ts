@@ -18,6 +18,7 @@ import { CapstanError } from '../base/errors.ts';
 import { NAME_PATTERNS } from '../base/names.ts';
 import { MIB } from '../base/units.ts';
 import { PROFILE_DEFAULT, PROFILE_NAMES } from '../server/profiles.ts';
+import { EmsParameters } from '../ems/parameters.ts';
 
 /** Largest configuration file that is read, bytes. */
 export const CONFIGURATION_BYTES_MAX = MIB;
@@ -41,6 +42,13 @@ const emsHost = z.strictObject({
   passwordFile: z.string().min(1).max(4096),
   /** Vaults whose tapes this host may mount; all where it is missing. */
   vaults: z.array(z.string().regex(NAME_PATTERNS.vault)).optional(),
+  /** The collector whose events are printed. */
+  collector: z
+    .string()
+    .regex(/^\$[A-Z0-9]{1,6}$/)
+    .optional(),
+  /** File of a compiled EMS filter on the host. */
+  filter: z.string().min(1).max(36).optional(),
 });
 
 const configurationSchema = z.strictObject({
@@ -57,6 +65,8 @@ const configurationSchema = z.strictObject({
   /** Where copies are received; nothing is received where it is missing. */
   listen: endpoint.optional(),
   ems: z.array(emsHost).max(HOST_COUNT_MAX).default([]),
+  /** The product's `ems_` parameters by their names; src/ems/parameters.ts knows them. */
+  emsParameters: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
   /** OpenSSH public keys of the servers that may copy to this one, a line each. */
   authorizedKeys: z.string().min(1).max(4096).default('keys/authorized_keys'),
   autocopy: z
@@ -128,13 +138,35 @@ export function homeFolder(
 /** A configuration out of what capstan.json holds. INVALID_ARGUMENT names the first key at fault. */
 export function parseConfiguration(path: string, value: unknown): Configuration {
   const parsed = configurationSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    // Refuses what is wrong in them.
+    emsParametersOf(parsed.data);
+    return parsed.data;
+  }
   const issue = parsed.error.issues[0];
   const key = issue?.path.join('.') ?? '';
   throw new CapstanError('INVALID_ARGUMENT', {
     what: `The configuration ${path}`,
     reason: `${key === '' ? '' : `"${key}": `}${issue?.message ?? 'it is malformed'}`,
   });
+}
+
+/** The `ems_` parameters. Throws INVALID_ARGUMENT. */
+export function emsParametersOf({ ems, emsParameters }: Configuration): EmsParameters {
+  const doubled = ems.find(
+    ({ host, vaults }) =>
+      vaults !== undefined && emsParameters[`ems_vaults_${host.slice(1)}`] !== undefined,
+  );
+  if (doubled !== undefined) {
+    throw new CapstanError('INVALID_ARGUMENT', {
+      what: `"emsParameters": ems_vaults_${doubled.host.slice(1)}`,
+      reason: `"ems" says which vaults ${doubled.host} may mount; keep one of the two`,
+    });
+  }
+  return new EmsParameters(
+    emsParameters,
+    ems.map(({ host }) => host),
+  );
 }
 
 /** Rejects NOT_FOUND where the folder is no home, INVALID_ARGUMENT, LIMIT_EXCEEDED, DISK_IO. */

@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { callOperation } from './call.ts';
 import { AUTOCOPY_COMMANDS } from './commands/autocopy.ts';
 import { DRIVE_COMMANDS } from './commands/drive.ts';
+import { HOST_COMMANDS } from './commands/host.ts';
 import { MOUNT_COMMANDS } from './commands/mount.ts';
 import { POOL_COMMANDS } from './commands/pool.ts';
 import { TAPE_COMMANDS } from './commands/tape.ts';
@@ -26,6 +27,7 @@ const GROUPS: Readonly<Record<string, CommandGroup>> = {
   tape: TAPE_COMMANDS,
   drive: DRIVE_COMMANDS,
   mount: MOUNT_COMMANDS,
+  host: HOST_COMMANDS,
   autocopy: AUTOCOPY_COMMANDS,
 };
 

@@ -61,6 +61,18 @@ const TABLES = {
     column('SINCE', (row) => timeText(row['mountedAtMs'] ?? row['receivedAtMs'])),
     column('STATE', (row) => cell(row['state'] ?? row['reason'])),
   ],
+  host: [
+    column('HOST', text('name')),
+    column('ADDRESS', text('address')),
+    column('SESSION', text('state')),
+    column('SINCE', time('stateSinceAtMs')),
+    column('SESSIONS', text('sessionCount'), 'right'),
+    column('EVENTS', text('eventCount'), 'right'),
+    column('LAST EVENT', text('lastEvent')),
+    column('DRIVES', text('driveCount'), 'right'),
+    column('WAITING', text('waitingRequestCount'), 'right'),
+    column('LAST FAILURE', text('lastFailure')),
+  ],
   rule: [
     column('ID', text('id'), 'right'),
     column('POOL', text('pool')),

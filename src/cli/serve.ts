@@ -30,7 +30,13 @@ import type { Principal } from '../server/access.ts';
 import { TapeServer } from '../server/tape-server.ts';
 import type { HostSettings, ServerEvent, ServerSettings } from '../server/tape-server.ts';
 
-import { homePaths, readConfiguration, readHomeFile, readKeyLines } from './configuration.ts';
+import {
+  emsParametersOf,
+  homePaths,
+  readConfiguration,
+  readHomeFile,
+  readKeyLines,
+} from './configuration.ts';
 import type { Configuration, HomePaths } from './configuration.ts';
 
 /** The method that turns a control connection into a replication stream. */
@@ -240,13 +246,19 @@ async function hostSettings(
   paths: HomePaths,
   configuration: Configuration,
 ): Promise<readonly HostSettings[]> {
+  const parameters = emsParametersOf(configuration);
   return Promise.all(
     configuration.ems.map(async (each) => ({
       host: each.host,
       endpoint: { address: each.address, port: each.port },
       user: each.user,
       password: (await readHomeFile(inHome(paths, each.passwordFile))).replace(/\r?\n$/, ''),
-      ...(each.vaults !== undefined && { vaults: each.vaults }),
+      ...(each.collector !== undefined && { collector: each.collector }),
+      ...(each.filter !== undefined && { filter: each.filter }),
+      parameters: {
+        ...parameters.of(each.host),
+        ...(each.vaults !== undefined && { vaults: each.vaults }),
+      },
     })),
   );
 }

@@ -1,6 +1,7 @@
 /** What the services of one server share: ports, settings, event log, and who listens. */
 import { isCapstanError } from '../base/errors.ts';
 import type { Generation } from '../base/units.ts';
+import type { EmsHostParameters } from '../ems/parameters.ts';
 import { MINUTE_MS } from '../base/units.ts';
 import type { Catalog, EventRow, MountRow, VaultRow } from '../ports/catalog.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -29,8 +30,12 @@ export interface HostSettings {
   readonly endpoint: Endpoint;
   readonly user: string;
   readonly password: string;
-  /** Vaults whose tapes this host may mount; all where it is missing. `ems_vaults_` */
-  readonly vaults?: readonly string[];
+  /** The collector whose events are printed; `$0` where it is missing. */
+  readonly collector?: string;
+  /** File of a compiled EMS filter on the host. */
+  readonly filter?: string;
+  /** The `ems_` parameters, where they differ from their defaults. */
+  readonly parameters?: Partial<EmsHostParameters>;
 }
 
 export interface CopyPolicy {

@@ -60,6 +60,11 @@ export const EVENT_MESSAGES = {
   EMS_SESSION_ESTABLISHED: { id: '220120', text: 'EMS session with {host} established' },
   EMS_SESSION_LOST: { id: '420121', text: 'EMS session with {host} lost: {reason}' },
   EMS_SESSION_FAILED: { id: '420122', text: 'EMS session with {host} cannot be had: {reason}' },
+  EMS_RESTARTED: { id: '220123', text: 'EMS service restarted for {hosts}' },
+  EMS_POSITION_FAILED: {
+    id: '420124',
+    text: 'How far {host} was heard cannot be noted: {reason}',
+  },
   SERVER_STARTED: { id: '220130', text: 'TapeServer {server} started' },
   SERVER_STOPPED: { id: '220131', text: 'TapeServer {server} stopped' },
   CARTRIDGE_ERASED: { id: '421013', text: 'Cartridge {tape} erased in Pool {pool}' },

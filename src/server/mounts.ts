@@ -137,7 +137,7 @@ export class Mounts {
 
   #mayMount(host: string, tape: TapeRow): boolean {
     const settings = this.#context.settings.hosts.find((each) => each.host === host);
-    return settings?.vaults === undefined || settings.vaults.includes(tape.vault);
+    return settings?.parameters?.vaults?.includes(tape.vault) !== false;
   }
 
   async #endRequest(host: string, requestNumber: number, reason: string): Promise<void> {

@@ -9,6 +9,7 @@ import type { ServerContext } from './context.ts';
 import { AUTOCOPY_OPERATIONS } from './operations/autocopy.ts';
 import { DRIVE_OPERATIONS } from './operations/drives.ts';
 import { EVENTS_OPERATIONS } from './operations/events.ts';
+import { HOST_OPERATIONS } from './operations/hosts.ts';
 import { MOUNT_OPERATIONS } from './operations/mounts.ts';
 import type { OperationContext, OperationTable } from './operations/operation.ts';
 import { POOL_OPERATIONS } from './operations/pools.ts';
@@ -24,6 +25,7 @@ export const OPERATIONS: OperationTable = {
   ...TAPE_OPERATIONS,
   ...DRIVE_OPERATIONS,
   ...MOUNT_OPERATIONS,
+  ...HOST_OPERATIONS,
   ...AUTOCOPY_OPERATIONS,
   ...EVENTS_OPERATIONS,
   ...SERVER_OPERATIONS,

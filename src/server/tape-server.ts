@@ -59,16 +59,23 @@ export class TapeServer {
     const mounts = this.#mounts;
     this.#receiver = new TapeReceiver({ context, vaults, busyTapes });
     this.receiver = this.#receiver;
-    this.operations = new Operations({ context, vaults, mounts, autocopy, busyTapes });
     this.#ems = new EmsService({
       clock: context.ports.clock,
       network: context.ports.network,
       hosts: context.settings.hosts,
       eventLog: context.eventLog,
-      onEvent: (host, event) =>
-        context.background(`handle an event of ${host}`, () => mounts.handle(host, event)),
+      positions: context.ports.catalog,
+      onEvent: (host, event) => {
+        const handling = mounts.handle(host, event);
+        context.background(`handle an event of ${host}`, () => handling);
+        return handling.catch(() => {
+          // Told as a fault; the host is heard on.
+        });
+      },
       onLine: (host, line) => context.emit({ kind: 'ems-line', host, text: line.text }),
     });
+    const ems = this.#ems;
+    this.operations = new Operations({ context, vaults, mounts, autocopy, ems, busyTapes });
   }
 
   /** Rejects as opening a vault or the catalog does; then nothing is left running. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { CapstanError } from '../../base/errors.ts';
 import { checkName } from '../../base/names.ts';
 import type { NameKind } from '../../base/names.ts';
+import type { EmsService } from '../ems-service.ts';
 import type { Mounts } from '../mounts.ts';
 import type { Principal } from '../access.ts';
 import type { Right } from '../rights.ts';
@@ -13,6 +14,7 @@ const NAME_CHARS_MAX = 1000;
 
 export interface OperationContext extends TapeServices {
   readonly mounts: Mounts;
+  readonly ems: EmsService;
   /** Who asked; its rights are checked already. What `context` logs bears its name. */
   readonly caller: Principal;
 }

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
   COMMENT_CHARS_MAX,
+  ZSVR_EVENTS,
   type ZsvrEvent,
   cleanComment,
   formatZsvrEvent,
@@ -208,6 +210,13 @@ describe("$ZSVR's events", () => {
   it.each(TEXTS)('%i reads and prints as "%s"', (eventNumber, text, event) => {
     expect(parseZsvrEvent(eventNumber, text)).toStrictEqual(event);
     expect(formatZsvrEvent(event)).toStrictEqual({ eventNumber, text });
+  });
+
+  it('are documented, each with its text and where that is from', () => {
+    const page = readFileSync('docs/reference/ems.md', 'utf8');
+    for (const { number, name, template, source } of ZSVR_EVENTS) {
+      expect(page).toContain(`| ${number} | ${name} | \`${template}\` | ${source} |`);
+    }
   });
 
   it.each(['WITH', 'REEL', 'ON', 'NO', 'IBM', 'TAPE', 'RING'])(

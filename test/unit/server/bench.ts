@@ -12,6 +12,7 @@ import type { SimulatedVault } from '../../../harness/world/simulated-vault.ts';
 import { World } from '../../../harness/world/world.ts';
 import { assert } from '../../../src/base/assert.ts';
 import { CapstanError } from '../../../src/base/errors.ts';
+import type { EmsHostParameters } from '../../../src/ems/parameters.ts';
 import type { ZsvrEvent } from '../../../src/ems/zsvr-events.ts';
 import { TapeOperations } from '../../../src/initiator/tape-operations.ts';
 import {
@@ -40,8 +41,8 @@ const ANSWER_LIMIT_MS = 600_000;
 const EVENT_MS = 1_000;
 
 export interface BenchOptions {
-  /** Vaults whose tapes the host may mount. */
-  readonly hostVaults?: readonly string[];
+  /** The host's `ems_` parameters, where they differ from the defaults. */
+  readonly host?: Partial<EmsHostParameters>;
   readonly copyPolicy?: Partial<CopyPolicy>;
   /** Whether pool POOL1 of east is copied to pool DR of west, which runs then. */
   readonly copies?: boolean;
@@ -78,7 +79,7 @@ export class Machine {
       endpoint: { address: HOST_ADDRESS, port: 23 },
       user: 'SUPER.TAPE',
       password: 'secret',
-      ...(options.hostVaults && { vaults: options.hostVaults }),
+      ...(options.host && { parameters: options.host }),
     };
     const isOffline = (): boolean => this.offline;
     this.simulated = new SimulatedServer(world, {

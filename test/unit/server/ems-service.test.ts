@@ -6,18 +6,24 @@ import {
 } from '../../../src/ems/printing-distributor.ts';
 import { type HostEffect, TaclHostSession } from '../../../src/ems/tacl-host.ts';
 import { type ZsvrEvent, formatZsvrEvent } from '../../../src/ems/zsvr-events.ts';
+import { DEFAULT_EMS_HOST_PARAMETERS } from '../../../src/ems/parameters.ts';
+import type { EmsPositionRow } from '../../../src/ports/catalog-hosts.ts';
 import {
-  EmsService,
   KEEP_ALIVE_ANSWER_MS,
-  KEEP_ALIVE_MS,
   OUTGOING_BYTES_MAX,
   QUIET_MS,
+} from '../../../src/server/ems-connection.ts';
+import {
+  CATCH_UP_MS_MAX,
   RECONNECT_FIRST_MS,
   RECONNECT_MAX_MS,
-  RESPONSE_TIMEOUT_MS,
   STABLE_SESSION_MS,
-} from '../../../src/server/ems-service.ts';
+} from '../../../src/server/ems-keeper.ts';
+import { type EmsHost, EmsService } from '../../../src/server/ems-service.ts';
 import { FakeClock, FakeNetwork, type FakeStream, lost, settle } from './ems-fakes.ts';
+
+const { keepAliveMs: KEEP_ALIVE_MS, responseTimeoutMs: RESPONSE_TIMEOUT_MS } =
+  DEFAULT_EMS_HOST_PARAMETERS;
 
 const HOST = {
   host: '\\LAB',
@@ -44,6 +50,9 @@ let logged: string[];
 /** What the host's log holds: events with their second. */
 let hostLog: DistributorEvent[];
 let hosts: TaclHostSession[];
+/** What outlives a service. */
+let positions: Map<string, EmsPositionRow>;
+let positionGate: Promise<void>;
 
 beforeEach(() => {
   clock = new FakeClock();
@@ -57,6 +66,8 @@ beforeEach(() => {
   logged = [];
   hostLog = [];
   hosts = [];
+  positions = new Map();
+  positionGate = Promise.resolve();
   service = newService();
 });
 afterEach(async () => {
@@ -65,7 +76,7 @@ afterEach(async () => {
   if (JSON.stringify(logged).includes('geheim')) throw new Error('a password was logged');
 });
 
-function newService(host: Partial<typeof HOST> = {}): EmsService {
+function newService(host: Partial<EmsHost> = {}): EmsService {
   return new EmsService({
     clock,
     network,
@@ -75,8 +86,15 @@ function newService(host: Partial<typeof HOST> = {}): EmsService {
         logged.push(`${message} ${JSON.stringify(fields)}`);
       },
     },
-    onEvent: (from, event) => events.push([from, event]),
-    onLine: (_, line) => lines.push(line.text),
+    positions: {
+      findEmsPosition: (from) => Promise.resolve(positions.get(from)),
+      putEmsPosition: async (position) => {
+        await positionGate;
+        positions.set(position.host, position);
+      },
+    },
+    onEvent: (from, event) => void events.push([from, event]),
+    onLine: (_, line) => void lines.push(line.text),
   });
 }
 
@@ -118,7 +136,7 @@ function hostSays(event: ZsvrEvent, seconds = 0, fields: Partial<DistributorEven
 async function establish(): Promise<void> {
   service.start();
   await clock.advance(QUIET_MS);
-  expect(service.status()).toEqual([
+  expect(service.status()).toMatchObject([
     { host: '\\LAB', state: 'established', lastFailure: undefined },
   ]);
 }
@@ -310,6 +328,158 @@ describe('A lost session', () => {
     await settle();
     expect(logged[1]).toContain('the host does not read');
     expect(stream?.destroyed).toBe(true);
+  });
+});
+
+describe('A new service', () => {
+  /** The server goes, and comes back later. */
+  const startAgain = async (): Promise<void> => {
+    service = newService();
+    service.start();
+    await clock.advance(2 * QUIET_MS);
+  };
+
+  it('hears what was said while no server ran, and nothing that was dealt with', async () => {
+    await establish();
+    hostSays(REQUEST, 0);
+    hostSays({ ...REQUEST, requestNumber: 8 }, 0);
+    await clock.advance(QUIET_MS);
+    await service.stop();
+    hostSays({ ...REQUEST, requestNumber: 9 }, 0);
+    hostSays({ ...REQUEST, requestNumber: 10 }, 3);
+    await startAgain();
+    expect(requests()).toEqual([7, 8, 9, 10]);
+  });
+
+  it('does not answer a request that ended while no server ran, but is told of its end', async () => {
+    await establish();
+    hostSays(REQUEST, 0);
+    await clock.advance(QUIET_MS);
+    await service.stop();
+    events = [];
+    hostSays({ ...REQUEST, requestNumber: 8 }, 1);
+    hostSays({ ...REQUEST, requestNumber: 9 }, 1);
+    hostSays({ kind: 'request-cancelled', requestNumber: 8, volume: 'LAB001' }, 2);
+    hostSays({ kind: 'mounted', requestNumber: 7, volume: 'LAB001' }, 2);
+    // The number comes round again: another request.
+    hostSays({ ...REQUEST, requestNumber: 8, volume: 'LAB002' }, 3);
+    await startAgain();
+    expect(events.map(([, event]) => event)).toEqual([
+      { ...REQUEST, requestNumber: 9 },
+      { kind: 'request-cancelled', requestNumber: 8, volume: 'LAB001' },
+      { kind: 'mounted', requestNumber: 7, volume: 'LAB001' },
+      { ...REQUEST, requestNumber: 8, volume: 'LAB002' },
+    ]);
+  });
+
+  it('hears again what was not yet dealt with when the last one was killed', async () => {
+    await establish();
+    hostSays(REQUEST, 0);
+    await clock.advance(QUIET_MS);
+    const kept = new Map(positions);
+    hostSays({ ...REQUEST, requestNumber: 8 }, 1);
+    await clock.advance(QUIET_MS);
+    await service.stop();
+    positions = kept;
+    await startAgain();
+    expect(requests()).toEqual([7, 8, 8]);
+  });
+
+  it('of a host that never falls quiet hears what was replayed all the same', async () => {
+    await establish();
+    hostSays(REQUEST, 0);
+    await clock.advance(QUIET_MS);
+    await service.stop();
+    hostSays({ ...REQUEST, requestNumber: 8 }, 1);
+    await startAgain();
+    expect(requests()).toEqual([7, 8]);
+    network.connections.at(-1)?.deliver(lost('reset'));
+    await settle();
+    hostSays({ ...REQUEST, requestNumber: 9 }, 2);
+    await clock.advance(RECONNECT_FIRST_MS);
+    for (let elapsed = 0; elapsed < CATCH_UP_MS_MAX; elapsed += QUIET_MS / 2) {
+      expect(requests()).toEqual([7, 8]);
+      hostSays(REQUEST, 3, { process: '$NOISE' });
+      await clock.advance(QUIET_MS / 2);
+    }
+    await clock.advance(QUIET_MS / 2);
+    expect(requests()).toEqual([7, 8, 9]);
+  });
+
+  it('ends once what it was told has been noted', async () => {
+    await establish();
+    let release = (): void => {};
+    positionGate = new Promise((resolve) => {
+      release = resolve;
+    });
+    hostSays(REQUEST, 0);
+    await clock.advance(QUIET_MS);
+    let stopped = false;
+    const stopping = service.stop().then(() => {
+      stopped = true;
+    });
+    await settle();
+    expect(stopped).toBe(false);
+    release();
+    await stopping;
+    expect(positions.get('\\LAB')).toMatchObject({ localTimeMs: START_MS });
+  });
+});
+
+describe('A restart by the operator', () => {
+  it('ends the session, builds it anew at once, and loses nothing', async () => {
+    await establish();
+    hostSays(REQUEST, 0);
+    await clock.advance(QUIET_MS);
+    expect(service.restart('\\LAB')).toEqual(['\\LAB']);
+    hostSays({ ...REQUEST, requestNumber: 8 }, 1);
+    await clock.advance(2 * QUIET_MS);
+    expect(service.status()[0]).toMatchObject({ state: 'established', sessionCount: 2 });
+    expect(requests()).toEqual([7, 8]);
+    expect(logged.filter((line) => line.startsWith('EMS_SESSION_LOST'))).toEqual([]);
+  });
+
+  it('does not wait for the end of a pause', async () => {
+    network.answer = () => 'refuse';
+    service.start();
+    await clock.advance(20_000);
+    const { attemptCount } = network;
+    service.restart();
+    await settle();
+    expect(network.attemptCount).toBe(attemptCount + 1);
+  });
+
+  it('of an unknown host is refused', () => {
+    expect(() => service.restart('\\NONE')).toThrow(/No host is named/);
+  });
+});
+
+describe('A host that is not to be listened to', () => {
+  it('is left alone', async () => {
+    service = newService({ parameters: { enabled: false } });
+    service.start();
+    service.restart();
+    await clock.advance(1000);
+    expect(network.attemptCount).toBe(0);
+    expect(service.status()[0]?.state).toBe('disabled');
+  });
+});
+
+describe('The times of a host', () => {
+  it('are what its parameters say', async () => {
+    service = newService({ parameters: { responseTimeoutMs: 2000, keepAliveMs: 0 } });
+    const { answer } = network;
+    network.answer = () => 'hang';
+    service.start();
+    await clock.advance(2000);
+    expect(logged[0]).toContain('no connection within 2 s');
+    network.answer = answer;
+    await clock.advance(RECONNECT_FIRST_MS + QUIET_MS);
+    expect(service.status()[0]?.state).toBe('established');
+    const [stream] = network.connections;
+    const before = stream?.written.length;
+    await clock.advance(3_600_000);
+    expect(stream?.written.length).toBe(before);
   });
 });
 

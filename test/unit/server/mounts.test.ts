@@ -56,7 +56,7 @@ describe('a mount request', () => {
   });
 
   it('for a tape in a vault that the host may not mount leaves nothing behind', async () => {
-    const bench = await Bench.start({ hostVaults: ['VAULT09'] });
+    const bench = await Bench.start({ host: { vaults: ['VAULT09'] } });
     await bench.request('LAB001');
     expect(await openMounts(bench)).toEqual([]);
     expect(await waiting(bench)).toEqual([]);

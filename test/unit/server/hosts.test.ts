@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { Bench, NODE } from './bench.ts';
+
+const openMounts = async (bench: Bench): Promise<string[]> =>
+  (await bench.east.catalog.listMounts({ open: true })).map((mount) => mount.tape);
+
+describe('a mount request that the host makes while no server runs', () => {
+  it('is answered once the server is back', async () => {
+    const bench = await Bench.start();
+    await bench.request('LAB002', { device: '$TAPE7' });
+    bench.east.simulated.crash('kill');
+    await bench.request('LAB001');
+    await bench.world.advance(3_600_000);
+    await bench.east.restart();
+    await bench.world.advance(5_000);
+    expect(await openMounts(bench)).toEqual(['LAB001']);
+    expect(bench.east.faults).toEqual([]);
+  });
+
+  it('is not answered where it has ended by then', async () => {
+    const bench = await Bench.start();
+    await bench.request('LAB002', { device: '$TAPE7' });
+    await bench.east.stop();
+    const requestNumber = await bench.request('LAB001');
+    await bench.log({ kind: 'request-cancelled', requestNumber, volume: 'LAB001' });
+    await bench.log({ kind: 'request-cancelled', requestNumber: 101, volume: 'LAB002' });
+    await bench.east.restart();
+    await bench.world.advance(5_000);
+    expect(await openMounts(bench)).toEqual([]);
+    expect(await bench.east.catalog.listMountRequests()).toEqual([]);
+  });
+
+  it('and that was mounted when the server was killed is not mounted again', async () => {
+    const bench = await Bench.start();
+    const requestNumber = await bench.request('LAB001');
+    await bench.log({ kind: 'mounted', requestNumber, volume: 'LAB001' });
+    await bench.east.restart();
+    await bench.world.advance(5_000);
+    expect(await openMounts(bench)).toEqual([]);
+  });
+});
+
+describe('the operations on hosts', () => {
+  it('show each host with its session, its drives and what holds for it', async () => {
+    const bench = await Bench.start({ host: { mountDelayMs: 0, vaults: ['VAULT00'] } });
+    await bench.request('LAB001', { device: '$TAPE7' });
+    const row = {
+      name: NODE,
+      address: '10.0.0.9:23',
+      state: 'established',
+      sessionCount: 1,
+      eventCount: 1,
+      driveCount: 1,
+      waitingRequestCount: 1,
+    };
+    expect(await bench.east.call('host.list')).toMatchObject([row]);
+    expect(await bench.east.call('host.show', { name: NODE })).toMatchObject({
+      ...row,
+      user: 'SUPER.TAPE',
+      collector: '$0',
+      drives: ['VTD01 as $TAPE0'],
+      parameters: { responseTimeoutMs: 5_000, vaults: ['VAULT00'] },
+    });
+    expect(JSON.stringify(await bench.east.call('host.show', { name: NODE }))).not.toContain(
+      'secret',
+    );
+  });
+
+  it('restart a session, or all, and say so in the event log', async () => {
+    const bench = await Bench.start();
+    expect(await bench.east.call('host.restart')).toEqual({ hosts: [NODE] });
+    await bench.world.advance(5_000);
+    expect(await bench.east.call('host.list')).toMatchObject([
+      { state: 'established', sessionCount: 2 },
+    ]);
+    await bench.east.call('host.restart', { name: NODE });
+    expect(await bench.east.log('220123')).toEqual([
+      'EMS service restarted for \\LAB',
+      'EMS service restarted for \\LAB',
+    ]);
+  });
+
+  it('refuse a host that there is none of', async () => {
+    const bench = await Bench.start();
+    await expect(bench.east.call('host.show', { name: '\\WEST' })).rejects.toThrow(/No host/);
+    await expect(bench.east.call('host.restart', { name: '\\WEST' })).rejects.toThrow(/No host/);
+    await expect(bench.east.call('host.restart', { name: 'x y' })).rejects.toThrow(/is refused/);
+  });
+});
