@@ -11,7 +11,7 @@ struct ZSTD_DCtx_s;
 ZSTD_CCtx_s* ZSTD_createCCtx(void);
 size_t ZSTD_freeCCtx(ZSTD_CCtx_s* context);
 size_t ZSTD_compressBound(size_t in_size);
-// `parameter`: 100 is the level, 101 the logarithm of the window, 102 of the hash table.
+// `parameter`: 100 is the level, 101 the logarithm of the window, 102 of the hash table, 105 the shortest match.
 size_t ZSTD_CCtx_setParameter(ZSTD_CCtx_s* context, int parameter, int value);
 // `directive`: 1 is the session only, 3 session and parameters.
 size_t ZSTD_CCtx_reset(ZSTD_CCtx_s* context, int directive);
