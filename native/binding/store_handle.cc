@@ -201,13 +201,14 @@ Napi::Value StoreHandle::DamagedChunks(const Napi::CallbackInfo& info) {
       [](Napi::Env env, std::vector<Digest>&& digests) { return ToJs(env, Joined(digests)); });
 }
 
-// collect(liveShare, packsMax)
+// collect(liveShare, packsMax, continues)
 Napi::Value StoreHandle::Collect(const Napi::CallbackInfo& info) {
   return Task<PackStore::Collected>::Run(
       info.Env(), synchronous_, {},
       [store = store_, live_share = NumberArgument(info, 0, "liveShare"),
-       packs_max = CountArgument(info, 1, "packsMax")] {
-        return store->Collect(live_share, packs_max);
+       packs_max = CountArgument(info, 1, "packsMax"),
+       continues = BooleanArgument(info, 2, "continues")] {
+        return store->Collect(live_share, packs_max, continues);
       },
       [](Napi::Env env, PackStore::Collected&& collected) -> Napi::Value {
         const Napi::Object object = Napi::Object::New(env);

@@ -196,9 +196,19 @@ void PackStore::Halt() {
   reserve_.Close();
 }
 
-void PackStore::BeginCollection() {
+void PackStore::BeginCollection(bool continues) {
   const std::lock_guard guard(mutex_);
-  ++collection_;
+  if (continues) return;
+  if (collection_ < UINT8_MAX) {
+    ++collection_;
+    return;
+  }
+  // Numbers begin anew, and none of those that are noted may be taken for one that comes.
+  collection_ = kFirstCollection;
+  regions_.Each([](uint32_t, RegionPlace& place) {
+    place.wanted = place.wanted == UINT8_MAX ? kFirstCollection - 1 : 0;
+    place.touched = 0;
+  });
 }
 
 void PackStore::MarkSubstitutes(std::vector<bool>& marks) {
@@ -256,7 +266,7 @@ bool PackStore::IsLive(const PackTable::Region& region, uint32_t pack,
   // Where it is damaged it serves no transfer either.
   if (place->damaged()) return false;
   return place->touched == collection_ || place->wanted == collection_ ||
-         place->wanted == static_cast<uint8_t>(collection_ - 1);
+         place->wanted == collection_ - 1;
 }
 
 bool PackStore::HasDamage(uint32_t pack) const {

@@ -174,8 +174,8 @@ class PackStore {
   uint64_t StoredBytes() const;
   // Where the region is found to be damaged.
   std::optional<std::string> DamagedPlace(uint32_t region);
-  // Regions used from here on are kept by the collection.
-  void BeginCollection();
+  // Regions used from here on are kept by the collection; where it `continues` the one before, from there on.
+  void BeginCollection(bool continues);
   struct Collected {
     uint64_t packs_removed = 0;
     uint64_t bytes_freed = 0;
@@ -316,6 +316,9 @@ class PackStore {
   bool HasDamage(uint32_t pack) const;
   bool IsLive(const PackTable::Region& region, uint32_t pack, const std::vector<bool>& marks);
 
+  // 0 stands for none, 1 for the one before the first.
+  static constexpr uint8_t kFirstCollection = 2;
+
   Disk& disk_;
   const Options options_;
   Sealing* const sealing_;
@@ -361,7 +364,7 @@ class PackStore {
   // Made from the regions where the table is damaged.
   std::map<uint32_t, PackTable> rebuilt_;
   size_t table_bytes_ = 0;
-  uint8_t collection_ = 2;
+  uint8_t collection_ = kFirstCollection;
   uint64_t chunk_count_ = 0;
   uint64_t unique_bytes_ = 0;
   // Of all packs but the one that is written to.

@@ -20,7 +20,7 @@ struct RegionPlace {
   uint32_t offset = 0;
   uint32_t total_bytes = 0;
   uint8_t flags = 0;
-  // The collection since whose beginning it was taken for an image, or asked for by a transfer; modulo 256.
+  // The collection since whose beginning it was taken for an image, or asked for by a transfer; 0: none.
   uint8_t touched = 0;
   uint8_t wanted = 0;
   uint8_t spare = 0;

@@ -78,8 +78,9 @@ class Store : public std::enable_shared_from_this<Store> {
   Result<VerifyReport> Verify(const std::vector<std::string>& images);
   // Digests of the chunks that the images refer to and that are damaged: what a peer could heal.
   Result<std::vector<Digest>> DamagedChunks(const std::vector<std::string>& images);
-  // Gives up at most `packs_max` packs of which less than `live_share` is referred to, copying what is.
-  Result<PackStore::Collected> Collect(double live_share, size_t packs_max);
+  // Gives up at most `packs_max` packs of which less than `live_share` is referred to, copying what is. What came for
+  // a copy is kept by this collection and the next; one that `continues` the one before is one with it.
+  Result<PackStore::Collected> Collect(double live_share, size_t packs_max, bool continues = false);
   Result<StoreStatistics> Statistics();
   Status Close();
 

@@ -109,10 +109,10 @@ Result<std::vector<Digest>> Store::DamagedChunks(const std::vector<std::string>&
   return digests;
 }
 
-Result<PackStore::Collected> Store::Collect(double live_share, size_t packs_max) {
+Result<PackStore::Collected> Store::Collect(double live_share, size_t packs_max, bool continues) {
   TRY(CheckOpen(true));
   const std::lock_guard collection_guard(collection_mutex_);
-  packs_->BeginCollection();
+  packs_->BeginCollection(continues);
   std::vector<bool> marks(packs_->next_region());
   const auto mark = [&](ChunkRef ref) {
     if (RegionOf(ref) >= marks.size()) marks.resize(RegionOf(ref) + size_t{1024});

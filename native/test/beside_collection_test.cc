@@ -209,6 +209,37 @@ TEST("beside a collection", "what came for a copy stays for one collection; afte
   }
 }
 
+TEST("beside a collection", "a collection in many steps takes from a copy no more than one in a single step") {
+  const Copy copy = MakeCopy();
+  for (const bool another : {false, true}) {
+    SimulatedDisk disk(1, CrashProfile::kOrdered);
+    const auto store = MakeTarget(disk, copy, std::make_shared<Hooks>());
+    for (int i = 0; i < 5; ++i) Must(store->Collect(0.5, 1, i > 0), "collect");
+    if (another) Must(store->Collect(0.5, UINT32_MAX), "collect");
+    const Status staged = store->StageImage("C.NEW", copy.manifest, 1);
+    CHECK(staged.ok() == !another, another);
+    CHECK(staged.ok() || staged.error().code == ErrorCode::kNotFound, Describe(staged.error()));
+  }
+}
+
+TEST("beside a collection", "what goes and what stays is told rightly however many collections there were") {
+  const Copy copy = MakeCopy();
+  // Numbers of collections begin anew after some 250 of them.
+  for (const int before : {1, 251, 252, 253, 254, 255, 600}) {
+    SimulatedDisk disk(1, CrashProfile::kOrdered);
+    const auto store = OpenStore(disk, Store::Mode::kCreate, std::make_shared<Hooks>());
+    Write(*store, "GONE", BlocksOf(9, 10));
+    Must(store->RemoveImage("GONE"), "remove");
+    for (int i = 0; i < before; ++i) Must(store->Collect(0, UINT32_MAX), "collect");
+    CHECK(Must(store->Collect(0.5, UINT32_MAX), "collect").packs_removed > 0, before);
+    Must(Carry(*copy.source, *store, copy.digests), "add");
+    Must(store->Sync(), "sync");
+    Write(*store, "OTHER", BlocksOf(8, 10));
+    CHECK(Must(store->Collect(0.5, UINT32_MAX), "collect").packs_removed == 0, before);
+    CHECK(Must(store->Collect(0.5, UINT32_MAX), "collect").packs_removed > 0, before);
+  }
+}
+
 TEST("beside a collection", "an image is staged whole or not at all, whatever is collected while its chunks are synced") {
   const Copy copy = MakeCopy();
   for (const int collections : {1, 2, 3}) {

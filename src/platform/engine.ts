@@ -226,8 +226,12 @@ class NativeEngine implements Engine {
   }
 
   collect(options: CollectOptions): Promise<CollectReport> {
-    const { liveShareMin = LIVE_SHARE_MIN, packCountMax = PACK_COUNT_MAX } = options;
-    return translated(this.#store.collect(liveShareMin, packCountMax));
+    const {
+      liveShareMin = LIVE_SHARE_MIN,
+      packCountMax = PACK_COUNT_MAX,
+      continues = false,
+    } = options;
+    return translated(this.#store.collect(liveShareMin, packCountMax, continues));
   }
 
   statistics(): Promise<StoreStatistics> {

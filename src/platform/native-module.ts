@@ -76,7 +76,7 @@ export interface NativeStore {
   verify(images: readonly string[]): Promise<VerifyReport>;
   verifyProgress(): { doneBytes: number; totalBytes: number };
   damagedChunks(images: readonly string[]): Promise<Uint8Array>;
-  collect(liveShare: number, packsMax: number): Promise<CollectReport>;
+  collect(liveShare: number, packsMax: number, continues: boolean): Promise<CollectReport>;
   statistics(): Promise<StoreStatistics>;
   close(): Promise<void>;
 }

@@ -85,6 +85,8 @@ export interface CollectOptions {
   readonly liveShareMin?: number;
   /** At most so many packs, so that a collection can be done in steps. */
   readonly packCountMax?: number;
+  /** It is a further step of the collection before, and counts as one with it. Default false. */
+  readonly continues?: boolean;
 }
 
 export interface CollectReport {
@@ -189,7 +191,7 @@ export interface Engine {
   damagedChunks(images: readonly string[]): Promise<Uint8Array>;
   /**
    * Gives space back that nothing refers to. Goes beside reading, writing and copying; what a transfer was
-   * told is here stays for this collection and the next. A pack in which something is damaged that nothing
+   * told is here stays for this collection, in however many steps, and the next. A pack in which something is damaged that nothing
    * needs is given up whatever its share; one in which something needed is, never. STORE_CORRUPT where an
    * image cannot be read.
    */

@@ -35,12 +35,15 @@ export async function collectVault(
   const rate = rateBytesPerSecond ?? context.settings.collectRateBytesPerSecond;
   const packCountMax = rate === undefined ? STEP_PACK_COUNT : 1;
   const options = { packCountMax, ...(liveShare !== undefined && { liveShareMin: liveShare }) };
+  let continues = false;
   // What is copied lies in new packs, which need not be looked at again.
   let packsLeft = (await vaults.engine(vault).statistics()).packCount;
   const total = { packsRemoved: 0, freedBytes: 0, copiedBytes: 0 };
   for (;;) {
     const startMs = clock.monotonicMs();
-    const step = await vaults.engine(vault).collect(options);
+    const step = await vaults.engine(vault).collect({ ...options, continues });
+    // One collection, however long it takes: a copy that comes in meanwhile is not to lose what came for it.
+    continues = true;
     total.packsRemoved += step.packsRemoved;
     total.freedBytes += step.freedBytes;
     total.copiedBytes += step.copiedBytes;

@@ -134,6 +134,15 @@ describe('the collection of a vault', () => {
     expect(nowMs).toBeLessThan(10);
   });
 
+  it('takes nothing of a copy that comes in meanwhile, however many steps it makes', async () => {
+    const { digests } = await engine.readManifest(await engine.exportManifest('LAB001'));
+    await engine.lackingChunks(digests);
+    await engine.removeImage('LAB001');
+    const { packsRemoved } = await collectVault(services(1_000_000), parameters);
+    expect(packsRemoved).toBeGreaterThan(10);
+    expect((await engine.lackingChunks(digests)).every((lacking) => lacking === 0)).toBe(true);
+  });
+
   it('goes on where it was after its process was killed, and loses nothing', async () => {
     const whole = await collectVault(services(), parameters);
     for (const [operations, packsDone] of [
