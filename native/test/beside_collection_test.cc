@@ -240,6 +240,37 @@ TEST("beside a collection", "what goes and what stays is told rightly however ma
   }
 }
 
+TEST("beside a collection", "what new chunks were to be compressed against may go before they are") {
+  SimulatedDisk disk(1, CrashProfile::kOrdered);
+  const auto store = OpenStore(disk, Store::Mode::kCreate, std::make_shared<Hooks>());
+  // Too short to be cut: a chunk each.
+  constexpr uint32_t kShortBytes = 15000;
+  const Bytes old[] = {Random(1).Noise(kShortBytes), Random(2).Noise(kShortBytes)};
+  const std::vector<uint32_t> block_and_mark{kShortBytes, 0};
+  Must(store->CreateImage("OLD", 1), "create");
+  {
+    // In one region.
+    const auto image = Must(store->OpenImage("OLD", true));
+    uint64_t at = 0;
+    for (const Bytes& block : old) at = Must(image->Append(0, at, block_and_mark, block), "append");
+    Must(image->Sync(1), "sync");
+    Must(image->Close(), "close");
+  }
+  Write(*store, "OTHER", BlocksOf(8, 10));
+  Must(store->CreateImage("NEW", 1), "create");
+  const auto image = Must(store->OpenImage("NEW", true));
+  // The first is known, so the next is drafted against the one that followed it then; and in place of the first.
+  Bytes edited = old[1];
+  for (size_t i = 0; i < edited.size(); i += 5000) edited[i] ^= 1;
+  Must(image->Append(0, 0, block_and_mark, old[0]), "append");
+  Must(image->Append(0, 0, block_and_mark, edited), "append");
+  Must(store->RemoveImage("OLD"), "remove");
+  CHECK(Must(store->Collect(1, UINT32_MAX), "collect").packs_removed > 0);
+  Must(image->Sync(1), "sync");
+  CheckReads(*store, "NEW", {edited});
+  CHECK(Must(store->Verify({})).damages.empty());
+}
+
 TEST("beside a collection", "an image is staged whole or not at all, whatever is collected while its chunks are synced") {
   const Copy copy = MakeCopy();
   for (const int collections : {1, 2, 3}) {
