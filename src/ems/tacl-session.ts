@@ -14,8 +14,8 @@
  */
 import { encodeAscii } from '../base/bytes.ts';
 import { formatTimestamp } from '../base/civil-time.ts';
-import { CapstanError } from '../base/errors.ts';
 import { type DistributorEvent, DistributorParser } from './printing-distributor.ts';
+import { TaclLogOn, checkSendable, isTaclPrompt } from './tacl-log-on.ts';
 import { ZSVR_PROCESS, parseZsvrEvent } from './zsvr-events.ts';
 import { IAC, DO, LineBuffer, TIMING_MARK, TelnetDecoder } from './telnet-lines.ts';
 import { endsQuoted, isPolicyText } from './vtspolicy.ts';
@@ -48,34 +48,19 @@ export interface TaclSessionOptions {
  */
 export type SessionState = 'log-on' | 'starting' | 'ready' | 'failed';
 
-/** Longest user name and password, characters. */
-const CREDENTIAL_CHARS_MAX = 64;
-/** Most of a host's line that a reason quotes. */
-const QUOTE_CHARS_MAX = 80;
-
-/** What a credential may consist of: no control character can add a line to what is sent. */
-const CREDENTIAL_PATTERN = new RegExp(`^[ -~]{1,${CREDENTIAL_CHARS_MAX}}$`);
 const COLLECTOR_PATTERN = /^\$[A-Z0-9]{1,6}$/;
 const FILTER_PATTERN = /^[$A-Z0-9.]{1,36}$/i;
-const SERVICE_PROMPT = /^(?:.*\s)?enter choice>$/i;
-const TACL_PROMPT = /^(?:\\[A-Z][A-Z0-9]* )?TACL \d+>$/i;
-const PASSWORD_PROMPT = /^(?:.*\s)?password:$/i;
-/** Words that a TACL refuses with, in the lines between the password and the next prompt. */
-const REFUSAL = /\*error\*|invalid|incorrect|denied|illegal|not allowed|unknown user|expired\b/i;
 
 export class TaclSession {
   readonly #options: TaclSessionOptions;
+  readonly #logOn: TaclLogOn;
   readonly #telnet = new TelnetDecoder();
   readonly #line = new LineBuffer();
   readonly #parser = new DistributorParser();
   #state: SessionState = 'log-on';
-  /** The last thing sent in the log-on dialogue. */
-  #sent: 'nothing' | 'service' | 'user' | 'password' | 'command' = 'nothing';
   #answerCount = 0;
   /** The blank behind a prompt belongs to it, not to the line that is printed there. */
   #behindPrompt = false;
-  /** The host's last line that says why it refused. */
-  #refusal: string | undefined;
   /** The event behind which a timing mark was asked for, to learn whether it is whole. */
   #marked: DistributorEvent | undefined;
   /** Timing marks asked for and not yet answered. */
@@ -84,18 +69,9 @@ export class TaclSession {
   /** Throws INVALID_ARGUMENT where an option could not be sent as it is; says nothing of the password. */
   constructor(options: TaclSessionOptions) {
     const { user, password, collector, filter } = options;
-    for (const [what, text, pattern] of [
-      ['The user of a TACL session', user, CREDENTIAL_PATTERN],
-      ['The password of a TACL session', password, CREDENTIAL_PATTERN],
-      ['The collector', collector, COLLECTOR_PATTERN],
-      ['The filter', filter ?? 'NONE', FILTER_PATTERN],
-    ] as const) {
-      if (pattern.test(text)) continue;
-      throw new CapstanError('INVALID_ARGUMENT', {
-        what,
-        reason: `it must match ${pattern.source}`,
-      });
-    }
+    this.#logOn = new TaclLogOn(user, password);
+    checkSendable('The collector', collector, COLLECTOR_PATTERN);
+    checkSendable('The filter', filter ?? 'NONE', FILTER_PATTERN);
     this.#options = options;
   }
 
@@ -173,33 +149,23 @@ export class TaclSession {
     if (character !== '>' && character !== ':') return [];
     const prompt = this.#line.pending;
     if (this.#state === 'log-on') return this.#answer(prompt);
-    if (!TACL_PROMPT.test(prompt)) return [];
+    if (!isTaclPrompt(prompt)) return [];
     const events = this.#events(this.#parser.flush());
-    return [...events, ...this.#fail(this.#refusal ?? 'its distributor ended')];
+    return [...events, ...this.#fail(this.#logOn.refusal ?? 'its distributor ended')];
   }
 
   #answer(prompt: string): SessionEffect[] {
-    const { user, password } = this.#options;
-    if (SERVICE_PROMPT.test(prompt)) {
-      if (this.#sent !== 'nothing') return this.#fail(this.#refusal ?? 'it offers no TACL');
-      return this.#send('service', 'TACL');
-    }
-    if (PASSWORD_PROMPT.test(prompt)) {
-      if (this.#sent !== 'user') return this.#fail('it asked for a password out of turn');
-      return this.#send('password', password);
-    }
-    if (!TACL_PROMPT.test(prompt)) return [];
-    switch (this.#sent) {
-      case 'nothing':
-      case 'service':
-        return this.#send('user', `LOGON ${user}`);
-      case 'user':
-        return this.#fail(this.#refusal ?? 'it did not ask for a password');
-      case 'password':
-      case 'command':
-        if (this.#refusal !== undefined) return this.#fail(this.#refusal);
+    const answer = this.#logOn.answer(prompt);
+    switch (answer?.kind) {
+      case undefined:
+        return [];
+      case 'failed':
+        return this.#fail(answer.reason);
+      case 'send':
+        return this.#send(answer.line);
+      case 'logged-on':
         this.#state = 'starting';
-        return this.#send('command', this.#command());
+        return this.#send(this.#command());
     }
   }
 
@@ -211,11 +177,10 @@ export class TaclSession {
     return parts.join(', ');
   }
 
-  #send(sent: 'service' | 'user' | 'password' | 'command', line: string): SessionEffect[] {
-    this.#sent = sent;
+  #send(line: string): SessionEffect[] {
     this.#answerCount += 1;
     this.#behindPrompt = true;
-    this.#refusal = undefined;
+    this.#logOn.forgetRefusal();
     // The prompt is used up: a blank or an echo behind it must not bring it up again.
     this.#line.take();
     return [{ kind: 'send', bytes: encodeAscii(`${line}\r\n`) }];
@@ -224,7 +189,7 @@ export class TaclSession {
   #endLine(): SessionEffect[] {
     this.#behindPrompt = false;
     const line = this.#line.take() ?? '';
-    if (this.#state !== 'ready' && REFUSAL.test(line)) this.#refusal = this.#quote(line);
+    if (this.#state !== 'ready') this.#logOn.read(line);
     if (this.#state === 'log-on') return [];
     const events = this.#events(this.#parser.push(line));
     return events.length > 0 ? [...this.#becomeReady(), ...events] : [];
@@ -237,18 +202,12 @@ export class TaclSession {
   #becomeReady(): SessionEffect[] {
     if (this.#state !== 'starting') return [];
     this.#state = 'ready';
-    this.#refusal = undefined;
+    this.#logOn.forgetRefusal();
     return [{ kind: 'ready' }];
   }
 
   #fail(reason: string): SessionEffect[] {
     this.#state = 'failed';
     return [{ kind: 'failed', reason }];
-  }
-
-  /** The host's own words; a host that repeats the password does not get it into a log. */
-  #quote(line: string): string {
-    const words = line.replaceAll(this.#options.password, '***').trim();
-    return `it said ${JSON.stringify(words.slice(0, QUOTE_CHARS_MAX))}`;
   }
 }

@@ -51,6 +51,18 @@ export const EVENT_MESSAGES = {
     id: '620107',
     text: 'The dismount of cartridge {tape} from {drive} failed: {reason}',
   },
+  MOUNT_LEFT_TO_OPERATOR: {
+    id: '220108',
+    text: 'Request {requestNumber} of {host} for {what} is left to the operator',
+  },
+  MOUNT_RESET_FAILED: {
+    id: '420109',
+    text: 'The reset of {device} of {host} before a mount failed: {reason}',
+  },
+  MOUNT_QUEUE_FULL: {
+    id: '420113',
+    text: 'Mount requests of {host} are passed over: too many of them wait',
+  },
   STORE_DAMAGED: { id: '820110', text: 'Vault {vault} is damaged at {place}: {what}' },
   STORE_FAILED: { id: '820111', text: 'Vault {vault} failed: {reason}' },
   CONTENT_FOUND: {

@@ -1,19 +1,15 @@
 /**
- * Mounts: the hosts' requests, the drives, and what a dismount sets in motion.
+ * Mounts: the drives, what is in them, and what a dismount sets in motion.
  *
- * A request names a volume; it is mounted on the device named, else on the first free drive connected
- * to that host. A volume that this server does not hold is not its business: nothing is kept of it, and
- * the host's request stays open. What cannot be mounted now is queued with a reason and looked at again
- * on each dismount, and before a request that comes later.
+ * A tape is mounted for a host's request (mount-queue.ts) or by an operator, and dismounted by the host's
+ * UNLOAD or by an operator.
  *
  * Order against crashes: a mount is recorded before the drive has the tape, a dismount before the
  * tape leaves it; so a mount that is open at start-up is one that a crash ended.
  *
  * @source VTS 6.04.02 Operations Guide, p. 121; 6.02 Installation Guide, p. 50.
  */
-import { assert } from '../base/assert.ts';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
-import { NAME_PATTERNS } from '../base/names.ts';
 import { generation as toGeneration } from '../base/units.ts';
 import type { ZsvrEvent } from '../ems/zsvr-events.ts';
 import type {
@@ -27,6 +23,9 @@ import type { TapeImage } from '../ports/engine.ts';
 import type { AutoCopy } from './autocopy.ts';
 import { reasonOf } from './context.ts';
 import type { ServerContext } from './context.ts';
+import type { EventLog } from './event-log.ts';
+import { tapeObstacle } from './mount-obstacles.ts';
+import { MountQueue } from './mount-queue.ts';
 import type { Vaults } from './vaults.ts';
 import { contentOf } from './vaults.ts';
 import { VirtualDrive } from './virtual-drive.ts';
@@ -39,20 +38,43 @@ export interface MountsOptions {
   readonly busyTapes: Set<string>;
 }
 
+/** What a mount is for: a host's request, or an operator's wish. */
+type MountPurpose = Pick<MountRow, 'host' | 'requestNumber' | 'ring'>;
+
+/** A tape in a drive. */
+interface MountedTape {
+  readonly mount: MountRow;
+  readonly tape: TapeRow;
+}
+
 export class Mounts {
   readonly #context: ServerContext;
   readonly #vaults: Vaults;
   readonly #autocopy: AutoCopy;
   readonly #busyTapes: Set<string>;
   readonly #drives = new Map<string, VirtualDrive>();
-  readonly #mounted = new Map<VirtualDrive, { readonly mount: MountRow; readonly tape: TapeRow }>();
-  #stopping = false;
+  readonly #mounted = new Map<VirtualDrive, MountedTape>();
+  readonly #queue: MountQueue;
 
   constructor(options: MountsOptions) {
     this.#context = options.context;
     this.#vaults = options.vaults;
     this.#autocopy = options.autocopy;
     this.#busyTapes = options.busyTapes;
+    this.#queue = new MountQueue({
+      ...options,
+      mount: async (request, tape, drive) => {
+        const mount = await this.#mountFreeTape(request, tape, drive);
+        this.#context.eventLog.report('MOUNTED', {
+          tape: tape.name,
+          access: accessOf(mount),
+          drive: drive.name,
+          host: request.host,
+          device: drive.device,
+          requestNumber: request.requestNumber,
+        });
+      },
+    });
   }
 
   /** Makes the drives, ends what a crash left open, and looks at the queue. */
@@ -62,7 +84,7 @@ export class Mounts {
     for (const mount of await catalog.listMounts({ open: true })) {
       await this.#recordInterruption(mount, undefined);
     }
-    await this.#context.decisions.run(() => this.#lookAgain());
+    await this.#context.decisions.run(() => this.#queue.look());
   }
 
   addDrive(row: DriveRow): void {
@@ -71,9 +93,7 @@ export class Mounts {
 
   /** Tries every request that waits, once what is being decided is done. */
   lookAgain(): void {
-    this.#context.background('look at the mount queue', () =>
-      this.#context.decisions.run(() => this.#lookAgain()),
-    );
+    this.#queue.lookAgain();
   }
 
   removeDrive(name: string): void {
@@ -93,109 +113,88 @@ export class Mounts {
 
   /** A tape event of a host. */
   async handle(host: string, event: ZsvrEvent): Promise<void> {
-    await this.#context.decisions.run(async () => {
-      switch (event.kind) {
-        case 'mount-request':
-          await this.#request(host, event);
-          break;
-        case 'mounted':
-          await this.#endRequest(host, event.requestNumber, 'it was mounted');
-          break;
-        case 'request-cancelled':
-          await this.#endRequest(host, event.requestNumber, 'the host cancelled it');
-          break;
-        case 'request-rejected':
-          await this.#endRequest(host, event.requestNumber, 'the operator rejected it');
-          break;
-        default:
-          // The host's own affair, or a confirmation of what SCSI has told already.
-          break;
+    await this.#context.decisions.run(() => this.#queue.handle(host, event));
+  }
+
+  /** An operator takes a waiting request out of the queue. NOT_FOUND. */
+  dropRequest(host: string, requestNumber: number): Promise<MountRequestRow> {
+    return this.#context.decisions.run(() => this.#queue.drop(host, requestNumber));
+  }
+
+  /**
+   * An operator mounts a tape on a drive; a request of the drive's host that waits for that very mount
+   * is satisfied by it. NOT_FOUND; IN_USE where the tape or the drive is taken, or something else keeps
+   * the tape from being mounted; and as the engine does.
+   */
+  mountManually(
+    name: string,
+    driveName: string,
+    ring: boolean,
+    eventLog: EventLog,
+  ): Promise<MountRow> {
+    return this.#context.decisions.run(async () => {
+      const { catalog } = this.#context.ports;
+      const tape = await catalog.findTape(name);
+      if (tape === undefined) throw new CapstanError('NOT_FOUND', { kind: 'tape', name });
+      const { row } = this.drive(driveName);
+      const open = await catalog.listMounts({ open: true });
+      const mounted = open.find((mount) => mount.tape === name);
+      const obstacle =
+        mounted === undefined
+          ? await tapeObstacle(this.#context, tape)
+          : `mounted on ${mounted.drive}`;
+      if (obstacle !== undefined)
+        throw new CapstanError('IN_USE', { kind: 'tape', name, by: obstacle });
+      const other = open.find((mount) => mount.drive === driveName);
+      if (other !== undefined) {
+        const by = `tape ${other.tape} is mounted on it`;
+        throw new CapstanError('IN_USE', { kind: 'drive', name: driveName, by });
       }
+      const request = (await catalog.listMountRequests()).find(
+        (each) =>
+          each.host === row.host &&
+          each.tape === name &&
+          each.ring === ring &&
+          (each.device ?? row.device) === row.device,
+      );
+      const requestNumber = request?.requestNumber;
+      const mount = await this.#mountFreeTape({ host: row.host, requestNumber, ring }, tape, row);
+      await eventLog.log('MANUALLY_MOUNTED', { tape: name, access: accessOf(mount) });
+      return mount;
     });
   }
 
-  async #request(host: string, event: ZsvrEvent & { kind: 'mount-request' }): Promise<void> {
-    const { catalog, clock } = this.#context.ports;
-    const { requestNumber, volume, device, ring } = event;
-    if (!NAME_PATTERNS.tape.test(volume)) return;
-    const tape = await catalog.findTape(volume);
-    if (tape === undefined || !this.#mayMount(host, tape)) return;
-    const open = await catalog.listMounts({ open: true });
-    const isThis = (row: MountRow | MountRequestRow): boolean =>
-      row.host === host && row.requestNumber === requestNumber && row.tape === volume;
-    // The host's collector told it twice.
-    if (open.some(isThis) || (await catalog.listMountRequests()).some(isThis)) return;
-    // Who came first is served first.
-    await this.#lookAgain();
-    const row = { host, requestNumber, tape: volume, device, ring, receivedAtMs: clock.nowMs() };
-    const request = { ...row, reason: '' };
-    const reason = await this.#tryMount(request);
-    if (reason === undefined) return;
-    await catalog.putMountRequest({ ...request, reason });
-    await this.#context.eventLog.log('MOUNT_QUEUED', { requestNumber, host, tape: volume, reason });
-  }
-
-  #mayMount(host: string, tape: TapeRow): boolean {
-    const settings = this.#context.settings.hosts.find((each) => each.host === host);
-    return settings?.parameters?.vaults?.includes(tape.vault) !== false;
-  }
-
-  async #endRequest(host: string, requestNumber: number, reason: string): Promise<void> {
-    const { catalog } = this.#context.ports;
-    const requests = await catalog.listMountRequests();
-    const request = requests.find(
-      (each) => each.host === host && each.requestNumber === requestNumber,
-    );
-    if (request === undefined) return;
-    await catalog.deleteMountRequest(host, requestNumber);
-    await this.#context.eventLog.log('MOUNT_REQUEST_ENDED', {
-      requestNumber,
-      host,
-      tape: request.tape,
-      reason,
-    });
-  }
-
-  /** Mounts what the request asks for; else why that cannot be now. */
-  async #tryMount(request: MountRequestRow): Promise<string | undefined> {
-    const { catalog } = this.#context.ports;
-    const tape = await catalog.findTape(request.tape);
-    assert(tape !== undefined, 'a request is deleted with its tape');
-    if (this.#stopping) return 'the server stops';
-    const open = await catalog.listMounts({ open: true });
-    const inUse = open.find((mount) => mount.tape === request.tape);
-    if (inUse !== undefined) return `tape in use on ${inUse.drive}`;
-    const connected = (await catalog.listDrives(request.host)).filter(
-      (drive) => request.device === undefined || drive.device === request.device,
-    );
-    if (connected.length === 0) {
-      return request.device === undefined
-        ? 'no drive is connected to the host'
-        : `no drive is connected as ${request.device}`;
+  /**
+   * An operator dismounts a tape: what the host wrote is made durable first. NOT_FOUND where it is not
+   * mounted; and as the drive and the catalog do.
+   */
+  async unmountManually(name: string, eventLog: EventLog): Promise<MountRow> {
+    const [drive, mounted] = [...this.#mounted].find(([, { tape }]) => tape.name === name) ?? [];
+    if (drive === undefined || mounted === undefined) {
+      throw new CapstanError('NOT_FOUND', { kind: 'mounted tape', name });
     }
-    const free = connected.find((drive) => !open.some((mount) => mount.drive === drive.name));
-    if (free === undefined) return 'waiting for a drive';
+    // Outside of a decision: the drive may be in a command of its host.
+    await drive.dismount(name);
+    await eventLog.log('MANUALLY_UNMOUNTED', { tape: name });
+    return mounted.mount;
+  }
 
+  async #mountFreeTape(purpose: MountPurpose, tape: TapeRow, drive: DriveRow): Promise<MountRow> {
     this.#busyTapes.add(tape.name);
     try {
       // A mount wins over a copy.
       this.#autocopy.preempt(tape.name);
-      await this.#mount(request, tape, free);
-      return undefined;
+      return await this.#mount(purpose, tape, drive);
     } catch (error) {
       this.#busyTapes.delete(tape.name);
       this.#autocopy.wake();
-      if (!isCapstanError(error)) throw error;
-      const fields = { tape: tape.name, drive: free.name, reason: error.message };
-      const reason = `the mount failed: ${error.message}`;
-      if (reason !== request.reason) this.#context.eventLog.report('MOUNT_FAILED', fields);
-      return reason;
+      throw error;
     }
   }
 
-  async #mount(request: MountRequestRow, tape: TapeRow, row: DriveRow): Promise<void> {
+  async #mount(purpose: MountPurpose, tape: TapeRow, row: DriveRow): Promise<MountRow> {
     const { catalog, clock } = this.#context.ports;
-    const { host, requestNumber, ring } = request;
+    const { host, requestNumber, ring } = purpose;
     const engine = this.#vaults.engine(tape.vault);
     const image = await engine.openImage(tape.name, ring ? 'write' : 'read');
     let mount: MountRow;
@@ -224,14 +223,7 @@ export class Mounts {
       volume: tape.name,
     });
     this.#context.emit({ kind: 'mounted', mount, device: row.device });
-    this.#context.eventLog.report('MOUNTED', {
-      tape: tape.name,
-      access: ring ? 'read-write' : 'read-only',
-      drive: row.name,
-      host,
-      device: row.device,
-      requestNumber,
-    });
+    return mount;
   }
 
   /** The host has unloaded: what is synced is recorded, and its copies are queued with it. */
@@ -294,18 +286,6 @@ export class Mounts {
     }
   }
 
-  /** Tries every request that waits, in the order of their arrival. */
-  async #lookAgain(): Promise<void> {
-    const { catalog } = this.#context.ports;
-    if (this.#context.settings.offline === true) return;
-    for (const request of await catalog.listMountRequests()) {
-      const reason = await this.#tryMount(request);
-      if (reason !== undefined && reason !== request.reason) {
-        await catalog.putMountRequest({ ...request, reason });
-      }
-    }
-  }
-
   /** A mount that the host did not end: its tape is not copied for it. */
   async #recordInterruption(mount: MountRow, content: DismountRecord['content']): Promise<void> {
     const { catalog, clock } = this.#context.ports;
@@ -321,7 +301,7 @@ export class Mounts {
 
   /** The server stops: tapes still mounted are synced as far as the host wrote them, and taken out. */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#queue.stop();
     // Outside of a decision: a drive may be in an UNLOAD, which waits for one.
     for (const drive of this.#drives.values()) {
       const failure = await drive.shutDown();
@@ -346,4 +326,8 @@ export class Mounts {
     const fields = { tape, drive: drive.row.name, reason: reasonOf(error) };
     this.#context.eventLog.report('DISMOUNT_FAILED', fields);
   }
+}
+
+function accessOf({ ring }: MountRow): 'read-write' | 'read-only' {
+  return ring ? 'read-write' : 'read-only';
 }

@@ -90,6 +90,22 @@ export class VirtualDrive implements ScsiTransport {
   }
 
   /**
+   * An operator ends the mount of `volume`, between two commands of the host: makes durable what was
+   * acknowledged, and records the dismount. Rejects NOT_FOUND where the host was quicker, and with
+   * what keeps the data or the record from being durable; the tape stays then.
+   */
+  dismount(volume: string): Promise<void> {
+    return this.#commands.run(async () => {
+      if (this.#mounted === undefined || this.state.volume !== volume) {
+        throw new CapstanError('NOT_FOUND', { kind: 'mounted tape', name: volume });
+      }
+      const failure = await this.#run(this.#drive.synchronize());
+      if (failure !== undefined) throw failure.cause;
+      await this.#onUnload(this);
+    });
+  }
+
+  /**
    * The server and not the host ends the mount: takes no more commands, and makes durable what was
    * acknowledged; an error says what was lost.
    */

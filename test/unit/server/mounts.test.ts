@@ -44,15 +44,19 @@ describe('a mount request', () => {
     expect(bench.east.faults).toEqual([]);
   });
 
-  it('for a scratch tape, or an unlabelled one, is left open', async () => {
+  it('for a scratch tape, an unlabelled one or any is left open, and told to the operator', async () => {
     const bench = await Bench.start();
-    const logged = await bench.east.log();
     await bench.log({ kind: 'scratch-request', requestNumber: 1, labelType: 'ansi', ring: true });
     await bench.log({ kind: 'unlabelled-request', requestNumber: 2, device: '$TAPE0' });
+    await bench.log({ kind: 'bypass-request', requestNumber: 3, device: '$TAPE0' });
     expect(await openMounts(bench)).toEqual([]);
     expect(await waiting(bench)).toEqual([]);
-    expect(await bench.east.log()).toEqual(logged);
-    expect(bench.east.events.filter((event) => event.kind === 'ems-line')).toHaveLength(2);
+    expect(await bench.east.log('220108')).toEqual([
+      'Request 1 of \\LAB for a scratch tape is left to the operator',
+      'Request 2 of \\LAB for no label on $TAPE0 is left to the operator',
+      'Request 3 of \\LAB for any tape on $TAPE0 is left to the operator',
+    ]);
+    expect(bench.east.events.filter((event) => event.kind === 'ems-line')).toHaveLength(3);
   });
 
   it('for a tape in a vault that the host may not mount leaves nothing behind', async () => {

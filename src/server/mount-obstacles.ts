@@ -1,0 +1,40 @@
+/** What keeps a tape from being mounted although it is not in use: as an operator reads it. */
+import type { TapeRow } from '../ports/catalog.ts';
+import type { ServerContext } from './context.ts';
+
+/** Verb of Tivoli Storage Manager in a migration's row. */
+const TIVOLI = 'TSM';
+
+/** Undefined where nothing does. */
+export async function tapeObstacle(
+  context: ServerContext,
+  tape: TapeRow,
+): Promise<string | undefined> {
+  const { catalog } = context.ports;
+  const lock = (await catalog.listLocks()).find(
+    (each) => each.tape === tape.name || each.pool === tape.pool,
+  );
+  if (lock !== undefined) return `locked by ${lock.process}: ${lock.reason}`;
+  if (tape.keyId !== undefined) {
+    return `no key: ${tape.keyId} cannot be had, and the tape is encrypted with it`;
+  }
+  return recallObstacle(context, tape);
+}
+
+/**
+ * A tape that was migrated and erased has its metadata only; its content has to come back first.
+ *
+ * @source VTS 6.04.04 Operations Guide, p. 97; 8.2 Configuration Guide, p. 85.
+ */
+async function recallObstacle(context: ServerContext, tape: TapeRow): Promise<string | undefined> {
+  const { migratedAtMs, erasedAtMs, restoredAtMs = 0, payloadBytes } = tape;
+  if (migratedAtMs === undefined || erasedAtMs === undefined) return undefined;
+  if (payloadBytes > 0 || erasedAtMs < migratedAtMs || restoredAtMs > erasedAtMs) return undefined;
+  const migrations = await context.ports.catalog.listMigrations();
+  const application = migrations.find((each) => each.tape === tape.name)?.application;
+  const isWaitedFor =
+    context.profile.recallQueue === 'any application' || application?.toUpperCase() === TIVOLI;
+  return isWaitedFor
+    ? `waiting for recall${application === undefined ? '' : ` by ${application}`}`
+    : 'migrated and erased: its application has to restore it first';
+}

@@ -1,0 +1,308 @@
+/**
+ * The hosts' mount requests: which are this server's, what each waits for, and in which order they are
+ * tried.
+ *
+ * A request that cannot be satisfied now stays in the catalog with its reason, as an operator reads it,
+ * and is looked at again on each dismount, before a request that comes later, and every
+ * LOOK_INTERVAL_MS. A volume that this server does not hold is not its business: nothing is kept of it,
+ * and the host's request stays open. So does one for a scratch tape or for none at all: an operator's
+ * mount satisfies it.
+ *
+ * Everything here runs inside a decision (context.ts).
+ *
+ * @source VTS 6.04.02 Operations Guide, p. 121; 6.04.01 Guide, p. 49 to 52 (`ems_mount_delay`,
+ * `ems_mount_reset`, `ems_vaults_`); 6.04.04 Guide, p. 97 (recall).
+ */
+import { assert } from '../base/assert.ts';
+import { CapstanError, isCapstanError } from '../base/errors.ts';
+import { NAME_PATTERNS } from '../base/names.ts';
+import { MINUTE_MS, SECOND_MS } from '../base/units.ts';
+import { DEFAULT_EMS_HOST_PARAMETERS } from '../ems/parameters.ts';
+import type { EmsHostParameters } from '../ems/parameters.ts';
+import type { ZsvrEvent } from '../ems/zsvr-events.ts';
+import type { DriveRow, MountRequestRow, MountRow, TapeRow } from '../ports/catalog.ts';
+import type { Cancel } from '../ports/clock.ts';
+import type { AutoCopy } from './autocopy.ts';
+import { reasonOf } from './context.ts';
+import type { ServerContext } from './context.ts';
+import { runHostCommand } from './host-commands.ts';
+import { tapeObstacle } from './mount-obstacles.ts';
+
+/** Requests that may wait of one host: a host that loops must not fill the catalog. */
+export const REQUESTS_PER_HOST_MAX = 1000;
+/** Waiting requests are looked at again so often, for reasons whose end nobody tells. */
+export const LOOK_INTERVAL_MS = MINUTE_MS;
+
+export interface MountQueueOptions {
+  readonly context: ServerContext;
+  readonly autocopy: AutoCopy;
+  readonly busyTapes: Set<string>;
+  /** Mounts a tape that is free on a drive that is free; a mount wins over a copy. */
+  readonly mount: (request: MountRequestRow, tape: TapeRow, drive: DriveRow) => Promise<void>;
+}
+
+type MountRequestEvent = ZsvrEvent & { readonly kind: 'mount-request' };
+
+export class MountQueue {
+  readonly #options: MountQueueOptions;
+  readonly #context: ServerContext;
+  /** Tapes that are locked for a mount which has to wait a little. */
+  readonly #locked = new Set<string>();
+  /** Resets of a drive for a request: running, or done. */
+  readonly #resets = new Map<string, 'running' | 'done'>();
+  /** Hosts whose full queue has been told of. */
+  readonly #full = new Set<string>();
+  #cancelLook: Cancel = () => {};
+  #stopping = false;
+
+  constructor(options: MountQueueOptions) {
+    this.#options = options;
+    this.#context = options.context;
+  }
+
+  /** Nothing is mounted any more. */
+  stop(): void {
+    this.#stopping = true;
+    this.#cancelLook();
+  }
+
+  /** Tries every request that waits, once what is being decided is done. */
+  lookAgain(): void {
+    this.#context.background('look at the mount queue', () =>
+      this.#context.decisions.run(() => this.look()),
+    );
+  }
+
+  /** A tape event of a host. */
+  async handle(host: string, event: ZsvrEvent): Promise<unknown> {
+    switch (event.kind) {
+      case 'mount-request':
+        return this.#request(host, event);
+      case 'scratch-request':
+        return this.#leaveToOperator(host, event.requestNumber, 'a scratch tape');
+      case 'unlabelled-request':
+        return this.#leaveToOperator(host, event.requestNumber, `no label on ${event.device}`);
+      case 'bypass-request':
+        return this.#leaveToOperator(host, event.requestNumber, `any tape on ${event.device}`);
+      case 'mounted':
+        return this.#end(host, event.requestNumber, 'it was mounted');
+      case 'request-cancelled':
+        return this.#end(host, event.requestNumber, 'the host cancelled it');
+      case 'request-rejected':
+        return this.#end(host, event.requestNumber, 'the operator rejected it');
+      default:
+        // The host's own affair, or a confirmation of what SCSI has told already.
+        return undefined;
+    }
+  }
+
+  /** An operator takes a request out of the queue; the host's stays open. NOT_FOUND. */
+  async drop(host: string, requestNumber: number): Promise<MountRequestRow> {
+    const request = await this.#end(host, requestNumber, 'an operator took it out of the queue');
+    if (request !== undefined) return request;
+    throw new CapstanError('NOT_FOUND', {
+      kind: 'waiting request',
+      name: `${host} ${requestNumber}`,
+    });
+  }
+
+  async #request(host: string, event: MountRequestEvent): Promise<void> {
+    const { catalog, clock } = this.#context.ports;
+    const { requestNumber, volume, device, ring } = event;
+    if (!NAME_PATTERNS.tape.test(volume)) return;
+    const tape = await catalog.findTape(volume);
+    if (tape === undefined || !this.#mayMount(host, tape)) return;
+    const open = await catalog.listMounts({ open: true });
+    const waiting = await catalog.listMountRequests();
+    const isThis = (row: MountRow | MountRequestRow): boolean =>
+      row.host === host && row.requestNumber === requestNumber && row.tape === volume;
+    // The host's collector told it twice.
+    if (open.some(isThis) || waiting.some(isThis)) return;
+    if (waiting.filter((row) => row.host === host).length >= REQUESTS_PER_HOST_MAX) {
+      if (!this.#full.has(host)) this.#context.eventLog.report('MOUNT_QUEUE_FULL', { host });
+      this.#full.add(host);
+      return;
+    }
+    this.#full.delete(host);
+    // Who came first is served first.
+    await this.look();
+    const row = { host, requestNumber, tape: volume, device, ring, receivedAtMs: clock.nowMs() };
+    const request = { ...row, reason: '' };
+    const reason = await this.#try(request);
+    if (reason === undefined) return;
+    await catalog.putMountRequest({ ...request, reason });
+    await this.#context.eventLog.log('MOUNT_QUEUED', { requestNumber, host, tape: volume, reason });
+    this.#scheduleLook([request]);
+  }
+
+  async #leaveToOperator(host: string, requestNumber: number, what: string): Promise<void> {
+    const drives = await this.#context.ports.catalog.listDrives(host);
+    // A host without a drive here means another server's.
+    if (drives.length === 0) return;
+    await this.#context.eventLog.log('MOUNT_LEFT_TO_OPERATOR', { requestNumber, host, what });
+  }
+
+  #mayMount(host: string, tape: TapeRow): boolean {
+    return this.#parameters(host).vaults?.includes(tape.vault) !== false;
+  }
+
+  #parameters(host: string): EmsHostParameters {
+    const settings = this.#context.settings.hosts.find((each) => each.host === host);
+    return { ...DEFAULT_EMS_HOST_PARAMETERS, ...settings?.parameters };
+  }
+
+  async #end(
+    host: string,
+    requestNumber: number,
+    reason: string,
+  ): Promise<MountRequestRow | undefined> {
+    const { catalog } = this.#context.ports;
+    const request = (await catalog.listMountRequests()).find(
+      (each) => each.host === host && each.requestNumber === requestNumber,
+    );
+    if (request === undefined) return undefined;
+    await catalog.deleteMountRequest(host, requestNumber);
+    const { tape } = request;
+    await this.#context.eventLog.log('MOUNT_REQUEST_ENDED', { requestNumber, host, tape, reason });
+    if (this.#locked.has(tape)) await this.look();
+    return request;
+  }
+
+  /** Tries every request that waits, in the order of their arrival. */
+  async look(): Promise<void> {
+    const { catalog } = this.#context.ports;
+    if (this.#context.settings.offline === true) return;
+    const waiting: MountRequestRow[] = [];
+    for (const request of await catalog.listMountRequests()) {
+      const reason = await this.#try(request);
+      if (reason === undefined) continue;
+      waiting.push(request);
+      if (reason !== request.reason) await catalog.putMountRequest({ ...request, reason });
+    }
+    await this.#unlock(waiting);
+    this.#scheduleLook(waiting);
+  }
+
+  /** When it is next worth while to look, although nobody says so. */
+  #scheduleLook(waiting: readonly MountRequestRow[]): void {
+    this.#cancelLook();
+    if (waiting.length === 0 || this.#stopping) return;
+    const { clock } = this.#context.ports;
+    const delaysMs = waiting.map((request) => this.#delayLeftMs(request)).filter((ms) => ms > 0);
+    this.#cancelLook = clock.after(Math.min(LOOK_INTERVAL_MS, ...delaysMs), () => this.lookAgain());
+  }
+
+  #delayLeftMs(request: MountRequestRow): number {
+    const { mountDelayMs } = this.#parameters(request.host);
+    return request.receivedAtMs + mountDelayMs - this.#context.ports.clock.nowMs();
+  }
+
+  /** Mounts what the request asks for; else why that cannot be now. */
+  async #try(request: MountRequestRow): Promise<string | undefined> {
+    const { catalog } = this.#context.ports;
+    const tape = await catalog.findTape(request.tape);
+    assert(tape !== undefined, 'a request is deleted with its tape');
+    if (this.#stopping) return 'the server stops';
+    const open = await catalog.listMounts({ open: true });
+    const inUse = open.find((mount) => mount.tape === request.tape);
+    if (inUse !== undefined) return `tape in use on ${inUse.drive}`;
+    const obstacle = await tapeObstacle(this.#context, tape);
+    if (obstacle !== undefined) return obstacle;
+    if (this.#delayLeftMs(request) > 0) {
+      this.#lock(tape.name);
+      return `waiting for the mount delay of ${this.#parameters(request.host).mountDelayMs / SECOND_MS} s`;
+    }
+    const connected = (await catalog.listDrives(request.host)).filter(
+      (drive) => request.device === undefined || drive.device === request.device,
+    );
+    if (connected.length === 0) {
+      return request.device === undefined
+        ? 'no drive is connected to the host'
+        : `no drive is connected as ${request.device}`;
+    }
+    const free = connected.find((drive) => !open.some((mount) => mount.drive === drive.name));
+    if (free === undefined) return 'waiting for a drive';
+    return this.#reset(request, free) ?? this.#mountNow(request, tape, free);
+  }
+
+  async #mountNow(
+    request: MountRequestRow,
+    tape: TapeRow,
+    drive: DriveRow,
+  ): Promise<string | undefined> {
+    // From here on the mount keeps others away.
+    if (this.#locked.delete(tape.name)) this.#options.busyTapes.delete(tape.name);
+    this.#resets.delete(resetKey(request, drive));
+    try {
+      await this.#options.mount(request, tape, drive);
+      return undefined;
+    } catch (error) {
+      if (!isCapstanError(error)) throw error;
+      const reason = `the mount failed: ${error.message}`;
+      if (reason !== request.reason) {
+        this.#context.eventLog.report('MOUNT_FAILED', {
+          tape: tape.name,
+          drive: drive.name,
+          reason: error.message,
+        });
+      }
+      return reason;
+    }
+  }
+
+  /** Keeps copies and others away from a tape that is about to be mounted. */
+  #lock(tape: string): void {
+    this.#options.busyTapes.add(tape);
+    if (this.#locked.has(tape)) return;
+    this.#locked.add(tape);
+    this.#options.autocopy.preempt(tape);
+  }
+
+  /** Tapes that nobody waits for any more are free. */
+  async #unlock(waiting: readonly MountRequestRow[]): Promise<void> {
+    const free = [...this.#locked].filter((tape) => !waiting.some((row) => row.tape === tape));
+    if (free.length === 0) return;
+    const open = await this.#context.ports.catalog.listMounts({ open: true });
+    for (const tape of free) {
+      this.#locked.delete(tape);
+      if (!open.some((mount) => mount.tape === tape)) this.#options.busyTapes.delete(tape);
+    }
+    this.#options.autocopy.wake();
+  }
+
+  /** `ems_mount_reset`: has the host reset its device first; why the request waits, while it does. */
+  #reset(request: MountRequestRow, drive: DriveRow): string | undefined {
+    const { resetDevices } = this.#parameters(request.host);
+    if (resetDevices !== 'ALL' && !resetDevices.includes(drive.device)) return undefined;
+    const key = resetKey(request, drive);
+    if (this.#resets.get(key) === 'done') return undefined;
+    if (this.#resets.get(key) === undefined) {
+      this.#lock(request.tape);
+      this.#resets.set(key, 'running');
+      this.#context.background(`reset ${drive.device} of ${request.host}`, () =>
+        this.#runReset(request, drive),
+      );
+    }
+    return `resetting ${drive.device}`;
+  }
+
+  async #runReset(request: MountRequestRow, drive: DriveRow): Promise<void> {
+    const { ports, settings, eventLog } = this.#context;
+    const host = settings.hosts.find((each) => each.host === request.host);
+    assert(host !== undefined, 'only a host with parameters has a device reset');
+    try {
+      await runHostCommand(ports, host, `SCF RESET TAPE ${drive.device}`);
+    } catch (error) {
+      // The tape is mounted all the same: a device that needed no reset is no worse for it.
+      const reason = reasonOf(error);
+      eventLog.report('MOUNT_RESET_FAILED', { host: host.host, device: drive.device, reason });
+    }
+    this.#resets.set(resetKey(request, drive), 'done');
+    if (!this.#stopping) this.lookAgain();
+  }
+}
+
+/** A request's number comes round; its time of arrival does not. */
+function resetKey(request: MountRequestRow, drive: DriveRow): string {
+  return `${request.host} ${request.requestNumber} ${request.receivedAtMs} ${drive.name}`;
+}
