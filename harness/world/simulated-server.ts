@@ -18,6 +18,7 @@ import { TapeServer } from '../../src/server/tape-server.ts';
 import type { ServerSettings } from '../../src/server/context.ts';
 import { Life } from './life.ts';
 import { decorate } from './ports.ts';
+import { simulatedCryptography } from './simulated-cryptography.ts';
 import type { CrashKind, SimulatedVault } from './simulated-vault.ts';
 import type { SimulatedStream } from './simulated-stream.ts';
 import type { World } from './world.ts';
@@ -125,6 +126,7 @@ export class SimulatedServer {
           clock,
           network,
           random: this.#world.random,
+          cryptography: simulatedCryptography,
           link: this.#link(life),
           catalog: this.#guardCatalog(life, catalog),
           openEngine: () => life.call(() => this.#openEngine(life)),

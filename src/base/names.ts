@@ -15,6 +15,8 @@ export const NAME_PATTERNS = {
   host: /^\\[A-Z][A-Z0-9]{0,6}$/,
   /** A NonStop device: dollar sign, a letter, at most six more. */
   device: /^\$[A-Z][A-Z0-9]{0,6}$/,
+  /** Who logs on; as long as the event log's field of a user. */
+  user: /^[a-z][a-z0-9._-]{0,14}$/,
 } as const satisfies Record<string, RegExp>;
 
 /** Returns `name` where it matches its pattern; throws NAME_INVALID that quotes name and pattern. */

@@ -7,10 +7,12 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { CapstanError } from '../base/errors.ts';
+import { ACCESS_MIGRATION } from './migrations/access.ts';
 import { HOST_MIGRATION } from './migrations/hosts.ts';
 import { INSTANT_DR_MIGRATION } from './migrations/instant-dr.ts';
 import { MEDIA_ATTRIBUTES } from './migrations/media.ts';
 import { POLICY_AND_CLEANUP } from './migrations/policy.ts';
+import { LICENCES_MIGRATION } from './migrations/licences.ts';
 
 export interface Migration {
   /** What it brings, for who looks into the table. */
@@ -148,6 +150,8 @@ export const MIGRATIONS: readonly Migration[] = [
   INSTANT_DR_MIGRATION,
   MEDIA_ATTRIBUTES,
   POLICY_AND_CLEANUP,
+  ACCESS_MIGRATION,
+  LICENCES_MIGRATION,
 ];
 
 /**

@@ -23,6 +23,7 @@ import type {
   TapeRow,
   VaultRow,
 } from '../ports/catalog.ts';
+import { accessCatalog } from './access-catalog.ts';
 import {
   findTape,
   insertEvent,
@@ -38,6 +39,7 @@ import { hostsCatalog } from './hosts-catalog.ts';
 import { instantDrCatalog } from './instant-dr-catalog.ts';
 import { mediaCatalog } from './media-catalog.ts';
 import { policyCatalog } from './policy-catalog.ts';
+import { licencesCatalog } from './licences-catalog.ts';
 import { MIGRATIONS, migrate } from './schema.ts';
 import {
   COPY_JOB,
@@ -78,6 +80,8 @@ export function openCatalog(
     instantDrCatalog(database, append),
     mediaCatalog(database, append),
     policyCatalog(database, append),
+    accessCatalog(database),
+    licencesCatalog(database),
   );
 }
 

@@ -20,6 +20,7 @@ import { startSshServer } from '../platform/ssh-server.ts';
 import type { SshServer } from '../platform/ssh-server.ts';
 import { Ssh2Link } from '../platform/ssh2-link.ts';
 import { systemClock } from '../platform/system-clock.ts';
+import { systemCryptography } from '../platform/system-cryptography.ts';
 import { systemRandom } from '../platform/system-random.ts';
 import { tcpNetwork } from '../platform/tcp-network.ts';
 import type { DuplexStream, Endpoint } from '../ports/network.ts';
@@ -153,6 +154,7 @@ export async function openServer(
       {
         clock: systemClock,
         random: systemRandom,
+        cryptography: systemCryptography,
         network: tcpNetwork,
         link,
         catalog,

@@ -7,10 +7,12 @@
  * (by name, or by id). Conformance suite: test/conformance/catalog.ts.
  */
 import type { Generation } from '../base/units.ts';
+import type { AccessCatalog } from './catalog-access.ts';
 import type { HostCatalog } from './catalog-hosts.ts';
 import type { InstantDrCatalog } from './catalog-instant-dr.ts';
 import type { MediaCatalog } from './catalog-media.ts';
 import type { PolicyCatalog } from './catalog-policy.ts';
+import type { LicenceCatalog } from './catalog-licences.ts';
 
 export interface VaultRow {
   readonly name: string;
@@ -208,7 +210,14 @@ export interface DismountRecord {
 
 /** All of it; each area's part has a file of its own. */
 export interface Catalog
-  extends CoreCatalog, HostCatalog, InstantDrCatalog, MediaCatalog, PolicyCatalog {}
+  extends
+    CoreCatalog,
+    HostCatalog,
+    InstantDrCatalog,
+    MediaCatalog,
+    PolicyCatalog,
+    AccessCatalog,
+    LicenceCatalog {}
 
 export interface CoreCatalog {
   createVault(vault: VaultRow): Promise<void>;

@@ -5,10 +5,12 @@ import type { EmsHostParameters } from '../ems/parameters.ts';
 import { MINUTE_MS } from '../base/units.ts';
 import type { Catalog, EventRow, MountRow, VaultRow } from '../ports/catalog.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Cryptography } from '../ports/cryptography.ts';
 import type { CollectReport, Engine } from '../ports/engine.ts';
 import type { Endpoint, Network } from '../ports/network.ts';
 import type { Random } from '../ports/random.ts';
 import type { ReplicationLink } from '../ports/replication-link.ts';
+import type { AccessPolicy } from './access.ts';
 import type { EventLog } from './event-log.ts';
 import type { Profile, ProfileName } from './profiles.ts';
 import type { Licences } from './licences.ts';
@@ -16,6 +18,7 @@ import type { Licences } from './licences.ts';
 export interface ServerPorts {
   readonly clock: Clock;
   readonly random: Random;
+  readonly cryptography: Cryptography;
   readonly network: Network;
   readonly link: ReplicationLink;
   readonly catalog: Catalog;
@@ -66,6 +69,8 @@ export interface ServerSettings {
   readonly collectRateBytesPerSecond?: number | undefined;
   /** Where it differs from {@link COPY_POLICY}. */
   readonly copyPolicy?: Partial<CopyPolicy>;
+  /** Where it differs from ACCESS_POLICY. */
+  readonly access?: Partial<AccessPolicy>;
   /**
    * Operations and the receiver alone, for a command while no server runs: no host is heard, no
    * request mounted, no copy sent, and neither start nor stop is an event.

@@ -7,7 +7,7 @@
  *   2006-08-28 16:25:18|WARNING|440002|5900-E|127.0.0.1|Tapeserver01|administrator||text
  *
  * Subsystems: 20 media operations and EMS, 21 pools and cartridges, 22 AutoCopy (ours), 40 access
- * control. Numbers of events below 100 are the product's, those from 101 on are ours. Times are UTC.
+ * control, 41 licences (ours). Numbers of events below 100 are the product's, those from 101 on are ours. Times are UTC.
  * docs/reference/events.md explains every message; a test compares.
  *
  * @source VTS 8.3 Configuration Guide and 6.04.02 Operations Guide, "Event log".
@@ -116,7 +116,28 @@ export const EVENT_MESSAGES = {
   },
   ACCESS_DEFAULTS_RESTORED: {
     id: '440002',
-    text: 'Access Control RESTORE OPEN defaults have been restored',
+    text: 'Access Control RESTORE {kind} defaults have been restored',
+  },
+  USER_LOGGED_ON: { id: '240101', text: 'User {user} logged on' },
+  USER_LOGGED_OFF: { id: '240102', text: 'User {user} logged off' },
+  LOGON_FAILED: { id: '440103', text: 'Log-on of {user} failed: {reason}' },
+  USER_LOCKED: {
+    id: '440104',
+    text: 'User {user} is locked out for {minutes} minutes after {failures} wrong passwords',
+  },
+  USER_UNLOCKED: { id: '240105', text: 'Lock-out of user {user} lifted' },
+  USER_CREATED: { id: '240106', text: 'User {user} created in group {group}' },
+  USER_CHANGED: { id: '240107', text: 'User {user} changed: {change}' },
+  USER_DELETED: { id: '440108', text: 'User {user} deleted' },
+  PASSWORD_SET: { id: '240109', text: 'Password of user {user} set' },
+  RIGHT_GRANTED: { id: '240110', text: 'Right {right} granted to {kind} {subject}' },
+  RIGHT_REVOKED: { id: '240111', text: 'Right {right} revoked from {kind} {subject}' },
+  TOKEN_CREATED: { id: '240112', text: 'Token {id} of user {user} created for {purpose}' },
+  SESSION_REVOKED: { id: '240113', text: 'Session or token {id} of user {user} ended' },
+  OPERATION_DONE: { id: '240120', text: '{operation} {subject} was done' },
+  OPERATION_REFUSED: {
+    id: '440121',
+    text: '{operation} was refused: the right {right} is missing',
   },
 } as const satisfies Record<string, { readonly id: string; readonly text: string }>;
 
@@ -175,6 +196,7 @@ export interface EventLogOptions {
 /** Writes entries. Fields from outside may hold anything: they are cleaned and cut. */
 export class EventLog {
   readonly #options: EventLogOptions;
+  #hasWritten = false;
 
   constructor(options: EventLogOptions) {
     this.#options = options;
@@ -185,6 +207,11 @@ export class EventLog {
     return new EventLog({ ...this.#options, origin });
   }
 
+  /** Whether an entry was made through this very object. */
+  get hasWritten(): boolean {
+    return this.#hasWritten;
+  }
+
   /** The entry as it would be written now, for a transaction of the catalog that writes it. */
   entry<Message extends EventMessage>(
     message: Message,
@@ -192,6 +219,7 @@ export class EventLog {
     origin: EventOrigin = this.#options.origin ?? {},
   ): Omit<EventRow, 'id'> {
     const { clock, settings } = this.#options;
+    this.#hasWritten = true;
     const { id, text } = EVENT_MESSAGES[message];
     const values: Readonly<Record<string, string | number>> = fields;
     const limits = EVENT_LINE_LIMITS;

@@ -6,16 +6,18 @@ import { CapstanError } from '../base/errors.ts';
 import { authorize, localPrincipal } from './access.ts';
 import type { Principal } from './access.ts';
 import type { ServerContext } from './context.ts';
+import { ACCESS_OPERATIONS } from './operations/access.ts';
 import { AUTOCOPY_OPERATIONS } from './operations/autocopy.ts';
 import { DRIVE_OPERATIONS } from './operations/drives.ts';
 import { EVENTS_OPERATIONS } from './operations/events.ts';
 import { HOST_OPERATIONS } from './operations/hosts.ts';
 import { MOUNT_OPERATIONS } from './operations/mounts.ts';
-import type { OperationContext, OperationTable } from './operations/operation.ts';
+import type { Operation, OperationContext, OperationTable } from './operations/operation.ts';
 import { POOL_OPERATIONS } from './operations/pools.ts';
 import { SERVER_OPERATIONS } from './operations/server.ts';
 import { TAPE_OPERATIONS } from './operations/tapes.ts';
 import { VAULT_OPERATIONS } from './operations/vaults.ts';
+import { RIGHTS } from './rights.ts';
 
 const REASON_CHARS_MAX = 200;
 
@@ -29,6 +31,7 @@ export const OPERATIONS: OperationTable = {
   ...AUTOCOPY_OPERATIONS,
   ...EVENTS_OPERATIONS,
   ...SERVER_OPERATIONS,
+  ...ACCESS_OPERATIONS,
 };
 
 export class Operations {
@@ -47,12 +50,21 @@ export class Operations {
    * Calls an operation for somebody. Rejects INVALID_ARGUMENT for an unknown name or wrong parameters,
    * RIGHT_MISSING, else as the operation does.
    */
-  callAs(caller: Principal, name: string, parameters: unknown): Promise<unknown> {
+  async callAs(caller: Principal, name: string, parameters: unknown): Promise<unknown> {
     const { context } = this.#services;
     const { user, program, address } = caller;
     const origin = { user, program, ...(address !== undefined && { address }) };
     const eventLog = context.eventLog.as(origin);
-    return this.#call(name, parameters, caller, { ...context, eventLog });
+    const entry = operationNamed(name);
+    if (!caller.rights.has(entry.right)) {
+      await eventLog.log('OPERATION_REFUSED', { operation: name, right: RIGHTS[entry.right] });
+    }
+    const result = await this.#call(name, parameters, caller, { ...context, eventLog });
+    // What changed something stands in the log under the name of who asked: the audit.
+    if (entry.changes && !eventLog.hasWritten) {
+      await eventLog.log('OPERATION_DONE', { operation: name, subject: subjectOf(parameters) });
+    }
+    return result;
   }
 
   async #call(
@@ -61,11 +73,7 @@ export class Operations {
     caller: Principal,
     context: ServerContext,
   ): Promise<unknown> {
-    const entry = Object.hasOwn(OPERATIONS, name) ? OPERATIONS[name] : undefined;
-    if (entry === undefined) {
-      const what = `The operation ${JSON.stringify(name.slice(0, 40))}`;
-      throw new CapstanError('INVALID_ARGUMENT', { what, reason: 'there is none of that name' });
-    }
+    const entry = operationNamed(name);
     authorize(caller, entry.right);
     const parsed = entry.parameters.safeParse(parameters ?? {});
     if (!parsed.success) {
@@ -78,6 +86,23 @@ export class Operations {
     }
     return entry.run({ ...this.#services, context, caller }, parsed.data);
   }
+}
+
+/** Throws INVALID_ARGUMENT. */
+function operationNamed(name: string): Operation {
+  const entry = Object.hasOwn(OPERATIONS, name) ? OPERATIONS[name] : undefined;
+  if (entry !== undefined) return entry;
+  const what = `The operation ${JSON.stringify(name.slice(0, 40))}`;
+  throw new CapstanError('INVALID_ARGUMENT', { what, reason: 'there is none of that name' });
+}
+
+/** What an operation was about, by its usual parameters; never a secret one. */
+function subjectOf(parameters: unknown): string {
+  const given = (parameters ?? {}) as Readonly<Record<string, unknown>>;
+  const values = ['name', 'id', 'tape', 'pool', 'vault', 'user', 'group', 'mode'].map(
+    (key) => given[key],
+  );
+  return String(values.find((each) => typeof each === 'string' || typeof each === 'number') ?? '');
 }
 
 /** One line without an end, of a length that a terminal bears. */

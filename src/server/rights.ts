@@ -41,6 +41,8 @@ export const RIGHTS = {
   'view-configuration': 'View Configuration',
   'manage-configuration': 'Manage Configuration',
   'server-certificate': 'Server Certificate Maintenance',
+  // Ours: without it nobody could change his own password.
+  'own-account': 'Own Account',
 } as const satisfies Record<string, string>;
 
 export type Right = keyof typeof RIGHTS;
@@ -66,6 +68,7 @@ const OPERATIONS_RIGHTS = [
   'view-configuration',
   'vault-access',
   'access-to-all-vaults',
+  'own-account',
 ] as const satisfies readonly Right[];
 
 /**

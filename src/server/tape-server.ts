@@ -8,6 +8,8 @@
 import type { CopyReceiver } from '../ports/copy-receiver.ts';
 import type { Cancel } from '../ports/clock.ts';
 import type { ScsiTransport } from '../ports/scsi-transport.ts';
+import { AccessControl } from './access-control.ts';
+import type { Access } from './access.ts';
 import { AutoCopy } from './autocopy.ts';
 import { COPY_POLICY, Sequence, reasonOf } from './context.ts';
 import type {
@@ -39,6 +41,7 @@ type Listener = (event: ServerEvent) => void;
 
 export class TapeServer {
   readonly operations: Operations;
+  readonly access: Access;
   readonly receiver: CopyReceiver;
   readonly #receiver: TapeReceiver;
   readonly #context: ServerContext;
@@ -59,6 +62,8 @@ export class TapeServer {
     const mounts = this.#mounts;
     this.#receiver = new TapeReceiver({ context, vaults, busyTapes });
     this.receiver = this.#receiver;
+    const access = new AccessControl(context, context.profile.accessDefaults);
+    this.access = access;
     this.#ems = new EmsService({
       clock: context.ports.clock,
       network: context.ports.network,
@@ -75,7 +80,7 @@ export class TapeServer {
       onLine: (host, line) => context.emit({ kind: 'ems-line', host, text: line.text }),
     });
     const ems = this.#ems;
-    this.operations = new Operations({ context, vaults, mounts, autocopy, ems, busyTapes });
+    this.operations = new Operations({ context, vaults, mounts, autocopy, ems, busyTapes, access });
   }
 
   /** Rejects as opening a vault or the catalog does; then nothing is left running. */

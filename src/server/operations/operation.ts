@@ -5,6 +5,7 @@ import { checkName } from '../../base/names.ts';
 import type { NameKind } from '../../base/names.ts';
 import type { EmsService } from '../ems-service.ts';
 import type { Mounts } from '../mounts.ts';
+import type { AccessControl } from '../access-control.ts';
 import type { Principal } from '../access.ts';
 import type { Right } from '../rights.ts';
 import type { TapeServices } from '../tapes.ts';
@@ -15,6 +16,7 @@ const NAME_CHARS_MAX = 1000;
 export interface OperationContext extends TapeServices {
   readonly mounts: Mounts;
   readonly ems: EmsService;
+  readonly access: AccessControl;
   /** Who asked; its rights are checked already. What `context` logs bears its name. */
   readonly caller: Principal;
 }

@@ -9,11 +9,15 @@ import { openCatalog } from '../../../src/catalog/sqlite-catalog.ts';
 import type { Catalog, EventRow } from '../../../src/ports/catalog.ts';
 import { instantDrCatalogConformance } from '../../conformance/catalog-instant-dr.ts';
 import { catalogConformance } from '../../conformance/catalog.ts';
+import { accessCatalogConformance } from '../../conformance/catalog-access.ts';
 import { hostCatalogConformance } from '../../conformance/catalog-hosts.ts';
+import { licenceCatalogConformance } from '../../conformance/catalog-licences.ts';
 
 catalogConformance('SQLite in memory', () => openCatalog(':memory:'));
 hostCatalogConformance('SQLite in memory', () => openCatalog(':memory:'));
 instantDrCatalogConformance('SQLite in memory', () => openCatalog(':memory:'));
+accessCatalogConformance('SQLite in memory', () => openCatalog(':memory:'));
+licenceCatalogConformance('SQLite in memory', () => openCatalog(':memory:'));
 
 let folder: string;
 let path: string;
@@ -126,7 +130,7 @@ describe('A catalog file', () => {
   });
 
   it('whose disk is full is NO_SPACE, stays as it was, and goes on being read', async () => {
-    const catalog = open(path, { bytesMax: 100 * 4096 });
+    const catalog = open(path, { bytesMax: 200 * 4096 });
     const written: EventRow[] = [];
     const fill = async (): Promise<void> => {
       for (;;) written.push(await catalog.appendEvent(EVENT));

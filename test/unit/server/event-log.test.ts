@@ -69,7 +69,7 @@ describe('The event log', () => {
     const { log } = newLog();
     const row = await log.log(
       'ACCESS_DEFAULTS_RESTORED',
-      {},
+      { kind: 'OPEN' },
       { address: '127.0.0.1', user: 'administrator' },
     );
     expect(formatEventLine(row, NAMES)).toBe(THE_LINE);

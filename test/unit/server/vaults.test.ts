@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { EngineModel } from '../../../harness/model/engine-model.ts';
 import { ModelStore } from '../../../harness/model/model-store.ts';
+import { simulatedCryptography } from '../../../harness/world/simulated-cryptography.ts';
 import { World } from '../../../harness/world/world.ts';
 import { generation } from '../../../src/base/units.ts';
 import { CapstanError } from '../../../src/base/errors.ts';
@@ -107,6 +108,7 @@ describe('a server with two vaults', () => {
     return {
       clock: world.clock,
       random: world.random,
+      cryptography: simulatedCryptography,
       network: world.network.port('10.0.0.2', { onEnd: () => () => undefined } as never),
       link: { connect: () => Promise.reject(new Error('nobody connects')) },
       catalog: openCatalog(':memory:'),
