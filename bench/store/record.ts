@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { VERSION } from '../../src/cli/main.ts';
+import { VERSION } from '../../src/cli/version.ts';
 import { formatSize } from '../../src/cli/text.ts';
 import { contestChart } from './chart.ts';
 import { Figures } from './figures.ts';

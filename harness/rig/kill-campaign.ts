@@ -13,11 +13,12 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { assert } from '../../src/base/assert.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
+import type { ApiClient } from '../../src/api/client.ts';
+import { localClient } from '../../src/cli/call.ts';
 import { createHome, FIRST_VAULT } from '../../src/cli/create-home.ts';
 import { homePaths } from '../../src/cli/configuration.ts';
 import { openCatalog } from '../../src/catalog/sqlite-catalog.ts';
 import { startServer } from '../../src/cli/serve.ts';
-import { ControlClient } from '../../src/platform/control-socket.ts';
 import { systemClock } from '../../src/platform/system-clock.ts';
 import { sleep } from '../../src/ports/clock.ts';
 import type { CopyJobRow, EventRow, GenerationRow } from '../../src/ports/catalog.ts';
@@ -97,6 +98,8 @@ export async function runKillCampaign(options: KillCampaignOptions): Promise<Kil
     inCopyCount: rounds.filter(({ wasInCopy }) => wasInCopy).length,
   };
 }
+
+type CallParameters = Parameters<ApiClient['call']>[1];
 
 class KillCampaign {
   readonly #options: KillCampaignOptions;
@@ -249,13 +252,13 @@ class KillCampaign {
     await serving.end(signal);
   }
 
-  async #call(name: 'east' | 'west', operation: string, parameters: unknown): Promise<unknown> {
-    const client = await ControlClient.connect(homePaths(this.#home(name)).controlSocket);
-    try {
-      return await client.call(operation, parameters);
-    } finally {
-      client.close();
-    }
+  async #call(
+    name: 'east' | 'west',
+    operation: string,
+    parameters: CallParameters,
+  ): Promise<unknown> {
+    const client = localClient(homePaths(this.#home(name)).controlSocket);
+    return client.call(operation, parameters);
   }
 
   async #job(): Promise<CopyJobRow | undefined> {

@@ -9,7 +9,7 @@
 import { isCapstanError } from '../../src/base/errors.ts';
 import { GIB, SECOND_MS } from '../../src/base/units.ts';
 import { FIRST_VAULT } from '../../src/cli/create-home.ts';
-import { VERSION } from '../../src/cli/main.ts';
+import { VERSION } from '../../src/cli/version.ts';
 import { formatCount, formatDuration, formatNumberOf, formatSize } from '../../src/cli/text.ts';
 import { systemClock } from '../../src/platform/system-clock.ts';
 import { sleep } from '../../src/ports/clock.ts';

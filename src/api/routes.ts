@@ -5,13 +5,13 @@
  *   area.show      GET    /areas/{name}
  *   area.create    POST   /areas                201
  *   area.delete    DELETE /areas/{name}
- *   area.change    PATCH  /areas/{name}
+ *   area.set       PATCH  /areas/{name}
  *   area.verb      POST   /areas/{name}/verb    for what changes something or takes long,
  *                  GET    /areas/{name}/verb    for what only looks
  *
- * The key is the parameter that VERBS and KEYS name; an operation without one acts on the whole area:
- * POST /areas/verb, GET /area/verb (in the singular: `/tapes/usage` would be a tape's name). Where the
- * rule gives no good path, PATHS says it. What is not in the path goes into the query of GET and
+ * The key is the required parameter that KEYS name, or one of the area's name. An operation without one is
+ * about the area as a whole, which has its name in the singular: POST /tape/verify, GET /account. Where
+ * the rule gives no good path, PATHS says it. What is not in the path goes into the query of GET and
  * DELETE, else into the body, a JSON object.
  */
 import { z } from 'zod';
@@ -71,8 +71,8 @@ const VERBS: Readonly<
   add: { method: 'POST', item: false, status: 201 },
   delete: { method: 'DELETE', item: true },
   remove: { method: 'DELETE', item: true },
+  set: { method: 'PATCH', item: true },
   change: { method: 'PATCH', item: true },
-  update: { method: 'PATCH', item: true },
 };
 
 /** Queries that work for a long time: nobody expects that of a GET. */
@@ -126,16 +126,14 @@ function ruleOf(
   const [area = '', ...words] = name.split('.');
   const verb = words.join('-');
   const collection = COLLECTIONS[area] ?? `/${kebab(area)}${area.endsWith('s') ? '' : 's'}`;
+  const whole = `/${kebab(area)}`;
   const form = VERBS[verb];
   const key = [...KEYS, area].find((each) => required.includes(each));
-  if (form !== undefined && (!form.item || key !== undefined)) {
-    return [form.method, form.item ? `${collection}/{${key}}` : collection];
-  }
+  const item = key === undefined ? whole : `${collection}/{${key}}`;
+  if (form !== undefined) return [form.method, form.item ? item : collection];
   const fits = Object.entries(properties).every(([each, schema]) => each === key || isFlat(schema));
   const looks = !entry.changes && fits && !LONG_QUERIES.includes(verb);
-  const action = kebab(verb);
-  if (key !== undefined) return [looks ? 'GET' : 'POST', `${collection}/{${key}}/${action}`];
-  return looks ? ['GET', `/${kebab(area)}/${action}`] : ['POST', `${collection}/${action}`];
+  return [looks ? 'GET' : 'POST', `${item}/${kebab(verb)}`];
 }
 
 export const ROUTES: readonly Route[] = Object.entries(OPERATIONS).map(([name, entry]) =>

@@ -26,6 +26,8 @@ export const CONFIGURATION_BYTES_MAX = MIB;
 export const HOST_COUNT_MAX = 64;
 /** Where a new server's SSH receiver listens unless `init --listen` says otherwise. */
 export const DEFAULT_SSH_PORT = 4022;
+/** Where the HTTP API listens unless capstan.json says otherwise. */
+export const DEFAULT_API_PORT = 4080;
 
 const endpoint = z.strictObject({
   address: z.string().min(1).max(255),
@@ -69,6 +71,15 @@ const configurationSchema = z.strictObject({
   emsParameters: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
   /** OpenSSH public keys of the servers that may copy to this one, a line each. */
   authorizedKeys: z.string().min(1).max(4096).default('keys/authorized_keys'),
+  /** The HTTP API on a port; without it only the control socket has it. */
+  api: z
+    .strictObject({
+      listen: endpoint.prefault({ address: '127.0.0.1', port: DEFAULT_API_PORT }),
+      /** PEM files; without them it listens on this machine only. */
+      certificate: z.string().min(1).max(4096).optional(),
+      key: z.string().min(1).max(4096).optional(),
+    })
+    .optional(),
   autocopy: z
     .strictObject({
       attemptsMax: z.int().min(1).max(1000).default(12),

@@ -1,5 +1,6 @@
 /** What every command gets: where its text goes, and how its failures become exit codes. */
 import { isCapstanError } from '../base/errors.ts';
+import type { RemoteServer } from './remote.ts';
 
 /** Exit codes of every command; `capstan --help` and docs/reference/cli.md name them, too. */
 export const EXIT = { DONE: 0, FAILED: 1, USAGE: 2 } as const;
@@ -10,6 +11,8 @@ export interface CliContext {
   readonly print: (text: string) => void;
   /** The same on standard error. */
   readonly complain: (text: string) => void;
+  /** The server that commands are about, where it is not that of a home. */
+  readonly server?: RemoteServer | undefined;
   /** Whether standard error is a terminal, so that progress may be shown. */
   readonly showsProgress: boolean;
 }

@@ -2,18 +2,23 @@
 import type { Command } from 'commander';
 import type { EventRow } from '../ports/catalog.ts';
 import { formatEventLine } from '../server/event-log.ts';
+import type { EventLineNames } from '../server/event-log.ts';
 import { PROFILES } from '../server/profiles.ts';
 import { callOperation, connectToServer } from './call.ts';
 import { homePaths, readConfiguration } from './configuration.ts';
+import type { Configuration } from './configuration.ts';
 import type { CliContext } from './context.ts';
-import { helpText, homeOf, jsonText, numberOption, withHome } from './options.ts';
+import { helpText, jsonText, numberOption, withHome } from './options.ts';
 import type { HomeOptions } from './options.ts';
-import { FOLLOW_METHOD } from './serve.ts';
+import { addressOf } from './remote.ts';
+import type { ServerAddress } from './remote.ts';
 
 interface EventsOptions extends HomeOptions {
   readonly limit: number;
   readonly follow?: boolean;
 }
+
+type Names = Pick<Configuration, 'systemId' | 'name' | 'profile'>;
 
 export function addEvents(program: Command, context: CliContext): void {
   const events = program.command('events').description('the event log').helpCommand(false);
@@ -36,19 +41,18 @@ export function addEvents(program: Command, context: CliContext): void {
 }
 
 async function listEvents(options: EventsOptions, context: CliContext): Promise<void> {
-  const home = homeOf(options, context);
-  const { systemId, name, profile } = await readConfiguration(homePaths(home));
-  const names = { systemId, serverName: name, hasProgram: PROFILES[profile].logHasProgram };
+  const at = addressOf(options, context);
+  const names = await namesOf(at);
   const line = (row: EventRow): string => formatEventLine(row, names);
   const parameters = { limit: options.limit };
   if (options.follow !== true) {
-    const rows = (await callOperation({ home, method: 'events.list', parameters })) as EventRow[];
+    const rows = (await callOperation({ at, method: 'events.list', parameters })) as EventRow[];
     context.print(options.json === true ? jsonText(rows) : rows.map(line).join('\n'));
     return;
   }
   const show = (row: EventRow): void =>
     context.print(options.json === true ? JSON.stringify(row) : line(row));
-  const client = await connectToServer(home);
+  const client = await connectToServer(at);
   // First the ear, then the past: what happens in between comes twice and is shown once.
   let shownId = -1;
   let waiting: EventRow[] | undefined = [];
@@ -57,14 +61,22 @@ async function listEvents(options: EventsOptions, context: CliContext): Promise<
     shownId = row.id;
     show(row);
   };
-  const following = client.call(FOLLOW_METHOD, {}, (notification) => {
-    const event = notification as { readonly kind?: string; readonly row?: EventRow };
-    if (event.kind !== 'event-logged' || event.row === undefined) return;
+  const { ended } = await client.follow({ kinds: ['event-logged'] }, (event) => {
+    if (event.kind !== 'event-logged') return;
     if (waiting === undefined) take(event.row);
     else waiting.push(event.row);
   });
   const past = (await client.call('events.list', parameters)) as EventRow[];
   for (const row of [...past, ...waiting]) take(row);
   waiting = undefined;
-  await following;
+  await ended;
+}
+
+/** What stands in every line; a server elsewhere says it. */
+async function namesOf(at: ServerAddress): Promise<EventLineNames> {
+  const { systemId, name, profile } =
+    'home' in at
+      ? await readConfiguration(homePaths(at.home))
+      : ((await callOperation({ at, method: 'server.status', parameters: {} })) as Names);
+  return { systemId, serverName: name, hasProgram: PROFILES[profile].logHasProgram };
 }

@@ -3,18 +3,19 @@ import { Command, CommanderError, Help } from 'commander';
 import { CommandFailure, EXIT, errorText } from './context.ts';
 import type { CliContext } from './context.ts';
 import { addOperationCommands } from './operation-commands.ts';
+import { addRemoteOptions, remoteOf } from './remote.ts';
 import { addServerCommands } from './server-commands.ts';
-
-/** The version of package.json; a tidy test compares. */
-export const VERSION = '0.1.0';
+import { addSessionCommands } from './session-commands.ts';
+import { VERSION } from './version.ts';
 
 const OVERVIEW = `
 Exit codes: 0 done, 1 the operation failed, 2 wrong usage.
-Environment: CAPSTAN_HOME (home folder), CAPSTAN_DEBUG=1 (stack traces), NO_COLOR (no colours).
+Environment: CAPSTAN_HOME (home folder), CAPSTAN_SERVER, CAPSTAN_TOKEN_FILE and CAPSTAN_CA_FILE (like
+the options), CAPSTAN_DEBUG=1 (stack traces), NO_COLOR (no colours).
 
 A server's home is --home, else CAPSTAN_HOME, else $XDG_DATA_HOME/capstan, else
 ~/.local/share/capstan. Commands speak to the server that runs on it; where none runs they
-open the home themselves.
+open the home themselves. With --server they speak to a server elsewhere, over its HTTP API.
 
 Examples:
   $ capstan lab                                see a whole backup and its copy, in half a minute
@@ -36,7 +37,16 @@ export function buildProgram(context: CliContext, modules: readonly CommandModul
     .addHelpText('after', OVERVIEW)
     .configureHelp({ styleTitle: (title) => title, subcommandTerm: subcommandTerm })
     .showHelpAfterError('(add --help to the command for its arguments and examples)');
-  for (const add of [...modules, addServerCommands, addOperationCommands]) add(program, context);
+  addRemoteOptions(program);
+  const inProgram: CliContext = {
+    ...context,
+    get server() {
+      return remoteOf(program, context.environment);
+    },
+  };
+  for (const add of [...modules, addServerCommands, addOperationCommands, addSessionCommands]) {
+    add(program, inProgram);
+  }
   for (const command of withDescendants(program)) {
     command
       .exitOverride()

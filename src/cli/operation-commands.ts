@@ -16,9 +16,10 @@ import type { CommandGroup, OperationCommand, Values } from './commands/operatio
 import { CommandFailure } from './context.ts';
 import type { CliContext } from './context.ts';
 import { addEvents } from './events-command.ts';
-import { helpText, homeOf, jsonText, withHome } from './options.ts';
+import { helpText, jsonText, withHome } from './options.ts';
 import type { HomeOptions } from './options.ts';
 import { progressDisplay } from './progress.ts';
+import { addressOf } from './remote.ts';
 import { render } from './render.ts';
 
 const GROUPS: Readonly<Record<string, CommandGroup>> = {
@@ -59,7 +60,7 @@ function addOperation(parent: Command, entry: OperationCommand, context: CliCont
     const options = command.opts<HomeOptions & Values>();
     const display = context.showsProgress && options.json !== true ? progressDisplay() : undefined;
     const result = await callOperation({
-      home: homeOf(options, context),
+      at: addressOf(options, context),
       method: entry.operation,
       parameters: entry.parameters(command.args, options),
       onProgress: display?.show,

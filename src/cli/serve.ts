@@ -2,16 +2,14 @@
  * A whole virtual tape server in this process: what `capstan serve` runs, and the laboratory twice.
  *
  * Opened in this order: catalog and vaults (whose locks refuse a second server), the services, the
- * SSH receiver, the control socket. Stopped in the opposite one.
+ * SSH receiver, the API. Stopped in the opposite one.
  */
 import { isAbsolute, join } from 'node:path';
 import type { Socket } from 'node:net';
-import { userInfo } from 'node:os';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { SECOND_MS } from '../base/units.ts';
 import { openCatalog } from '../catalog/sqlite-catalog.ts';
-import { answers, listenControl } from '../platform/control-socket.ts';
-import type { ControlCall, ControlServer } from '../platform/control-socket.ts';
+import { answers } from '../platform/control-socket.ts';
 import { openEngine } from '../platform/engine.ts';
 import { NodeDuplex } from '../platform/node-duplex.ts';
 import { OpenSshLink } from '../platform/openssh-link.ts';
@@ -26,8 +24,6 @@ import { tcpNetwork } from '../platform/tcp-network.ts';
 import type { DuplexStream, Endpoint } from '../ports/network.ts';
 import type { ReplicationLink } from '../ports/replication-link.ts';
 import { receiveCopies } from '../replication/receiver.ts';
-import { localPrincipal } from '../server/access.ts';
-import type { Principal } from '../server/access.ts';
 import { TapeServer } from '../server/tape-server.ts';
 import type { HostSettings, ServerEvent, ServerSettings } from '../server/tape-server.ts';
 
@@ -39,18 +35,16 @@ import {
   readKeyLines,
 } from './configuration.ts';
 import type { Configuration, HomePaths } from './configuration.ts';
+import { openApiDoors } from './serve-api.ts';
+import type { ApiDoors } from './serve-api.ts';
 
-/** The method that turns a control connection into a replication stream. */
-export const RECEIVE_METHOD = 'replication.receive';
 /** Of a rate as people give it. */
 const MEGABYTE_BYTES = 1_000_000;
-/** What a client hears of while its call runs. */
-const PROGRESS_EVENTS: Readonly<Record<string, ServerEvent['kind']>> = {
+/** The kind of event that says how far an operation is. */
+export const PROGRESS_EVENTS: Readonly<Record<string, ServerEvent['kind']>> = {
   'tape.verify': 'verify-progress',
   'vault.collect': 'collect-progress',
 };
-/** The method that streams the server's events until the client goes. */
-export const FOLLOW_METHOD = 'events.follow';
 
 export interface StartOptions {
   readonly home: string;
@@ -66,6 +60,8 @@ export interface RunningServer {
   readonly server: TapeServer;
   /** Where copies are received; the port picked where 0 was configured. */
   readonly endpoint: Endpoint | undefined;
+  /** Where the API listens over TCP; undefined where none is configured. */
+  readonly apiEndpoint: Endpoint | undefined;
   readonly hostKeyFingerprint: string;
   /** Ends sessions and copies, makes everything durable, removes the control socket. Idempotent. */
   stop(): Promise<void>;
@@ -81,12 +77,12 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   if (options.onEvent !== undefined) server.onEvent(options.onEvent);
 
   let ssh: SshServer | undefined;
-  let control: ControlServer | undefined;
+  let api: ApiDoors | undefined;
   const receive = (stream: DuplexStream): void => {
     void serveReplication(server, configuration, stream, options.onNotice);
   };
   const stopAll = async (): Promise<void> => {
-    await control?.close();
+    await api?.close();
     await ssh?.close();
     await server.stop();
   };
@@ -99,12 +95,11 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         onReplication: receive,
       });
     }
-    control = await listenControl({
-      path: paths.controlSocket,
-      call: (call) => answerCall(server, call),
-      upgrades: {
-        [RECEIVE_METHOD]: (socket) => receive(socketStream(socket)),
-      },
+    api = await openApiDoors({
+      server,
+      paths,
+      configuration,
+      receive: (socket) => receive(socketStream(socket)),
       onFault: (error) => options.onNotice?.(`fault: ${faultText(error)}`),
     });
   } catch (error) {
@@ -117,6 +112,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     paths,
     server,
     endpoint: ssh?.endpoint,
+    apiEndpoint: api.endpoint,
     hostKeyFingerprint: sshKeyFingerprint(hostKey),
     stop: () => (stopping ??= stopAll()),
   };
@@ -188,36 +184,6 @@ export async function serveReplication(
   } catch (error) {
     onNotice?.(`fault: ${faultText(error)}`);
     stream.destroy();
-  }
-}
-
-function answerCall(server: TapeServer, call: ControlCall): Promise<unknown> {
-  if (call.method !== FOLLOW_METHOD) {
-    const cancel = server.onEvent((event) => {
-      if (isProgress(call.method, event)) call.notify(event);
-    });
-    return server.operations.callAs(systemUser(), call.method, call.params).finally(cancel);
-  }
-  return new Promise((resolve) => {
-    const cancel = server.onEvent((event) => call.notify(event));
-    call.signal.addEventListener('abort', () => {
-      cancel();
-      resolve({});
-    });
-  });
-}
-
-/** Who speaks at the control socket: only the user who owns it can, and so may do everything. */
-export function systemUser(): Principal {
-  return localPrincipal(userName());
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // A user without an entry in the system's user database has a number all the same.
-    return String(process.getuid?.() ?? 'local');
   }
 }
 

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addLabCommand } from '../../harness/rig/lab-command.ts';
-import { buildProgram, runProgram, VERSION } from '../../src/cli/main.ts';
+import { buildProgram, runProgram } from '../../src/cli/main.ts';
+import { VERSION } from '../../src/cli/version.ts';
 import type { CliContext } from '../../src/cli/context.ts';
 
 const MODULES = [addLabCommand];

@@ -60,8 +60,10 @@ describe('the routes', () => {
     );
     expect(made('tape.usage', query(right, named, run))).toBe('GET /tapes/{name}/usage');
     expect(made('tape.usage', query(right, nothing, run))).toBe('GET /tape/usage');
-    expect(made('tape.tidy', operation(right, nothing, run))).toBe('POST /tapes/tidy');
-    expect(made('tape.verify', query(right, nothing, run))).toBe('POST /tapes/verify');
+    expect(made('tape.tidy', operation(right, nothing, run))).toBe('POST /tape/tidy');
+    expect(made('tape.verify', query(right, nothing, run))).toBe('POST /tape/verify');
+    expect(made('account.show', query(right, nothing, run))).toBe('GET /account');
+    expect(made('access.grant', operation(right, nothing, run))).toBe('POST /access/grant');
     const scheme = z.strictObject({ scheme: z.string(), rules: z.strictObject({}) });
     expect(made('scheme.check', query(right, scheme, run))).toBe('POST /schemes/{scheme}/check');
   });
