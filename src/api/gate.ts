@@ -114,7 +114,7 @@ export class Gate {
   /** Ends the session that the request is made in; does nothing where there is none. */
   async logOff(context: Context<ApiEnv>): Promise<void> {
     const found = tokenOf(context);
-    if (found !== undefined) await this.#access.closeSession(found.token);
+    if (found !== undefined) await this.#access.closeSession(found.token, originOf(context));
     this.setCookie(context, '', 0);
   }
 

@@ -11,7 +11,7 @@ import type { HttpOptions, HttpServer } from '../platform/http-server.ts';
 import { systemClock } from '../platform/system-clock.ts';
 import type { Endpoint } from '../ports/network.ts';
 import { localPrincipal } from '../server/access.ts';
-import type { Access, Principal } from '../server/access.ts';
+import type { Principal } from '../server/access.ts';
 import type { TapeServer } from '../server/tape-server.ts';
 import { readHomeFile } from './configuration.ts';
 import type { Configuration, HomePaths } from './configuration.ts';
@@ -42,7 +42,7 @@ export async function openApiDoors(options: ApiDoorsOptions): Promise<ApiDoors> 
   const tcp = await tcpDoor(paths, configuration);
   const api = new Api({
     server,
-    access: NO_ACCESS,
+    access: server.access,
     clock: systemClock,
     version: VERSION,
     onFault,
@@ -121,12 +121,3 @@ function userName(): string {
     return String(process.getuid?.() ?? 'local');
   }
 }
-
-/** There are no users yet: only the control socket lets anybody in. */
-const refuse = (): Promise<never> => Promise.reject(new CapstanError('SESSION_ENDED', {}));
-const NO_ACCESS: Access = {
-  authenticate: refuse,
-  openSession: refuse,
-  principalOf: refuse,
-  closeSession: refuse,
-};
