@@ -25,6 +25,11 @@ export const ERRORS = {
     severity: 6,
   },
   IN_USE: { message: 'The {kind} {name} is in use: {by}.', retryable: true, severity: 4 },
+  TAPE_LOCKED: {
+    message: 'Tape {name} is {how} and cannot be {doing}: {remedy}.',
+    retryable: true,
+    severity: 4,
+  },
   INVALID_ARGUMENT: { message: '{what} is refused: {reason}.', retryable: false, severity: 6 },
   LIMIT_EXCEEDED: {
     message: '{what} is {value}, over the limit of {limit}.',

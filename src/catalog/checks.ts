@@ -55,9 +55,8 @@ const POOL_DEFAULTS = {
 } as const satisfies Partial<PoolRow>;
 
 export function insertPool(database: Database, pool: NewPool): PoolRow {
-  const row = { ...POOL_DEFAULTS, ...pool };
-  database.insert(POOL, row);
-  return row;
+  database.insert(POOL, { ...POOL_DEFAULTS, ...pool });
+  return findPool(database, pool.name);
 }
 
 const TAPE_DEFAULTS = {
@@ -80,8 +79,9 @@ export function insertTape(database: Database, tape: NewTape): TapeRow {
   if (present !== undefined) throw tapeExists(present);
   const pool = findPool(database, tape.pool);
   assert(pool.vault === tape.vault, 'a tape lies in the vault of its pool');
-  const row = { ...TAPE_DEFAULTS, ...tape };
-  database.insert(TAPE, row);
+  database.insert(TAPE, { ...TAPE_DEFAULTS, ...tape });
+  const [row] = database.rows(TAPE, 'WHERE name = :name', { name: tape.name });
+  assert(row !== undefined, 'a tape that was inserted is there');
   return row;
 }
 

@@ -7,6 +7,7 @@ import { callOperation } from './call.ts';
 import { AUTOCOPY_COMMANDS } from './commands/autocopy.ts';
 import { DRIVE_COMMANDS } from './commands/drive.ts';
 import { HOST_COMMANDS } from './commands/host.ts';
+import { LOCK_COMMANDS } from './commands/lock.ts';
 import { MOUNT_COMMANDS } from './commands/mount.ts';
 import { POOL_COMMANDS } from './commands/pool.ts';
 import { TAPE_COMMANDS } from './commands/tape.ts';
@@ -28,6 +29,7 @@ const GROUPS: Readonly<Record<string, CommandGroup>> = {
   tape: TAPE_COMMANDS,
   drive: DRIVE_COMMANDS,
   mount: MOUNT_COMMANDS,
+  lock: LOCK_COMMANDS,
   host: HOST_COMMANDS,
   autocopy: AUTOCOPY_COMMANDS,
 };

@@ -4,6 +4,7 @@ import { InvalidArgumentError } from 'commander';
 import type { Endpoint } from '../ports/network.ts';
 import { homeFolder } from './configuration.ts';
 import type { CliContext } from './context.ts';
+import { parseRetention } from '../server/retention.ts';
 import { parseSize } from './text.ts';
 
 /** Bytes of `2G`; a usage error for what is no size. */
@@ -11,6 +12,19 @@ export function sizeOption(text: string): number {
   const bytes = parseSize(text);
   if (bytes !== undefined && bytes > 0) return bytes;
   throw new InvalidArgumentError('A size is a number with a unit, as 200M, 2G or 64KiB.');
+}
+
+/** Milliseconds of `14d`, or null for `none`; a usage error for what is no retention. */
+export function retentionOption(text: string): number | null {
+  if (text === 'none') return null;
+  const ms = parseRetention(text);
+  if (ms !== undefined) return ms;
+  throw new InvalidArgumentError('A retention is 14d, 2w, 36h, "2 weeks", or none.');
+}
+
+/** As {@link sizeOption}, or null for `none`. */
+export function quotaOption(text: string): number | null {
+  return text === 'none' ? null : sizeOption(text);
 }
 
 /** A whole number from `min` to `max`. */

@@ -1,4 +1,5 @@
 /** Results of operations as text: a table a list, lines of `name: value` for one thing. */
+import { formatRetention } from '../server/retention.ts';
 import { formatCount, formatSize, formatTable } from './text.ts';
 import type { Column } from './text.ts';
 
@@ -27,13 +28,29 @@ const target = (row: Row): Row => (row['target'] ?? {}) as Row;
 const TABLES = {
   vault: [
     column('VAULT', text('name')),
+    column('POOLS', text('poolCount'), 'right'),
+    column('TAPES', text('tapeCount'), 'right'),
+    column('SIZE', size('payloadBytes'), 'right'),
+    column('FREE', size('freeBytes'), 'right'),
+    column('OF', size('totalBytes'), 'right'),
     column('CREATED', time('createdAtMs')),
     column('PATH', text('path')),
   ],
   pool: [
     column('POOL', text('name')),
     column('VAULT', text('vault')),
+    column('TAPES', text('tapeCount'), 'right'),
+    column('SIZE', size('payloadBytes'), 'right'),
+    column('RETENTION', (row) => formatRetention(row['retentionMs'] as number | undefined)),
+    column('QUOTA', size('quotaBytes'), 'right'),
+    column('MARKS', (row) => marks(row, ['locked', 'encrypted'])),
     column('CREATED', time('createdAtMs')),
+  ],
+  lock: [
+    column('ON', (row) => cell(row['tape'] ?? `pool ${cell(row['pool'])}`)),
+    column('PROCESS', text('process')),
+    column('SINCE', (row) => timeText(row['sinceMs'])),
+    column('REASON', text('reason')),
   ],
   tape: [
     column('TAPE', text('name')),
@@ -105,6 +122,11 @@ export function render(kind: RowKind, result: unknown): string {
   return rows.length === 0 ? 'none' : formatTable<Row>(TABLES[kind], rows);
 }
 
+/** The names of the flags that are set. */
+function marks(row: Row, names: readonly string[]): string {
+  return cell(names.filter((name) => row[name] === true).join(', '));
+}
+
 /** A list, or an object whose lists belong together (open mounts and requests). */
 function rowsOf(result: unknown): readonly Row[] {
   if (Array.isArray(result)) return result as Row[];
@@ -136,7 +158,9 @@ function renderFields(result: unknown, indent = ''): string {
   if (result === null || typeof result !== 'object') return `${indent}done`;
   const lines: string[] = [];
   for (const [name, value] of Object.entries(result)) {
-    const label = `${indent}${name.replace(/Bytes$|AtMs$/, '')}`;
+    // What is not there has no line; what stands there in words has no second one in numbers.
+    if (value === undefined || (name === 'retentionMs' && 'retention' in result)) continue;
+    const label = `${indent}${name.replace(/Bytes$|AtMs$|Ms$/, '')}`;
     if (Array.isArray(value)) {
       lines.push(value.length === 0 ? `${label}: none` : `${label}:`);
       for (const item of value as readonly unknown[]) lines.push(`${indent}  ${inlineText(item)}`);
@@ -152,13 +176,14 @@ function renderFields(result: unknown, indent = ''): string {
 function inlineText(item: unknown): string {
   if (item === null || typeof item !== 'object') return cell(item);
   return Object.entries(item)
-    .map(([name, value]) => `${name.replace(/Bytes$|AtMs$/, '')} ${fieldText(name, value)}`)
+    .map(([name, value]) => `${name.replace(/Bytes$|AtMs$|Ms$/, '')} ${fieldText(name, value)}`)
     .join(', ');
 }
 
 function fieldText(name: string, value: unknown): string {
   if (typeof value === 'number' && name.endsWith('Bytes')) return formatSize(value);
-  if (name.endsWith('AtMs')) return timeText(value);
+  if (name.endsWith('AtMs') || name === 'atMs') return timeText(value);
+  if (name === 'retentionMs') return formatRetention(Number(value));
   return value !== null && typeof value === 'object' ? JSON.stringify(value) : cell(value);
 }
 

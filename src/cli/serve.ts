@@ -17,6 +17,7 @@ import { sshKeyFingerprint } from '../platform/ssh-keys.ts';
 import { startSshServer } from '../platform/ssh-server.ts';
 import type { SshServer } from '../platform/ssh-server.ts';
 import { Ssh2Link } from '../platform/ssh2-link.ts';
+import { systemFileSystems } from '../platform/file-systems.ts';
 import { systemClock } from '../platform/system-clock.ts';
 import { systemCryptography } from '../platform/system-cryptography.ts';
 import { systemRandom } from '../platform/system-random.ts';
@@ -154,6 +155,9 @@ export async function openServer(
         network: tcpNetwork,
         link,
         catalog,
+        fileSystems: {
+          usage: (path) => systemFileSystems.usage(inHome(paths, path)),
+        },
         openEngine: (vault, mode) =>
           openEngine(inHome(paths, vault.path), { mode, ...configuration.store }),
       },

@@ -7,6 +7,7 @@ import type { Catalog, EventRow, MountRow, VaultRow } from '../ports/catalog.ts'
 import type { Clock } from '../ports/clock.ts';
 import type { Cryptography } from '../ports/cryptography.ts';
 import type { CollectReport, Engine } from '../ports/engine.ts';
+import type { FileSystems } from '../ports/file-systems.ts';
 import type { Endpoint, Network } from '../ports/network.ts';
 import type { Random } from '../ports/random.ts';
 import type { ReplicationLink } from '../ports/replication-link.ts';
@@ -22,6 +23,8 @@ export interface ServerPorts {
   readonly network: Network;
   readonly link: ReplicationLink;
   readonly catalog: Catalog;
+  /** Capacity and usage under vaults; nobody can tell where it is missing. */
+  readonly fileSystems?: FileSystems;
   /** Opens a vault's store; with 'create' there is none yet, with 'read' another may be writing. */
   openEngine(vault: VaultRow, mode: 'create' | 'write' | 'read'): Promise<Engine>;
 }

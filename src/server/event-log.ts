@@ -82,6 +82,36 @@ export const EVENT_MESSAGES = {
   CARTRIDGE_ERASED: { id: '421013', text: 'Cartridge {tape} erased in Pool {pool}' },
   CARTRIDGE_CREATED: { id: '221101', text: 'Cartridge {tape} created in Pool {pool}' },
   CARTRIDGE_DELETED: { id: '421102', text: 'Cartridge {tape} deleted from Pool {pool}' },
+  CARTRIDGES_CREATED: {
+    id: '221103',
+    text: '{count} cartridges {first} to {last} created in Pool {pool}',
+  },
+  CARTRIDGE_RENAMED: { id: '221104', text: 'Cartridge {tape} of Pool {pool} renamed to {newName}' },
+  CARTRIDGE_MOVED: {
+    id: '221105',
+    text: 'Cartridge {tape} moved from Pool {from} to Pool {pool} in Vault {vault}',
+  },
+  CARTRIDGE_LOCKED: { id: '221106', text: 'Cartridge {tape} locked ({kind})' },
+  CARTRIDGE_UNLOCKED: { id: '221107', text: 'Cartridge {tape} unlocked ({kind})' },
+  CARTRIDGE_LABELLED: {
+    id: '221108',
+    text: 'Erased cartridge {tape} in Pool {pool} labelled again for a mount with ring',
+  },
+  METADATA_CHANGED: {
+    id: '421109',
+    text: 'Metadata of cartridge {tape} changed by hand: {item} is now {value}',
+  },
+  POOL_CREATED: { id: '221110', text: 'Pool {pool} created in Vault {vault}' },
+  POOL_CHANGED: { id: '221111', text: 'Pool {pool} changed: {what}' },
+  POOL_RENAMED: { id: '221112', text: 'Pool {pool} renamed to {newName}' },
+  POOL_MOVED: { id: '221113', text: 'Pool {pool} moved from Vault {from} to Vault {vault}' },
+  POOL_DELETED: { id: '421114', text: 'Pool {pool} deleted from Vault {vault}' },
+  PROCESS_LOCK_REMOVED: {
+    id: '421115',
+    text: 'Process lock of {process} on {what} removed by hand',
+  },
+  VAULT_CREATED: { id: '221120', text: 'Vault {vault} created at {path}' },
+  VAULT_DELETED: { id: '421121', text: 'Vault {vault} at {path} deleted' },
   COPY_SUCCEEDED: {
     id: '222101',
     text: 'AutoCopy of cartridge {tape} to {target} succeeded: generation {generation}, {bytesSent} bytes sent',

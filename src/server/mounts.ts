@@ -26,6 +26,7 @@ import type { ServerContext } from './context.ts';
 import type { EventLog } from './event-log.ts';
 import { tapeObstacle } from './mount-obstacles.ts';
 import { MountQueue } from './mount-queue.ts';
+import { labelErased } from './tape-content.ts';
 import type { Vaults } from './vaults.ts';
 import { contentOf } from './vaults.ts';
 import { VirtualDrive } from './virtual-drive.ts';
@@ -192,9 +193,10 @@ export class Mounts {
     }
   }
 
-  async #mount(purpose: MountPurpose, tape: TapeRow, row: DriveRow): Promise<MountRow> {
+  async #mount(purpose: MountPurpose, found: TapeRow, row: DriveRow): Promise<MountRow> {
     const { catalog, clock } = this.#context.ports;
     const { host, requestNumber, ring } = purpose;
+    const tape = ring ? await labelErased(this.#context, this.#vaults, found) : found;
     const engine = this.#vaults.engine(tape.vault);
     const image = await engine.openImage(tape.name, ring ? 'write' : 'read');
     let mount: MountRow;

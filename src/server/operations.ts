@@ -11,6 +11,7 @@ import { AUTOCOPY_OPERATIONS } from './operations/autocopy.ts';
 import { DRIVE_OPERATIONS } from './operations/drives.ts';
 import { EVENTS_OPERATIONS } from './operations/events.ts';
 import { HOST_OPERATIONS } from './operations/hosts.ts';
+import { LOCK_OPERATIONS } from './operations/locks.ts';
 import { MOUNT_OPERATIONS } from './operations/mounts.ts';
 import type { Operation, OperationContext, OperationTable } from './operations/operation.ts';
 import { POOL_OPERATIONS } from './operations/pools.ts';
@@ -27,6 +28,7 @@ export const OPERATIONS: OperationTable = {
   ...TAPE_OPERATIONS,
   ...DRIVE_OPERATIONS,
   ...MOUNT_OPERATIONS,
+  ...LOCK_OPERATIONS,
   ...HOST_OPERATIONS,
   ...AUTOCOPY_OPERATIONS,
   ...EVENTS_OPERATIONS,

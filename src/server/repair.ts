@@ -5,12 +5,13 @@
  * A chunk is named by the digest of its content, so it does not matter what it belongs to elsewhere, nor
  * how it is stored there. A peer heals by sending the tape again: see {@link TapeReceiver}.
  */
-import { concatBytes } from '../base/bytes.ts';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
 import type { TapeRow } from '../ports/catalog.ts';
 import { DIGEST_BYTES } from '../ports/engine.ts';
 import type { Engine, VerifyReport } from '../ports/engine.ts';
+import { ofThem } from './tape-content.ts';
+import { refuseBusy } from './tape-moves.ts';
 import { tapeOf } from './tapes.ts';
 import type { TapeServices } from './tapes.ts';
 import { REPAIR_SUFFIX, removeIfThere } from './vaults.ts';
@@ -54,12 +55,6 @@ export async function repairTape(
   const report = await engine.verify({ images: [tape.name] });
   const damagedChunkCount = damaged.length / DIGEST_BYTES;
   return { ...report, damagedChunkCount, healedChunkCount, lackingChunkCount };
-}
-
-function refuseBusy(busyTapes: ReadonlySet<string>, name: string): void {
-  if (busyTapes.has(name)) {
-    throw new CapstanError('IN_USE', { kind: 'tape', name, by: 'it is mounted' });
-  }
 }
 
 const lacking = (flags: Uint8Array): number => flags.reduce((sum, flag) => sum + flag, 0);
@@ -113,15 +108,6 @@ async function heal(engine: Engine, source: Engine, digests: Uint8Array): Promis
   const healed = has.length / DIGEST_BYTES - lacking(await engine.lackingChunks(has));
   if (healed > 0) await engine.sync();
   return healed;
-}
-
-/** Those of `digests` that have the flag. */
-function ofThem(digests: Uint8Array, flags: Uint8Array, flag: number): Uint8Array {
-  return concatBytes(
-    [...flags.keys()]
-      .filter((index) => flags[index] === flag)
-      .map((index) => digests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES)),
-  );
 }
 
 /** Has the image refer to the whole copies of its chunks, and then gives up what is damaged. */

@@ -27,6 +27,7 @@ import { Licences } from './licences.ts';
 import { Mounts } from './mounts.ts';
 import { Operations } from './operations.ts';
 import { PROFILES, PROFILE_DEFAULT } from './profiles.ts';
+import { finishMoves } from './tape-moves.ts';
 import { Vaults } from './vaults.ts';
 
 export type {
@@ -89,6 +90,7 @@ export class TapeServer {
     const context = makeContext(ports, settings, listeners);
     const vaults = await Vaults.open(context);
     try {
+      await finishMoves(context, vaults);
       await vaults.reconcile();
       const server = new TapeServer(context, vaults, listeners);
       await server.#mounts.start();

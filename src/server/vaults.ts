@@ -8,8 +8,21 @@ import type { ServerContext } from './context.ts';
 
 /** Behind a tape's name: its copy while it is received, not to be mounted. */
 export const INCOMING_SUFFIX = '.INCOMING';
+/** Behind a tape's name: its content on its way from another name or vault, or an empty one. */
+export const MOVING_SUFFIX = '.MOVING';
 /** Behind a tape's name: the same content, while what it refers to is mended. */
 export const REPAIR_SUFFIX = '.REPAIR';
+
+export interface VaultUsage extends VaultRow {
+  readonly poolCount: number;
+  readonly tapeCount: number;
+  /** What hosts wrote, before compression and deduplication. */
+  readonly payloadBytes: number;
+  /** Vaults with the same one share it, and what is free on it. */
+  readonly fileSystem?: string;
+  readonly totalBytes?: number;
+  readonly freeBytes?: number;
+}
 
 export class Vaults {
   readonly #context: ServerContext;
@@ -34,9 +47,10 @@ export class Vaults {
   }
 
   /** Makes a vault's store, then its row: a crash between leaves a folder that is used again. */
-  async create(name: string, path: string): Promise<VaultRow> {
+  async create(name: string, path: string, eventLog = this.#context.eventLog): Promise<VaultRow> {
     checkName('vault', name);
     const { catalog, clock } = this.#context.ports;
+    await this.#refuseNested(name, path);
     if (this.#engines.has(name)) {
       throw new CapstanError('ALREADY_EXISTS', { kind: 'vault', name, where: '' });
     }
@@ -49,7 +63,64 @@ export class Vaults {
       throw error;
     }
     this.#engines.set(name, engine);
+    await eventLog.log('VAULT_CREATED', { vault: name, path });
     return row;
+  }
+
+  /**
+   * Takes a vault that has no pools out of the server. Its folder stays where it is: what it holds is
+   * nobody's any more, and removing it is the operator's. Rejects NOT_FOUND, IN_USE.
+   */
+  async delete(name: string, eventLog = this.#context.eventLog): Promise<VaultRow> {
+    const { catalog } = this.#context.ports;
+    checkName('vault', name);
+    const row = (await catalog.listVaults()).find((each) => each.name === name);
+    if (row === undefined) throw new CapstanError('NOT_FOUND', { kind: 'vault', name });
+    await catalog.deleteVault(name);
+    const engine = this.#engines.get(name);
+    this.#engines.delete(name);
+    await engine?.close();
+    await eventLog.log('VAULT_DELETED', { vault: name, path: row.path });
+    return row;
+  }
+
+  /** Every vault, with what is in it and what is left on its file system. */
+  async list(): Promise<readonly VaultUsage[]> {
+    const { catalog, fileSystems } = this.#context.ports;
+    const [tapes, pools] = [await catalog.listTapes(), await catalog.listPools()];
+    const usages: VaultUsage[] = [];
+    for (const vault of await catalog.listVaults()) {
+      const own = tapes.filter((tape) => tape.vault === vault.name);
+      const usage = await fileSystems?.usage(vault.path).catch((error: unknown) => {
+        // A vault whose file system does not answer is shown without it.
+        if (!isCapstanError(error)) throw error;
+        return undefined;
+      });
+      usages.push({
+        ...vault,
+        poolCount: pools.filter((pool) => pool.vault === vault.name).length,
+        tapeCount: own.length,
+        payloadBytes: own.reduce((sum, tape) => sum + tape.payloadBytes, 0),
+        ...(usage && {
+          fileSystem: usage.id,
+          totalBytes: usage.totalBytes,
+          freeBytes: usage.freeBytes,
+        }),
+      });
+    }
+    return usages;
+  }
+
+  /** A vault's folder is its own: one within another would be taken for damage there. */
+  async #refuseNested(name: string, path: string): Promise<void> {
+    const within = (inner: string, outer: string): boolean =>
+      inner.startsWith(outer.endsWith('/') ? outer : `${outer}/`);
+    const other = (await this.#context.ports.catalog.listVaults()).find(
+      (each) => within(path, each.path) || within(each.path, path),
+    );
+    if (other === undefined) return;
+    const reason = `it lies within vault ${other.name} at ${other.path}, or that within it`;
+    throw new CapstanError('INVALID_ARGUMENT', { what: `The folder of vault ${name}`, reason });
   }
 
   /** The vault that a pool goes to where nobody says: the first by name. */
@@ -80,7 +151,9 @@ export class Vaults {
     for (const [vault, engine] of this.all) {
       const images = new Map<string, ImageInfo>();
       for (const image of await engine.listImages()) {
-        const staged = [INCOMING_SUFFIX, REPAIR_SUFFIX].some((end) => image.name.endsWith(end));
+        const staged = [INCOMING_SUFFIX, REPAIR_SUFFIX, MOVING_SUFFIX].some((end) =>
+          image.name.endsWith(end),
+        );
         if (staged) await engine.removeImage(image.name);
         else images.set(image.name, image);
       }

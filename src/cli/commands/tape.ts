@@ -3,9 +3,29 @@ import { resolve } from 'node:path';
 import { Option } from 'commander';
 import { sizeOption } from '../options.ts';
 import { given, named, required } from './operation-command.ts';
-import type { CommandGroup } from './operation-command.ts';
+import type { CommandGroup, Values } from './operation-command.ts';
 
 const LABEL_TYPES = ['ansi', 'ibm', 'backup', 'unlabelled'];
+
+const NEW_TAPE_OPTIONS = [
+  new Option('--label <type>', 'how it is labelled').choices(LABEL_TYPES).default('ansi'),
+  new Option('--capacity <size>', 'how much it holds, as 200G').argParser(sizeOption),
+  new Option('--owner <name>', 'the owner that its label names'),
+];
+
+function newTape(options: Values): Values {
+  return {
+    ...given(options, 'pool', 'owner'),
+    labelType: options['label'],
+    ...(options['capacity'] !== undefined && { capacityBytes: options['capacity'] }),
+  };
+}
+
+const AUTOLOAD = new Option('--autoload', "an autoloader's lock instead of a user's");
+
+function lockParameters(args: readonly string[], options: Values): Values {
+  return { ...named(args), kind: options['autoload'] === true ? 'autoload' : 'user' };
+}
 
 export const TAPE_COMMANDS: CommandGroup = {
   description: 'virtual tapes',
@@ -31,17 +51,8 @@ export const TAPE_COMMANDS: CommandGroup = {
       usage: 'create <name>',
       description: 'make a tape, labelled and otherwise empty',
       operation: 'tape.create',
-      options: [
-        required('--pool <name>', 'the pool that it belongs to'),
-        new Option('--label <type>', 'how it is labelled').choices(LABEL_TYPES).default('ansi'),
-        new Option('--capacity <size>', 'how much it holds, as 200G').argParser(sizeOption),
-      ],
-      parameters: (args, options) => ({
-        ...named(args),
-        ...given(options, 'pool'),
-        labelType: options['label'],
-        ...(options['capacity'] !== undefined && { capacityBytes: options['capacity'] }),
-      }),
+      options: [required('--pool <name>', 'the pool that it belongs to'), ...NEW_TAPE_OPTIONS],
+      parameters: (args, options) => ({ ...named(args), ...newTape(options) }),
       shows: 'fields',
       examples: [
         'capstan tape create LAB001 --pool BACKUP',
@@ -51,8 +62,85 @@ export const TAPE_COMMANDS: CommandGroup = {
         'A tape has a name of 1 to 6 capitals and digits, which no other pool of the server has.',
     },
     {
+      usage: 'create-range <first> <last>',
+      description: 'make many tapes: LAB000 to LAB999',
+      operation: 'tape.create-range',
+      options: [
+        required('--pool <name>', 'the pool that they belong to'),
+        ...NEW_TAPE_OPTIONS,
+        new Option('--skip-existing', 'pass over those that the pool has already'),
+      ],
+      parameters: (args, options) => ({
+        first: args[0],
+        last: args[1],
+        ...newTape(options),
+        ...given(options, 'skipExisting'),
+      }),
+      shows: 'fields',
+      examples: [
+        'capstan tape create-range LAB000 LAB999 --pool BACKUP',
+        'capstan tape create-range N00000 N00099 --pool NIGHT --label backup --capacity 200G',
+      ],
+      notes:
+        'At most 10,000 tapes at once. Nothing is made where one of the names is taken. What was made before\nanother failure stays; --skip-existing makes the rest.',
+    },
+    {
+      usage: 'rename <name> <new-name>',
+      description: 'give a tape another name, with its history',
+      operation: 'tape.rename',
+      options: [new Option('--keep-label', 'also where the label on the tape says the old name')],
+      parameters: (args, options) => ({
+        name: args[0],
+        newName: args[1],
+        ...given(options, 'keepLabel'),
+      }),
+      shows: 'fields',
+      examples: ['capstan tape rename LAB001 ARC001'],
+      notes:
+        'A tape that no host has written gets a label with the new name. What a host has written is left alone:\nits label says the old name, and a host that asks for the new one calls it a wrong tape.',
+    },
+    {
+      usage: 'move <name>',
+      description: 'put a tape into another pool, and so perhaps into another vault',
+      operation: 'tape.move',
+      options: [required('--pool <name>', 'the pool that it goes to')],
+      parameters: (args, options) => ({ ...named(args), ...given(options, 'pool') }),
+      shows: 'fields',
+      examples: ['capstan tape move LAB001 --pool ARCHIVE'],
+      notes:
+        'It arrives whole or not at all; a host that asks for it meanwhile waits. Copies that its old pool\nowed are owed no more, the rules of its new pool hold from its next dismount on.',
+    },
+    {
+      usage: 'erase <name>',
+      description: 'take the data of a tape away and keep its metadata; cannot be undone',
+      operation: 'tape.erase',
+      parameters: named,
+      shows: 'fields',
+      examples: ['capstan tape erase LAB001'],
+      notes:
+        'A locked or mounted tape is refused. An erased tape is labelled again when it is next mounted with ring.\n`capstan vault collect` gives the space back.',
+    },
+    {
+      usage: 'lock <name>',
+      description: 'lock a tape: it cannot be erased or deleted',
+      operation: 'tape.lock',
+      options: [AUTOLOAD],
+      parameters: lockParameters,
+      shows: 'fields',
+      examples: ['capstan tape lock LAB001'],
+    },
+    {
+      usage: 'unlock <name>',
+      description: 'lift the lock of a tape; that of its pool stays',
+      operation: 'tape.unlock',
+      options: [AUTOLOAD],
+      parameters: lockParameters,
+      shows: 'fields',
+      examples: ['capstan tape unlock LAB001', 'capstan tape unlock LAB001 --autoload'],
+    },
+    {
       usage: 'delete <name>',
-      description: 'delete a tape and its data; a mounted tape is refused',
+      description: 'delete a tape and its data; a mounted or locked tape is refused',
       operation: 'tape.delete',
       parameters: named,
       shows: 'fields',

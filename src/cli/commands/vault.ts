@@ -10,7 +10,7 @@ export const VAULT_COMMANDS: CommandGroup = {
   commands: [
     {
       usage: 'list',
-      description: 'all vaults',
+      description: 'all vaults, with what is in them and what is left on their file systems',
       operation: 'vault.list',
       parameters: nothing,
       shows: 'vault',
@@ -32,6 +32,15 @@ export const VAULT_COMMANDS: CommandGroup = {
       parameters: (args, options) => ({ ...named(args), path: resolve(String(options['path'])) }),
       shows: 'fields',
       examples: ['capstan vault create VAULT01 --path /srv/tape2/VAULT01'],
+    },
+    {
+      usage: 'delete <name>',
+      description: 'take a vault that has no pools out of the server',
+      operation: 'vault.delete',
+      parameters: named,
+      shows: 'fields',
+      examples: ['capstan vault delete VAULT01'],
+      notes: 'Its folder stays on the disk: remove it when nothing in it is wanted any more.',
     },
     {
       usage: 'collect <name>',

@@ -1,32 +1,69 @@
 /** Operations on pools. */
 import { z } from 'zod';
-import { checkName } from '../../base/names.ts';
-import { byName, byNameOf, nothing, operation, query, text } from './operation.ts';
+import {
+  changePool,
+  createPool,
+  deletePool,
+  listPools,
+  movePool,
+  renamePool,
+  showPool,
+} from '../pools.ts';
+import { RETENTION_MS_MAX } from '../retention.ts';
+import { byName, nothing, operation, query, text } from './operation.ts';
 import type { OperationTable } from './operation.ts';
+
+const retentionMs = z.int().min(1).max(RETENTION_MS_MAX);
+const quotaBytes = z.int().min(1);
 
 export const POOL_OPERATIONS: OperationTable = {
   'pool.create': operation(
     'pool-maintenance',
-    z.strictObject({ name: text, vault: text }),
-    async ({ context }, { name, vault }) => {
-      const { catalog, clock } = context.ports;
-      checkName('pool', name);
-      return catalog.createPool({
+    z.strictObject({
+      name: text,
+      vault: text,
+      retentionMs: retentionMs.optional(),
+      encrypted: z.boolean().optional(),
+      quotaBytes: quotaBytes.optional(),
+    }),
+    (services, { name, vault, retentionMs: retention, encrypted, quotaBytes: quota }) =>
+      createPool(services, {
         name,
-        vault: checkName('vault', vault),
-        createdAtMs: clock.nowMs(),
-      });
-    },
+        vault,
+        ...(retention !== undefined && { retentionMs: retention }),
+        ...(encrypted !== undefined && { encrypted }),
+        ...(quota !== undefined && { quotaBytes: quota }),
+      }),
   ),
-  'pool.list': query('vault-access', nothing, ({ context }) => context.ports.catalog.listPools()),
-  'pool.show': query('vault-access', byName, async ({ context }, { name }) => {
-    const { catalog } = context.ports;
-    const row = await byNameOf('pool', name, catalog.listPools());
-    const tapes = await catalog.listTapes(name);
-    return {
-      ...row,
-      tapeCount: tapes.length,
-      payloadBytes: tapes.reduce((sum, tape) => sum + tape.payloadBytes, 0),
-    };
-  }),
+  /** `null` takes a value away. */
+  'pool.modify': operation(
+    'pool-maintenance',
+    z.strictObject({
+      name: text,
+      retentionMs: retentionMs.nullish(),
+      encrypted: z.boolean().optional(),
+      quotaBytes: quotaBytes.nullish(),
+    }),
+    (services, { name, retentionMs: retention, encrypted, quotaBytes: quota }) =>
+      changePool(services, name, {
+        ...(retention !== undefined && { retentionMs: retention ?? undefined }),
+        ...(encrypted !== undefined && { encrypted }),
+        ...(quota !== undefined && { quotaBytes: quota ?? undefined }),
+      }),
+  ),
+  'pool.lock': operation('pool-maintenance', byName, (services, { name }) =>
+    changePool(services, name, { locked: true }),
+  ),
+  'pool.unlock': operation('pool-maintenance', byName, (services, { name }) =>
+    changePool(services, name, { locked: false }),
+  ),
+  'pool.rename': operation(
+    'pool-maintenance',
+    z.strictObject({ name: text, newName: text }),
+    renamePool,
+  ),
+  'pool.move': operation('pool-maintenance', z.strictObject({ name: text, vault: text }), movePool),
+  'pool.delete': operation('pool-maintenance', byName, deletePool),
+  'pool.list': query('vault-access', nothing, listPools),
+  'pool.show': query('vault-access', byName, showPool),
 };

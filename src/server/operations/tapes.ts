@@ -2,13 +2,25 @@
 import { z } from 'zod';
 import { GIB } from '../../base/units.ts';
 import { repairTape } from '../repair.ts';
-import { createTape, deleteTape, tapeOf, verifyTapes } from '../tapes.ts';
+import { eraseTape, lockTape, moveTape, renameTape } from '../tape-changes.ts';
+import { createTape, createTapeRange, deleteTape, verifyTapes } from '../tapes.ts';
+import { showTape } from '../tape-view.ts';
 import { PATH_CHARS_MAX, byName, byNameOf, operation, query, text } from './operation.ts';
 import type { OperationTable } from './operation.ts';
 
 /** What a tape holds unless told otherwise: as much as an LTO-3 cartridge. */
 const TAPE_CAPACITY_BYTES_DEFAULT = 400 * GIB;
+/** Columns of VOL1 for it. */
+const OWNER_CHARS_MAX = 14;
 const TAPE_CAPACITY_BYTES_MAX = 1024 * 1024 * GIB;
+
+/** What a tape is made with. */
+const newTape = {
+  labelType: z.enum(['ansi', 'ibm', 'backup', 'unlabelled']).default('ansi'),
+  capacityBytes: z.int().min(1).max(TAPE_CAPACITY_BYTES_MAX).default(TAPE_CAPACITY_BYTES_DEFAULT),
+  owner: z.string().max(OWNER_CHARS_MAX).default(''),
+};
+const lockOf = z.strictObject({ name: text, kind: z.enum(['user', 'autoload']).default('user') });
 
 export const TAPE_OPERATIONS: OperationTable = {
   'tape.create': operation(
@@ -16,14 +28,37 @@ export const TAPE_OPERATIONS: OperationTable = {
     z.strictObject({
       name: text,
       pool: text,
-      labelType: z.enum(['ansi', 'ibm', 'backup', 'unlabelled']).default('ansi'),
-      capacityBytes: z
-        .int()
-        .min(1)
-        .max(TAPE_CAPACITY_BYTES_MAX)
-        .default(TAPE_CAPACITY_BYTES_DEFAULT),
+      ...newTape,
     }),
     createTape,
+  ),
+  'tape.create-range': operation(
+    'cartridge-maintenance',
+    z.strictObject({
+      first: text,
+      last: text,
+      pool: text,
+      skipExisting: z.boolean().default(false),
+      ...newTape,
+    }),
+    createTapeRange,
+  ),
+  'tape.rename': operation(
+    'cartridge-maintenance',
+    z.strictObject({ name: text, newName: text, keepLabel: z.boolean().default(false) }),
+    renameTape,
+  ),
+  'tape.move': operation(
+    'cartridge-maintenance',
+    z.strictObject({ name: text, pool: text }),
+    moveTape,
+  ),
+  'tape.erase': operation('erase-cartridges', byName, eraseTape),
+  'tape.lock': operation('cartridge-maintenance', lockOf, (services, parameters) =>
+    lockTape(services, { ...parameters, locked: true }),
+  ),
+  'tape.unlock': operation('cartridge-maintenance', lockOf, (services, parameters) =>
+    lockTape(services, { ...parameters, locked: false }),
   ),
   'tape.list': query(
     'vault-access',
@@ -33,16 +68,7 @@ export const TAPE_OPERATIONS: OperationTable = {
       return context.ports.catalog.listTapes(pool);
     },
   ),
-  'tape.show': query('vault-access', byName, async ({ context }, { name }) => {
-    const { catalog } = context.ports;
-    const row = await tapeOf(context, name);
-    const jobs = await catalog.listCopyJobs();
-    return {
-      ...row,
-      generations: await catalog.listGenerations(name),
-      copies: jobs.filter((job) => job.tape === name),
-    };
-  }),
+  'tape.show': query('vault-access', byName, showTape),
   'tape.delete': operation('delete-cartridges', byName, deleteTape),
   'tape.verify': query(
     'cartridge-maintenance',

@@ -1,0 +1,14 @@
+/** The file systems that vaults lie on. */
+
+export interface FileSystemUsage {
+  /** The same for two paths on one file system of this machine, as long as that is mounted. */
+  readonly id: string;
+  readonly totalBytes: number;
+  /** What is left for this process: blocks kept for the system are not. */
+  readonly freeBytes: number;
+}
+
+export interface FileSystems {
+  /** Of the file system on which `path` lies. Rejects DISK_IO. */
+  usage(path: string): Promise<FileSystemUsage>;
+}

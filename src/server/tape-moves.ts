@@ -1,0 +1,233 @@
+/**
+ * Tapes that get another name, go to another vault or are erased: whole or not at all, whenever the
+ * power fails.
+ *
+ * A process lock says what is being done; no host mounts the tape meanwhile. The new image is staged under
+ * a name that cannot be mounted, the row changes, the staged image takes its place, and the old one goes.
+ * The lock, which follows the row, tells the next start what is left to do.
+ */
+import { CapstanError, isCapstanError } from '../base/errors.ts';
+import { generation as toGeneration } from '../base/units.ts';
+import type { Catalog, TapeRow } from '../ports/catalog.ts';
+import type { LockRow } from '../ports/catalog-media.ts';
+import type { Engine } from '../ports/engine.ts';
+import type { ServerContext } from './context.ts';
+import { makeImage, stageCopies } from './tape-content.ts';
+import type { Vaults } from './vaults.ts';
+import { MOVING_SUFFIX, contentOf, removeIfThere } from './vaults.ts';
+
+/** The processes that lock; behind them, the old name, or the vault where the content was. */
+const RENAMING = 'rename from ';
+const MOVING = 'move from ';
+
+/** The process that locks a tape while it is erased. */
+const ERASING = 'erasure';
+
+interface Places {
+  readonly context: ServerContext;
+  readonly vaults: Vaults;
+  readonly busyTapes: ReadonlySet<string>;
+}
+
+/** Rejects IN_USE where the tape is mounted. */
+export function refuseBusy(busyTapes: ReadonlySet<string>, name: string): void {
+  if (busyTapes.has(name)) {
+    throw new CapstanError('IN_USE', { kind: 'tape', name, by: 'it is mounted' });
+  }
+}
+
+/** Has what `engine` holds of a tape under its new name; within a decision. */
+export async function renameContent(
+  { context, vaults }: Places,
+  tape: TapeRow,
+  newName: string,
+  stage: (engine: Engine, staged: string) => Promise<void>,
+): Promise<TapeRow> {
+  const { catalog, clock } = context.ports;
+  const engine = vaults.engine(tape.vault);
+  const staged = `${newName}${MOVING_SUFFIX}`;
+  const process = `${RENAMING}${tape.name}`;
+  await removeIfThere(engine, staged);
+  try {
+    await stage(engine, staged);
+    await catalog.takeLock({
+      tape: tape.name,
+      pool: undefined,
+      process,
+      sinceMs: clock.nowMs(),
+      reason: `it becomes ${newName}`,
+    });
+    await catalog.renameTape(tape.name, newName, clock.nowMs());
+  } catch (error) {
+    await removeIfThere(engine, staged);
+    await catalog.releaseLock({ tape: tape.name }, process);
+    throw error;
+  }
+  await engine.publishImage(staged, newName);
+  await removeIfThere(engine, tape.name);
+  await catalog.releaseLock({ tape: newName }, process);
+  const row = await catalog.findTape(newName);
+  if (row === undefined) throw new CapstanError('NOT_FOUND', { kind: 'tape', name: newName });
+  return row;
+}
+
+/**
+ * Takes tapes to another vault. `record` changes the rows, within a decision, once the content of all of
+ * them is there; `of` is what is locked meanwhile. IN_USE where one was mounted or written meanwhile.
+ */
+export async function moveContent(
+  { context, vaults, busyTapes }: Places,
+  move: {
+    readonly tapes: readonly TapeRow[];
+    readonly of: Pick<LockRow, 'tape' | 'pool'>;
+    readonly to: string;
+    readonly record: () => Promise<void>;
+  },
+): Promise<void> {
+  const { catalog, clock } = context.ports;
+  const [first] = move.tapes;
+  if (first === undefined) {
+    await context.decisions.run(move.record);
+    return;
+  }
+  const [from, to] = [vaults.engine(first.vault), vaults.engine(move.to)];
+  const process = `${MOVING}${first.vault}`;
+  const lockOf = move.of.tape === undefined ? { pool: move.of.pool ?? '' } : { tape: move.of.tape };
+  await catalog.takeLock({
+    ...move.of,
+    process,
+    sinceMs: clock.nowMs(),
+    reason: `it goes to vault ${move.to}`,
+  });
+  let recorded = false;
+  try {
+    const names = move.tapes.map(({ name }) => name);
+    await stageCopies({ from, to }, names, staging);
+    await context.decisions.run(async () => {
+      for (const tape of move.tapes) await refuseChanged(catalog, busyTapes, tape);
+      await move.record();
+      recorded = true;
+      for (const { name } of move.tapes) await arrive({ from, to }, name);
+    });
+  } catch (error) {
+    // What is recorded is done: the lock stays, and the next start ends it.
+    if (!recorded) {
+      for (const tape of move.tapes) await removeIfThere(to, staging(tape.name));
+      await catalog.releaseLock(lockOf, process);
+    }
+    throw error;
+  }
+  await catalog.releaseLock(lockOf, process);
+}
+
+const staging = (tape: string): string => `${tape}${MOVING_SUFFIX}`;
+
+async function refuseChanged(
+  catalog: Catalog,
+  busyTapes: ReadonlySet<string>,
+  before: TapeRow,
+): Promise<void> {
+  const { name } = before;
+  refuseBusy(busyTapes, name);
+  const now = await catalog.findTape(name);
+  if (now === undefined) throw new CapstanError('NOT_FOUND', { kind: 'tape', name });
+  const { generation, pool, vault } = before;
+  if (now.generation === generation && now.pool === pool && now.vault === vault) return;
+  const by = 'it was written or moved meanwhile; move it again';
+  throw new CapstanError('IN_USE', { kind: 'tape', name, by });
+}
+
+/** The staged image becomes the tape's, and the one in the other vault goes. */
+async function arrive(
+  { from, to }: { readonly from: Engine | undefined; readonly to: Engine },
+  tape: string,
+): Promise<void> {
+  try {
+    await to.publishImage(staging(tape), tape);
+  } catch (error) {
+    // It has arrived already: a crash came behind that.
+    if (!isCapstanError(error, 'NOT_FOUND')) throw error;
+  }
+  if (from !== undefined && from !== to) await removeIfThere(from, tape);
+}
+
+/** Puts an empty image in the place of a tape's and records it; within a decision. */
+export async function eraseContent(
+  context: ServerContext,
+  vaults: Vaults,
+  tape: TapeRow,
+): Promise<void> {
+  const { catalog, clock } = context.ports;
+  const { name } = tape;
+  const engine = vaults.engine(tape.vault);
+  const generation = toGeneration(tape.generation + 1);
+  await makeImage(engine, staging(name), { generation });
+  await catalog.takeLock({
+    tape: name,
+    pool: undefined,
+    process: ERASING,
+    sinceMs: clock.nowMs(),
+    reason: 'its content is taken away',
+  });
+  await engine.publishImage(staging(name), name);
+  await recordErasure(context, engine, tape);
+  await catalog.releaseLock({ tape: name }, ERASING);
+}
+
+/** Of an image that is empty already, where its row does not say so. */
+async function recordErasure(context: ServerContext, engine: Engine, tape: TapeRow): Promise<void> {
+  const { catalog, clock } = context.ports;
+  const generation = toGeneration(tape.generation + 1);
+  const { manifestDigest, payloadBytes } = await contentOf(engine, tape.name);
+  const origin = context.settings.serverName;
+  const row = await catalog.recordErase(
+    { tape: tape.name, generation, atMs: clock.nowMs(), payloadBytes, manifestDigest, origin },
+    context.eventLog.entry('CARTRIDGE_ERASED', { tape: tape.name, pool: tape.pool }),
+  );
+  context.emit({ kind: 'event-logged', row });
+}
+
+async function finishErasure(context: ServerContext, vaults: Vaults, tape: TapeRow): Promise<void> {
+  const engine = vaults.engine(tape.vault);
+  const image = (await engine.listImages()).find(({ name }) => name === tape.name);
+  // The image's turn had not come: nothing was erased.
+  if (image === undefined || image.generation <= tape.generation) return;
+  await recordErasure(context, engine, tape);
+}
+
+/** Start-up, before anything staged is thrown away: ends what a crash left in the middle. */
+export async function finishMoves(context: ServerContext, vaults: Vaults): Promise<void> {
+  const { catalog } = context.ports;
+  for (const lock of await catalog.listLocks()) {
+    const { process, tape, pool } = lock;
+    const tapes = (await catalog.listTapes()).filter(
+      (each) => each.name === tape || (pool !== undefined && each.pool === pool),
+    );
+    if (process.startsWith(RENAMING)) {
+      const oldName = process.slice(RENAMING.length);
+      const isFree = (await catalog.findTape(oldName)) === undefined;
+      for (const each of tapes) if (isFree) await finishRename(vaults, each, oldName);
+    } else if (process.startsWith(MOVING)) {
+      const from = process.slice(MOVING.length);
+      for (const each of tapes) await finishMove(vaults, each, from);
+    } else if (process === ERASING) {
+      for (const each of tapes) await finishErasure(context, vaults, each);
+    } else {
+      continue;
+    }
+    await catalog.releaseLock(tape === undefined ? { pool: pool ?? '' } : { tape }, process);
+  }
+}
+
+/** With the old name still on it, the row was not changed, and what is staged goes with the rest. */
+async function finishRename(vaults: Vaults, tape: TapeRow, oldName: string): Promise<void> {
+  const engine = vaults.engine(tape.vault);
+  await arrive({ from: undefined, to: engine }, tape.name);
+  await removeIfThere(engine, oldName);
+}
+
+async function finishMove(vaults: Vaults, tape: TapeRow, from: string): Promise<void> {
+  if (tape.vault === from) return;
+  const source = vaults.all.find(([vault]) => vault === from)?.[1];
+  await arrive({ from: source, to: vaults.engine(tape.vault) }, tape.name);
+}
