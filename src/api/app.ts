@@ -6,7 +6,6 @@
  * description, metrics and a health check. JSON only; every failure is a problem of problems.ts.
  */
 import { Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import type { Context } from 'hono';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
@@ -113,16 +112,6 @@ export class Api {
           const fields = { what: `The method ${context.req.method}`, reason: `there is ${allow}` };
           const error = new CapstanError('INVALID_ARGUMENT', fields);
           return problemResponse(new ApiError(405, error, { allow }));
-        },
-      }),
-    );
-    app.use(
-      bodyLimit({
-        maxSize: API_LIMITS.bodyBytesMax,
-        onError: () => {
-          const limit = `${API_LIMITS.bodyBytesMax} bytes`;
-          const fields = { what: "The request's body", value: 'longer', limit };
-          throw new ApiError(413, new CapstanError('LIMIT_EXCEEDED', fields));
         },
       }),
     );

@@ -9,7 +9,7 @@ export const API_LIMITS = {
   /** From the first byte of a request until its headers are whole. */
   headersTimeoutMs: 10 * SECOND_MS,
   /** From the first byte of a request until its body is whole. */
-  requestTimeoutMs: 30 * SECOND_MS,
+  requestTimeoutMs: 20 * SECOND_MS,
   /** An idle connection that is kept for a next request. */
   keepAliveTimeoutMs: 30 * SECOND_MS,
   /** Of one door: the TCP port, or the control socket. */
@@ -27,8 +27,6 @@ export const API_LIMITS = {
   /** Log-ons of one address in `logonWindowMs`, good or bad. */
   logonCountMax: 20,
   logonWindowMs: MINUTE_MS,
-  /** Passwords that are checked at a time: each takes memory and a processor. */
-  logonsUnderWayMax: 4,
   /** Addresses whose log-ons are counted. */
   logonAddressesMax: 10_000,
   /** Until requests under way have ended, when the server stops. */

@@ -1,5 +1,6 @@
 /** `capstan init`, `serve`, `receive` and `status`: a server's life. */
 import type { Command } from 'commander';
+import { formatEndpoint } from '../platform/tcp-network.ts';
 import { formatEventLine } from '../server/event-log.ts';
 import type { EventLineNames } from '../server/event-log.ts';
 import { PROFILES } from '../server/profiles.ts';
@@ -133,12 +134,16 @@ function eventText(event: ServerEvent, names: EventLineNames): string | undefine
   return event.kind === 'event-logged' ? formatEventLine(event.row, names) : undefined;
 }
 
-function greeting({ configuration, paths, endpoint, hostKeyFingerprint }: RunningServer): string {
+function greeting(running: RunningServer): string {
+  const { configuration, paths, endpoint, apiEndpoint, hostKeyFingerprint } = running;
   const door =
     endpoint === undefined
       ? 'receives no copies'
       : `receives copies on ${endpoint.address} port ${endpoint.port}, host key ${hostKeyFingerprint}`;
-  return `Server ${configuration.name} serves ${paths.home}; it ${door}.`;
+  const scheme = configuration.api?.certificate === undefined ? 'http' : 'https';
+  const api =
+    apiEndpoint === undefined ? '' : ` Its API is at ${scheme}://${formatEndpoint(apiEndpoint)}.`;
+  return `Server ${configuration.name} serves ${paths.home}; it ${door}.${api}`;
 }
 
 function addReceive(program: Command, context: CliContext): void {
