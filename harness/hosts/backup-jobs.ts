@@ -12,7 +12,7 @@ import { BLOCK_BYTES_MAX } from '../../src/tape/image-call.ts';
 import { encodeLabel, parseLabel } from '../../src/tape/labels.ts';
 import type { FileLabel, FormatLabel, Label, LabelDate } from '../../src/tape/labels.ts';
 import { HostError } from './host-error.ts';
-import type { MountedTape } from './nonstop-host.ts';
+import type { MountedTape } from './mount-request.ts';
 
 /** READ(6) and WRITE(6) can say one byte less than the largest block of an image. */
 const TRANSFER_BYTES_MAX = BLOCK_BYTES_MAX - 1;
@@ -38,7 +38,8 @@ export interface FileTotals {
   readonly byteCount: number;
 }
 
-function labelDate(atMs: number): LabelDate {
+/** The day of a label. */
+export function labelDate(atMs: number): LabelDate {
   const { year } = civilTime(atMs);
   const firstMs = civilTimeMs({ year, month: 1, day: 1, hour: 0, minute: 0, second: 0 }) ?? atMs;
   return { year, dayOfYear: Math.floor((atMs - firstMs) / DAY_MS) + 1 };

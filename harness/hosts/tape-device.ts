@@ -3,17 +3,26 @@ import { isCapstanError } from '../../src/base/errors.ts';
 import { TapeOperations } from '../../src/initiator/tape-operations.ts';
 import type { ScsiTransport } from '../../src/ports/scsi-transport.ts';
 import { LABEL_LENGTH, parseLabel } from '../../src/tape/labels.ts';
+import type { Label, LabelDate, LabelType } from '../../src/tape/labels.ts';
 
 /** MODE SENSE page code that asks for the header and the block descriptor alone. */
 const NO_PAGE = 0x00;
 
+/** What a labelled tape says of itself. */
+export interface TapeLabel {
+  readonly type: LabelType;
+  readonly volume: string;
+  /** Of the first file on it; undefined where it has expired. */
+  readonly expiration: LabelDate | undefined;
+}
+
 export type Look =
   /** No tape, not ready yet, or the drive is gone. */
   | { readonly kind: 'nothing' }
-  /** `volume` is undefined where the tape has no VOL1. The tape is at its beginning. */
+  /** `label` is undefined where the tape has no VOL1. The tape is at its beginning. */
   | {
       readonly kind: 'loaded';
-      readonly volume: string | undefined;
+      readonly label: TapeLabel | undefined;
       readonly writeProtected: boolean;
     };
 
@@ -24,13 +33,15 @@ export class TapeDevice {
   readonly operations: TapeOperations;
   /** Whether a job has the tape that is in it. */
   inUse = false;
+  /** The tape that was told of and left in: `LAB001`, or '' for one without a label. */
+  online: string | undefined;
 
   constructor(name: string, transport: ScsiTransport) {
     this.name = name;
     this.operations = new TapeOperations(transport);
   }
 
-  /** Looks whether a tape is ready, and reads its label. Never rejects for a drive's fault. */
+  /** Looks whether a tape is ready, and reads its labels. Never rejects for a drive's fault. */
   async look(): Promise<Look> {
     try {
       return await this.#look();
@@ -48,13 +59,22 @@ export class TapeDevice {
     const mode = await operations.modeSense(NO_PAGE);
     if (mode.kind !== 'answer') return NOTHING;
     if ((await operations.rewind()).kind !== 'done') return NOTHING;
-    const read = await operations.readBlock(LABEL_LENGTH);
+    const volume = await this.#readLabel();
+    const header = volume?.kind === 'VOL1' ? await this.#readLabel() : undefined;
     if ((await operations.rewind()).kind !== 'done') return NOTHING;
-    const label = read.kind === 'block' && read.residual === 0 ? parseLabel(read.data) : undefined;
-    return {
-      kind: 'loaded',
-      volume: label?.kind === 'VOL1' ? label.volume : undefined,
-      writeProtected: mode.value.writeProtected,
-    };
+    const label =
+      volume?.kind === 'VOL1'
+        ? {
+            type: volume.type,
+            volume: volume.volume,
+            expiration: header?.kind === 'HDR1' ? header.expiration : undefined,
+          }
+        : undefined;
+    return { kind: 'loaded', label, writeProtected: mode.value.writeProtected };
+  }
+
+  async #readLabel(): Promise<Label | undefined> {
+    const read = await this.operations.readBlock(LABEL_LENGTH);
+    return read.kind === 'block' && read.residual === 0 ? parseLabel(read.data) : undefined;
   }
 }

@@ -18,7 +18,7 @@ import { isSense } from '../../src/scsi/sense.ts';
 import { formatEventLine } from '../../src/server/event-log.ts';
 import { backup, restore } from '../hosts/backup-jobs.ts';
 import { HostError } from '../hosts/host-error.ts';
-import type { MountedTape } from '../hosts/nonstop-host.ts';
+import type { MountedTape } from '../hosts/mount-request.ts';
 import { compareTapes } from './lab-compare.ts';
 import { checkDiskSpace, chooseFiles } from './lab-input.ts';
 import { NO_OVERLAY, RECORD_BYTES, changeFiles, tarRecords } from './lab-files.ts';

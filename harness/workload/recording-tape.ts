@@ -1,6 +1,6 @@
 /** A mounted tape whose every operation is told to the tape's model. */
 import type { TapeOperations, WriteOutcome } from '../../src/initiator/tape-operations.ts';
-import type { MountedTape } from '../hosts/nonstop-host.ts';
+import type { MountedTape } from '../hosts/mount-request.ts';
 import type { TapeModel } from '../model/tape-model.ts';
 import { decorate } from '../world/ports.ts';
 

@@ -7,7 +7,7 @@
  */
 import { assert } from '../../src/base/assert.ts';
 import { GIB } from '../../src/base/units.ts';
-import type { MountedTape } from '../hosts/nonstop-host.ts';
+import type { MountedTape } from '../hosts/mount-request.ts';
 import { NonStopHost } from '../hosts/nonstop-host.ts';
 import { checkAttempts } from '../checker/attempts.ts';
 import type { CopyIncident } from '../checker/attempts.ts';

@@ -17,6 +17,8 @@ export type HostEffect =
       readonly filter?: string;
       readonly sinceLocalTimeMs?: number;
     }
+  /** A line that is no command of TACL itself: a program's. TACL is silent until `endCommand`. */
+  | { readonly kind: 'command'; readonly line: string }
   /** The connection is to be ended; `reason` is for the trace. Comes once, and last. */
   | { readonly kind: 'ended'; readonly reason: string };
 
@@ -35,7 +37,14 @@ export const LOGON_FAILURES_MAX = 3;
 const DISTRIBUTOR_PATTERN =
   /^EMSDIST TYPE P(?:RINTING)?, ?COLLECTOR (\$[A-Z0-9]{1,6})(?:, ?FILTER ([$A-Z0-9.]+))?(?:, ?TIME (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d))?$/i;
 
-type State = 'service' | 'logged-off' | 'password' | 'logged-on' | 'distributing' | 'ended';
+type State =
+  | 'service'
+  | 'logged-off'
+  | 'password'
+  | 'logged-on'
+  | 'running'
+  | 'distributing'
+  | 'ended';
 
 export class TaclHostSession {
   readonly #options: TaclHostOptions;
@@ -80,6 +89,13 @@ export class TaclHostSession {
     return this.#state === 'distributing' ? [print(lines)] : [];
   }
 
+  /** A program has ended, or a distributor could not be started: prints its lines, and TACL is back. */
+  endCommand(lines: readonly string[]): HostEffect[] {
+    if (this.#state !== 'running' && this.#state !== 'distributing') return [];
+    this.#state = 'logged-on';
+    return [print(lines.map((line) => `${line}\r\n`).join('')), this.#prompt()];
+  }
+
   /** The operator stops the distributor: TACL is back. */
   stopDistributor(): HostEffect[] {
     if (this.#state !== 'distributing') return [];
@@ -93,9 +109,10 @@ export class TaclHostSession {
         return this.#chooseService(line);
       case 'password':
         return this.#logOn(line);
+      case 'running':
       case 'distributing':
       case 'ended':
-        // TACL reads its terminal only once the distributor has ended.
+        // TACL reads its terminal only once the program has ended.
         return [];
       case 'logged-off':
       case 'logged-on':
@@ -114,7 +131,8 @@ export class TaclHostSession {
     }
     const match = DISTRIBUTOR_PATTERN.exec(line);
     if (match === null) {
-      return [print(`*ERROR* Name of variable, built-in, or file needed\r\n`), this.#prompt()];
+      this.#state = 'running';
+      return [{ kind: 'command', line }];
     }
     const [, collector = '', filter, time] = match;
     const sinceLocalTimeMs = time === undefined ? undefined : parseTimestamp(time);

@@ -71,14 +71,30 @@ describe("A host's TACL", () => {
     expect(type(host, 'LOGON SUPER.TAPE')).toBe('');
   });
 
-  it('starts nothing for who is not logged on, and nothing but EMSDIST', () => {
+  it('starts nothing for who is not logged on', () => {
     const host = new TaclHostSession(OPTIONS);
     host.start();
     expect(type(host, 'EMSDIST TYPE PRINTING, COLLECTOR $0')).toMatch(/\*ERROR\*.*\r\nTACL 2> $/);
     type(host, 'LOGON super.tape');
     type(host, 'geheim');
-    expect(type(host, 'PURGE !')).toMatch(/\*ERROR\*.*\r\nTACL 4> $/);
     expect(type(host, 'EMSDIST TYPE P, COLLECTOR $0')).toBe('<distributor-started>');
+  });
+
+  it('gives a program its line, is silent while it runs, and prompts behind what it printed', () => {
+    const host = new TaclHostSession(OPTIONS);
+    host.start();
+    type(host, 'LOGON super.tape');
+    type(host, 'geheim');
+    expect(host.receive(encodeAscii('MEDIACOM STATUS TAPEMOUNT\r\n'))).toEqual([
+      { kind: 'command', line: 'MEDIACOM STATUS TAPEMOUNT' },
+    ]);
+    expect(type(host, 'FUP COPY A,$0')).toBe('');
+    expect(printed(host.endCommand(['one', 'two']))).toBe('one\r\ntwo\r\nTACL 3> ');
+    expect(host.endCommand(['late'])).toEqual([]);
+    type(host, 'EMSDIST TYPE P, COLLECTOR $0, FILTER $A.B.C');
+    expect(printed(host.endCommand(['*ERROR* filter not found']))).toMatch(
+      /not found\r\nTACL 4> $/,
+    );
   });
 
   it('prints events only while its distributor runs, and prompts when that was stopped', () => {

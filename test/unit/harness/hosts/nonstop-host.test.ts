@@ -1,80 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { HostError } from '../../../../harness/hosts/host-error.ts';
 import { backup, restore } from '../../../../harness/hosts/backup-jobs.ts';
-import { NonStopHost } from '../../../../harness/hosts/nonstop-host.ts';
-import { TapeImageModel } from '../../../../harness/model/tape-image.ts';
 import { Life } from '../../../../harness/world/life.ts';
-import { World } from '../../../../harness/world/world.ts';
-import { GIB } from '../../../../src/base/units.ts';
-import { CAPSTAN_VTD } from '../../../../src/drive/models/capstan-vtd.ts';
-import { TapeDrive } from '../../../../src/drive/tape-drive.ts';
 import { TaclSession } from '../../../../src/ems/tacl-session.ts';
 import type { SessionEffect } from '../../../../src/ems/tacl-session.ts';
 import { parseZsvrEvent } from '../../../../src/ems/zsvr-events.ts';
-import type { ScsiTransport } from '../../../../src/ports/scsi-transport.ts';
-import { initialLabel } from '../../../../src/tape/labels.ts';
-import { packObjects } from '../../../../src/tape/tape-object.ts';
-import { logicalObjectNumber } from '../../../../src/base/units.ts';
+import { HOST_ADDRESS, LIMIT_MS, scene } from './host-scene.ts';
 
-const HOST_ADDRESS = '10.0.0.9';
 const SERVER_ADDRESS = '10.0.0.1';
-const LIMIT_MS = 600_000;
-
-/** A drive in this process with an image in memory, loaded by hand. */
-class DriveDouble implements ScsiTransport {
-  readonly drive = new TapeDrive({ model: CAPSTAN_VTD, serialNumber: 'VTD00001' });
-  #image = new TapeImageModel();
-
-  /** Puts in a fresh tape, or the one that was in before. */
-  load(volume: string, options: { ring: boolean; again?: boolean }): void {
-    if (options.again !== true) {
-      this.#image = new TapeImageModel();
-      const objects = initialLabel({ volume, owner: 'CAPSTAN', type: 'BACKUP' });
-      const at = logicalObjectNumber(0);
-      this.#image.answer({ op: 'append', partition: 0, at, ...packObjects(objects) });
-      this.#image.answer({ op: 'sync' });
-    }
-    this.drive.load({
-      partitionCount: 1,
-      capacityBytes: GIB,
-      writeProtected: !options.ring,
-      volume,
-    });
-  }
-
-  execute(command: Parameters<ScsiTransport['execute']>[0]): ReturnType<ScsiTransport['execute']> {
-    const result = this.#image.run(this.drive.execute(command));
-    if (this.drive.unloadRequested) this.drive.eject();
-    return Promise.resolve(result);
-  }
-}
-
-interface Scene {
-  readonly world: World;
-  readonly host: NonStopHost;
-  readonly drives: readonly [DriveDouble, DriveDouble];
-  /** `600`, `648 LAB001`: event numbers with what follows them, in the order logged. */
-  readonly events: () => string[];
-}
-
-function scene(): Scene {
-  const world = new World(1);
-  const drives = [new DriveDouble(), new DriveDouble()] as const;
-  const host = new NonStopHost({
-    node: '\\LAB',
-    clock: world.clock,
-    network: world.network.port(HOST_ADDRESS, new Life()),
-    devices: new Map([
-      ['$TAPE0', drives[0]],
-      ['$TAPE1', drives[1]],
-    ]),
-    user: 'SUPER.SUPER',
-    password: 'secret',
-  });
-  const events = (): string[] =>
-    host.emsLines.flatMap((line) => /\.H06 +000(\d{3})/.exec(line)?.[1] ?? []);
-  return { world, host, drives, events };
-}
 
 const BLOCKS = [1, 80, 4096].map((length) => new Uint8Array(length).fill(length % 251));
 
