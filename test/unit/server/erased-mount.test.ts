@@ -1,0 +1,44 @@
+import { expect, it } from 'vitest';
+import { parseLabel } from '../../../src/tape/labels.ts';
+import { Bench } from './bench.ts';
+
+it('An erased tape has its label again at its next mount with ring, as a generation of its own', async () => {
+  const bench = await Bench.start();
+  await bench.backUp(1);
+  await bench.east.call('tape.erase', { name: 'LAB001' });
+  expect(await bench.east.catalog.findTape('LAB001')).toMatchObject({ generation: 2 });
+  await bench.request('LAB001');
+  const drive = await bench.drive();
+  const read = await bench.finish(drive.readBlock(1_000));
+  expect(read.kind === 'block' && parseLabel(read.data)).toMatchObject({ volume: 'LAB001' });
+  await bench.unload();
+  // The host wrote nothing: what it found is the third generation, and stays so.
+  const row = await bench.east.catalog.findTape('LAB001');
+  expect(row).toMatchObject({ generation: 3, payloadBytes: 400, erasedAtMs: expect.any(Number) });
+  const generations = await bench.east.catalog.listGenerations('LAB001');
+  expect(generations.map((each) => each.generation)).toEqual([1, 2, 3]);
+  expect(await bench.east.log('221108')).toEqual([
+    'Erased cartridge LAB001 in Pool POOL1 labelled again for a mount with ring',
+  ]);
+  await bench.backUp(7);
+  expect(await bench.east.catalog.findTape('LAB001')).toMatchObject({ generation: 4 });
+  await bench.east.restart();
+  expect(await bench.east.log('820110')).toEqual([]);
+});
+
+it('An erased tape is mounted as it is without ring, and where it has no label', async () => {
+  const bench = await Bench.start();
+  await bench.east.call('tape.create', { name: 'RAW001', pool: 'POOL1', labelType: 'unlabelled' });
+  for (const [tape, ring] of [
+    ['LAB001', false],
+    ['RAW001', true],
+  ] as const) {
+    await bench.east.call('tape.erase', { name: tape });
+    await bench.request(tape, { ring });
+    const drive = await bench.drive();
+    expect((await bench.finish(drive.readBlock(1_000))).kind).not.toBe('block');
+    await bench.unload();
+    expect(await bench.east.catalog.findTape(tape)).toMatchObject({ payloadBytes: 0 });
+  }
+  expect(await bench.east.log('221108')).toEqual([]);
+});
