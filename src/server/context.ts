@@ -74,6 +74,8 @@ export interface ServerSettings {
   readonly copyPolicy?: Partial<CopyPolicy>;
   /** Where it differs from ACCESS_POLICY. */
   readonly access?: Partial<AccessPolicy>;
+  /** Whose signatures under licences count, where not those of LICENCE_PUBLIC_KEYS. */
+  readonly licencePublicKeys?: readonly string[];
   /**
    * Operations and the receiver alone, for a command while no server runs: no host is heard, no
    * request mounted, no copy sent, and neither start nor stop is an event.

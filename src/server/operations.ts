@@ -12,6 +12,7 @@ import { DRIVE_OPERATIONS } from './operations/drives.ts';
 import { EVENTS_OPERATIONS } from './operations/events.ts';
 import { HOST_OPERATIONS } from './operations/hosts.ts';
 import { LOCK_OPERATIONS } from './operations/locks.ts';
+import { LICENCE_OPERATIONS } from './operations/licences.ts';
 import { MOUNT_OPERATIONS } from './operations/mounts.ts';
 import type { Operation, OperationContext, OperationTable } from './operations/operation.ts';
 import { POOL_OPERATIONS } from './operations/pools.ts';
@@ -34,6 +35,7 @@ export const OPERATIONS: OperationTable = {
   ...EVENTS_OPERATIONS,
   ...SERVER_OPERATIONS,
   ...ACCESS_OPERATIONS,
+  ...LICENCE_OPERATIONS,
 };
 
 export class Operations {
@@ -101,7 +103,7 @@ function operationNamed(name: string): Operation {
 /** What an operation was about, by its usual parameters; never a secret one. */
 function subjectOf(parameters: unknown): string {
   const given = (parameters ?? {}) as Readonly<Record<string, unknown>>;
-  const values = ['name', 'id', 'tape', 'pool', 'vault', 'user', 'group', 'mode'].map(
+  const values = ['name', 'id', 'number', 'tape', 'pool', 'vault', 'user', 'group', 'mode'].map(
     (key) => given[key],
   );
   return String(values.find((each) => typeof each === 'string' || typeof each === 'number') ?? '');

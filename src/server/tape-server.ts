@@ -96,6 +96,7 @@ export class TapeServer {
       await server.#mounts.start();
       if (settings.offline === true) return server;
       await context.eventLog.log('SERVER_STARTED', { server: settings.serverName });
+      await context.licences.start();
       server.#ems.start();
       server.#autocopy.wake();
       return server;
@@ -128,6 +129,7 @@ export class TapeServer {
   async stop(): Promise<void> {
     const { settings, eventLog, ports } = this.#context;
     try {
+      this.#context.licences.stop();
       await this.#ems.stop();
       await this.#autocopy.stop();
       await this.#receiver.stop();
@@ -159,17 +161,24 @@ function makeContext(
     onLogged: (row) => emit({ kind: 'event-logged', row }),
     onLost: (event, error) => fault(`log "${event.text}"`, error),
   });
+  const background: ServerContext['background'] = (what, work) => {
+    work().catch((error: unknown) => fault(what, error));
+  };
   return {
     ports,
     settings,
     profile: PROFILES[settings.profile ?? PROFILE_DEFAULT],
     copyPolicy: { ...COPY_POLICY, ...settings.copyPolicy },
     eventLog,
-    licences: new Licences(),
+    licences: new Licences({
+      ports,
+      serverName: settings.serverName,
+      eventLog,
+      background,
+      publicKeys: settings.licencePublicKeys,
+    }),
     decisions: new Sequence(),
     emit,
-    background: (what, work) => {
-      work().catch((error: unknown) => fault(what, error));
-    },
+    background,
   };
 }
