@@ -13,6 +13,7 @@ import type {
   CoreCatalog,
   DismountRecord,
   DriveRow,
+  EventFilter,
   EventRow,
   GenerationRow,
   MountRequestRow,
@@ -34,6 +35,7 @@ import {
   requireRow,
   tapeExists,
 } from './checks.ts';
+import { eventCondition } from './event-condition.ts';
 import { CATALOG_BYTES_MAX, Database } from './database.ts';
 import { hostsCatalog } from './hosts-catalog.ts';
 import { instantDrCatalog } from './instant-dr-catalog.ts';
@@ -397,16 +399,17 @@ class SqliteCatalog implements CoreCatalog {
   async listEvents(filter: {
     readonly afterId?: number;
     readonly limit: number;
+    readonly where?: EventFilter;
   }): Promise<readonly EventRow[]> {
-    const { afterId, limit } = filter;
+    const { afterId, limit, where } = filter;
     assert(Number.isSafeInteger(limit) && limit > 0, 'events are listed by whole numbers above 0');
+    const { condition, parameters } = eventCondition(where ?? {});
     if (afterId !== undefined) {
-      return this.#database.rows(EVENT, 'WHERE id > :afterId ORDER BY id LIMIT :limit', {
-        afterId,
-        limit,
-      });
+      const rest = `WHERE id > :afterId AND ${condition} ORDER BY id LIMIT :limit`;
+      return this.#database.rows(EVENT, rest, { ...parameters, afterId, limit });
     }
-    return this.#database.rows(EVENT, 'ORDER BY id DESC LIMIT :limit', { limit }).reverse();
+    const rest = `WHERE ${condition} ORDER BY id DESC LIMIT :limit`;
+    return this.#database.rows(EVENT, rest, { ...parameters, limit }).reverse();
   }
 
   async close(): Promise<void> {

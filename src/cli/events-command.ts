@@ -1,10 +1,15 @@
-/** `capstan events list`: the event log, and what comes to it. */
+/** `capstan events`: the event log, and what comes to it. */
 import type { Command } from 'commander';
+import { Option } from 'commander';
 import type { EventRow } from '../ports/catalog.ts';
+import { passes } from '../server/event-filter.ts';
 import { formatEventLine } from '../server/event-log.ts';
 import type { EventLineNames } from '../server/event-log.ts';
+import { toEventFilter } from '../server/operations/events.ts';
+import type { EventFilterParameters } from '../server/operations/events.ts';
 import { PROFILES } from '../server/profiles.ts';
 import { callOperation, connectToServer } from './call.ts';
+import { given } from './commands/operation-command.ts';
 import { homePaths, readConfiguration } from './configuration.ts';
 import type { Configuration } from './configuration.ts';
 import type { CliContext } from './context.ts';
@@ -20,31 +25,70 @@ interface EventsOptions extends HomeOptions {
 
 type Names = Pick<Configuration, 'systemId' | 'name' | 'profile'>;
 
+const NOTES = `A line has nine fields between bars: time (UTC), severity, message, make and model, address, server,
+user, program, text. docs/reference/events.md explains every message. Options that choose lines all
+have to hold.`;
+
 export function addEvents(program: Command, context: CliContext): void {
   const events = program.command('events').description('the event log').helpCommand(false);
-  withHome(events.command('list'))
+  withFilter(withHome(events.command('list', { isDefault: true })))
     .description('the last entries of the event log, oldest first')
     .option('--limit <count>', 'how many', numberOption(1, 10_000), 50)
     .option('--follow', 'then print new ones as they come, until interrupted')
     .addHelpText(
       'after',
-      helpText(
-        'A line has nine fields between bars: time (UTC), severity, message, make and model, address, server,\nuser, program, text. docs/reference/events.md explains every message.',
-        [
-          'capstan events list',
-          'capstan events list --limit 200 --json',
-          'capstan events list --follow',
-        ],
-      ),
+      helpText(NOTES, [
+        'capstan events',
+        'capstan events --follow',
+        'capstan events list --severity WARNING --since 2026-01-31 --json',
+        'capstan events list --tape LAB001 --limit 200',
+      ]),
     )
     .action(async (options: EventsOptions) => listEvents(options, context));
+  withFilter(withHome(events.command('follow')))
+    .description('new entries of the event log as they come, until interrupted')
+    .option('--limit <count>', 'how many of the last ones first', numberOption(1, 10_000), 10)
+    .addHelpText(
+      'after',
+      helpText(NOTES, ['capstan events follow', 'capstan events follow --severity ERROR']),
+    )
+    .action(async (options: EventsOptions) => listEvents({ ...options, follow: true }, context));
+}
+
+function withFilter(command: Command): Command {
+  const severity = new Option('--severity <severity>', 'this one and worse ones').choices([
+    'INFO',
+    'WARNING',
+    'ERROR',
+    'CRITICAL',
+  ]);
+  return command
+    .addOption(severity)
+    .option('--subsystem <digits>', 'second and third digit of the message, as 22 for AutoCopy')
+    .option('--message <number>', 'one message, as 440002')
+    .option('--tape <name>', 'what names the tape')
+    .option('--user <name>', 'what the user caused')
+    .option('--text <text>', 'what holds the text, capitals or not')
+    .option('--since <time>', "from then on, UTC: '2026-01-31 14:00:00' or 2026-01-31")
+    .option('--until <time>', 'before then');
 }
 
 async function listEvents(options: EventsOptions, context: CliContext): Promise<void> {
   const at = addressOf(options, context);
   const names = await namesOf(at);
   const line = (row: EventRow): string => formatEventLine(row, names);
-  const parameters = { limit: options.limit };
+  const wanted: EventFilterParameters = given(
+    { ...options },
+    'severity',
+    'subsystem',
+    'message',
+    'tape',
+    'user',
+    'text',
+    'since',
+    'until',
+  );
+  const parameters = { limit: options.limit, ...wanted };
   if (options.follow !== true) {
     const rows = (await callOperation({ at, method: 'events.list', parameters })) as EventRow[];
     context.print(options.json === true ? jsonText(rows) : rows.map(line).join('\n'));
@@ -52,6 +96,7 @@ async function listEvents(options: EventsOptions, context: CliContext): Promise<
   }
   const show = (row: EventRow): void =>
     context.print(options.json === true ? JSON.stringify(row) : line(row));
+  const filter = toEventFilter(wanted);
   const client = await connectToServer(at);
   // First the ear, then the past: what happens in between comes twice and is shown once.
   let shownId = -1;
@@ -59,7 +104,7 @@ async function listEvents(options: EventsOptions, context: CliContext): Promise<
   const take = (row: EventRow): void => {
     if (row.id <= shownId) return;
     shownId = row.id;
-    show(row);
+    if (passes(row, filter)) show(row);
   };
   const { ended } = await client.follow({ kinds: ['event-logged'] }, (event) => {
     if (event.kind !== 'event-logged') return;

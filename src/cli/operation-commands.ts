@@ -4,13 +4,16 @@
  */
 import type { Command } from 'commander';
 import { callOperation } from './call.ts';
+import { ACCESS_COMMANDS } from './commands/access.ts';
 import { AUTOCOPY_COMMANDS } from './commands/autocopy.ts';
 import { DRIVE_COMMANDS } from './commands/drive.ts';
 import { HOST_COMMANDS } from './commands/host.ts';
 import { LOCK_COMMANDS } from './commands/lock.ts';
+import { LICENCE_COMMANDS } from './commands/licence.ts';
 import { MOUNT_COMMANDS } from './commands/mount.ts';
 import { POOL_COMMANDS } from './commands/pool.ts';
 import { TAPE_COMMANDS } from './commands/tape.ts';
+import { USER_COMMANDS } from './commands/user.ts';
 import { VAULT_COMMANDS } from './commands/vault.ts';
 import { nothing } from './commands/operation-command.ts';
 import type { CommandGroup, OperationCommand, Values } from './commands/operation-command.ts';
@@ -32,6 +35,9 @@ const GROUPS: Readonly<Record<string, CommandGroup>> = {
   lock: LOCK_COMMANDS,
   host: HOST_COMMANDS,
   autocopy: AUTOCOPY_COMMANDS,
+  user: USER_COMMANDS,
+  access: ACCESS_COMMANDS,
+  licence: LICENCE_COMMANDS,
 };
 
 export function addOperationCommands(program: Command, context: CliContext): void {
@@ -64,7 +70,7 @@ function addOperation(parent: Command, entry: OperationCommand, context: CliCont
     const result = await callOperation({
       at: addressOf(options, context),
       method: entry.operation,
-      parameters: entry.parameters(command.args, options),
+      parameters: await entry.parameters(command.args, options),
       onProgress: display?.show,
     }).finally(() => display?.stop());
     context.print(options.json === true ? jsonText(result) : render(entry.shows, result));

@@ -191,6 +191,22 @@ export interface EventRow {
   readonly text: string;
 }
 
+/** Which entries of the event log: every part that is there must hold. */
+export interface EventFilter {
+  readonly severities?: readonly EventSeverity[];
+  /** The second and third digit of the message. */
+  readonly subsystem?: string;
+  readonly messageId?: string;
+  /** A word of the text. */
+  readonly tape?: string;
+  readonly user?: string;
+  /** A part of the text, capitals or not. */
+  readonly text?: string;
+  readonly sinceMs?: number;
+  /** Before this. */
+  readonly untilMs?: number;
+}
+
 /** What a dismount changes, in one transaction. */
 export interface DismountRecord {
   readonly mountId: number;
@@ -282,6 +298,8 @@ export interface CoreCatalog {
   listEvents(filter: {
     readonly afterId?: number;
     readonly limit: number;
+    /** Of these only. */
+    readonly where?: EventFilter;
   }): Promise<readonly EventRow[]>;
 
   close(): Promise<void>;

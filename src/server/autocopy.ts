@@ -242,7 +242,8 @@ export class AutoCopy {
   }
 
   async #send(attempt: Attempt, tape: TapeRow, rule: CopyRuleRow): Promise<SendResult> {
-    const { ports, settings, copyPolicy } = this.#context;
+    const { ports, settings, copyPolicy, licences } = this.#context;
+    await licences.require('autocopy');
     const stream = await attempt.connected(ports.link.connect(rule.target));
     if (stream === undefined) {
       throw new CapstanError('COPY_CANCELLED', { tape: tape.name, reason: 'the tape is mounted' });

@@ -48,7 +48,7 @@ export interface UserView {
   readonly createdAtMs: number | undefined;
   readonly passwordSetAtMs: number | undefined;
   readonly loggedOnAtMs: number | undefined;
-  readonly lockedUntilMs: number | undefined;
+  readonly lockedUntilAtMs: number | undefined;
   readonly rights: readonly Right[];
 }
 
@@ -401,7 +401,7 @@ function view(user: UserRow, rights: ReadonlySet<Right>, nowMs: number): UserVie
     createdAtMs,
     passwordSetAtMs,
     loggedOnAtMs,
-    lockedUntilMs: locked ? lockedUntilMs : undefined,
+    lockedUntilAtMs: locked ? lockedUntilMs : undefined,
     rights: [...rights],
   };
 }

@@ -11,7 +11,7 @@ export interface OperationCommand {
   readonly operation: string;
   readonly options?: readonly Option[];
   /** The operation's parameters out of arguments and options. */
-  readonly parameters: (args: readonly string[], options: Values) => Values;
+  readonly parameters: (args: readonly string[], options: Values) => Values | Promise<Values>;
   readonly shows: RowKind;
   readonly examples: readonly string[];
   /** More text for --help. */

@@ -204,7 +204,7 @@ describe('a licence key', () => {
     fc.assert(
       fc.property(
         fc.nat(text.length - 1),
-        fc.constantFrom(...'ABCxyz019-_.'),
+        fc.constantFrom('A', 'B', 'z', '0', '9', '-', '_', '.'),
         (index, character) => {
           fc.pre(text[index] !== character);
           const changed = text.slice(0, index) + character + text.slice(index + 1);
