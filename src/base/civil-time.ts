@@ -103,3 +103,28 @@ export function parseTimestamp(text: string): number | undefined {
     .map(Number);
   return civilTimeMs({ year, month, day, hour, minute, second });
 }
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** `DDMonYY HH:MM`, as the Meta Data Control Panel and erase-by-list have it: `02Mar05 14:41`. */
+export function formatPanelTime(ms: number): string {
+  const { year, month, day, hour, minute } = civilTime(ms);
+  const pad = (value: number): string => String(value).padStart(2, '0');
+  return `${pad(day)}${MONTHS[month - 1]}${pad(year % 100)} ${pad(hour)}:${pad(minute)}`;
+}
+
+const PANEL_PATTERN = /^(\d\d)([A-Za-z]{3})(\d\d)(?: (\d\d):(\d\d))?$/;
+
+/**
+ * Milliseconds of `02Mar05 14:41`, or of `02Mar05` at 00:00; undefined where the text is none. Years are
+ * those from 1970 to 2069.
+ */
+export function parsePanelTime(text: string): number | undefined {
+  const match = PANEL_PATTERN.exec(text);
+  if (match === null) return undefined;
+  const [, day, name = '', years, hour = '0', minute = '0'] = match;
+  const month = MONTHS.findIndex((each) => each.toLowerCase() === name.toLowerCase()) + 1;
+  const year = Number(years) + (Number(years) < 70 ? 2000 : 1900);
+  const [dayOfMonth, hours, minutes] = [Number(day), Number(hour), Number(minute)];
+  return civilTimeMs({ year, month, day: dayOfMonth, hour: hours, minute: minutes, second: 0 });
+}

@@ -46,6 +46,11 @@ const TABLES = {
     column('MARKS', (row) => marks(row, ['locked', 'encrypted'])),
     column('CREATED', time('createdAtMs')),
   ],
+  metadata: [
+    column('ITEM', text('item')),
+    column('VALUE', text('value')),
+    column('WRITABLE', (row) => (row['writable'] === true ? 'yes' : 'no')),
+  ],
   lock: [
     column('ON', (row) => cell(row['tape'] ?? `pool ${cell(row['pool'])}`)),
     column('PROCESS', text('process')),

@@ -9,6 +9,7 @@ const TIVOLI = 'TSM';
 export async function tapeObstacle(
   context: ServerContext,
   tape: TapeRow,
+  ring: boolean,
 ): Promise<string | undefined> {
   const { catalog } = context.ports;
   const lock = (await catalog.listLocks()).find(
@@ -18,7 +19,18 @@ export async function tapeObstacle(
   if (tape.keyId !== undefined) {
     return `no key: ${tape.keyId} cannot be had, and the tape is encrypted with it`;
   }
-  return recallObstacle(context, tape);
+  return (await recallObstacle(context, tape)) ?? (ring ? quotaObstacle(context, tape) : undefined);
+}
+
+/** A pool that holds as much as it may takes no more; what is on its tapes can be read. */
+async function quotaObstacle(context: ServerContext, tape: TapeRow): Promise<string | undefined> {
+  const { catalog } = context.ports;
+  const pool = (await catalog.listPools()).find(({ name }) => name === tape.pool);
+  if (pool?.quotaBytes === undefined) return undefined;
+  const tapes = await catalog.listTapes(pool.name);
+  const usedBytes = tapes.reduce((sum, each) => sum + each.payloadBytes, 0);
+  if (usedBytes < pool.quotaBytes) return undefined;
+  return `pool ${pool.name} holds ${usedBytes} bytes and may hold ${pool.quotaBytes}`;
 }
 
 /**

@@ -206,7 +206,7 @@ export class MountQueue {
     const open = await catalog.listMounts({ open: true });
     const inUse = open.find((mount) => mount.tape === request.tape);
     if (inUse !== undefined) return `tape in use on ${inUse.drive}`;
-    const obstacle = await tapeObstacle(this.#context, tape);
+    const obstacle = await tapeObstacle(this.#context, tape, request.ring);
     if (obstacle !== undefined) return obstacle;
     if (this.#delayLeftMs(request) > 0) {
       this.#lock(tape.name);

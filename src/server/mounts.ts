@@ -142,7 +142,7 @@ export class Mounts {
       const mounted = open.find((mount) => mount.tape === name);
       const obstacle =
         mounted === undefined
-          ? await tapeObstacle(this.#context, tape)
+          ? await tapeObstacle(this.#context, tape, ring)
           : `mounted on ${mounted.drive}`;
       if (obstacle !== undefined)
         throw new CapstanError('IN_USE', { kind: 'tape', name, by: obstacle });

@@ -30,6 +30,7 @@ const FORBIDDEN_BY = {
   deleted: LOCK_KINDS,
   renamed: ['process'],
   moved: ['process'],
+  changed: ['process'],
 } as const satisfies Record<string, readonly LockKind[]>;
 
 export type Deed = keyof typeof FORBIDDEN_BY;

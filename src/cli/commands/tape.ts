@@ -121,6 +121,31 @@ export const TAPE_COMMANDS: CommandGroup = {
         'A locked or mounted tape is refused. An erased tape is labelled again when it is next mounted with ring.\n`capstan vault collect` gives the space back.',
     },
     {
+      usage: 'metadata <name> [item]',
+      description: 'what is kept about a tape, or one item of it',
+      operation: 'tape.metadata',
+      parameters: (args) => ({
+        ...named(args),
+        ...(args[1] !== undefined && { item: args[1] }),
+      }),
+      shows: 'metadata',
+      examples: ['capstan tape metadata LAB001', 'capstan tape metadata LAB001 written'],
+      notes: 'Times are DDMonYY HH:MM in UTC, as 02Mar05 14:41.',
+    },
+    {
+      usage: 'set-metadata <name> <item> <value>',
+      description: 'write one item of what is kept about a tape',
+      operation: 'tape.set-metadata',
+      parameters: (args) => ({ ...named(args), item: args[1], value: args[2] }),
+      shows: 'metadata',
+      examples: [
+        "capstan tape set-metadata LAB001 written '02Mar05 14:41'",
+        'capstan tape set-metadata LAB001 exported none',
+      ],
+      notes:
+        'The server keeps these items by itself; write one only where it is wrong, as after a disaster.\n`none` takes an item away.',
+    },
+    {
       usage: 'lock <name>',
       description: 'lock a tape: it cannot be erased or deleted',
       operation: 'tape.lock',

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { GIB } from '../../base/units.ts';
 import { repairTape } from '../repair.ts';
 import { eraseTape, lockTape, moveTape, renameTape } from '../tape-changes.ts';
+import { METADATA_ITEM_NAMES, setMetadata, showMetadata } from '../metadata.ts';
 import { createTape, createTapeRange, deleteTape, verifyTapes } from '../tapes.ts';
 import { showTape } from '../tape-view.ts';
 import { PATH_CHARS_MAX, byName, byNameOf, operation, query, text } from './operation.ts';
@@ -69,6 +70,16 @@ export const TAPE_OPERATIONS: OperationTable = {
     },
   ),
   'tape.show': query('vault-access', byName, showTape),
+  'tape.metadata': query(
+    'vault-access',
+    z.strictObject({ name: text, item: z.enum(METADATA_ITEM_NAMES).optional() }),
+    showMetadata,
+  ),
+  'tape.set-metadata': operation(
+    'cartridge-maintenance',
+    z.strictObject({ name: text, item: z.enum(METADATA_ITEM_NAMES), value: z.string().max(40) }),
+    setMetadata,
+  ),
   'tape.delete': operation('delete-cartridges', byName, deleteTape),
   'tape.verify': query(
     'cartridge-maintenance',

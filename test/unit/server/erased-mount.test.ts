@@ -42,3 +42,20 @@ it('An erased tape is mounted as it is without ring, and where it has no label',
   }
   expect(await bench.east.log('221108')).toEqual([]);
 });
+
+it('A pool over its quota is mounted without ring, and with ring once there is room', async () => {
+  const bench = await Bench.start();
+  await bench.backUp(1, 5_000);
+  await bench.east.call('pool.modify', { name: 'POOL1', quotaBytes: 5_000 });
+  await bench.request('LAB002');
+  const waiting = await bench.east.catalog.listMountRequests();
+  expect(waiting.map(({ reason }) => reason)).toEqual([
+    'pool POOL1 holds 5800 bytes and may hold 5000',
+  ]);
+  await bench.request('LAB001', { ring: false });
+  await bench.unload();
+  expect((await bench.east.catalog.listMounts({ tape: 'LAB001' })).at(-1)?.ring).toBe(false);
+  await bench.east.call('tape.erase', { name: 'LAB001' });
+  await bench.world.advance(120_000);
+  expect(await bench.east.catalog.listMounts({ open: true })).toMatchObject([{ tape: 'LAB002' }]);
+});

@@ -1,0 +1,134 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { METADATA_ITEM_NAMES } from '../../../src/server/metadata.ts';
+import { Yard } from './yard.ts';
+
+let yard: Yard;
+
+beforeEach(async () => {
+  yard = await Yard.start();
+});
+
+const set = (item: string, value: string, name = 'LAB001'): Promise<unknown> =>
+  yard.call('tape.set-metadata', { name, item, value });
+
+describe('the metadata of a tape', () => {
+  it('have every item that the manual names, and times as DDMonYY HH:MM', async () => {
+    const items = (await yard.call('tape.metadata', { name: 'LAB001' })) as readonly {
+      readonly item: string;
+      readonly value: string;
+    }[];
+    expect(items.map(({ item }) => item)).toEqual(METADATA_ITEM_NAMES);
+    const values = Object.fromEntries(items.map(({ item, value }) => [item, value]));
+    expect(values).toMatchObject({
+      volume: 'LAB001',
+      'label-type': 'ansi',
+      owner: 'none',
+      created: '01Jan26 00:00',
+      written: 'none',
+      erased: 'none',
+      retention: 'for ever',
+      'key-id': 'none',
+    });
+    expect(Number(values['bytes'])).toBeGreaterThan(100);
+    await yard.call('pool.modify', { name: 'POOL1', retentionMs: 1_209_600_000 });
+    expect(await yard.call('tape.metadata', { name: 'LAB001', item: 'retention' })).toEqual([
+      { item: 'retention', value: '2 weeks', writable: false },
+    ]);
+  });
+
+  it.each([
+    ['written', '02Mar05 14:41', 'writtenAtMs'],
+    ['mounted', '29Feb04 00:00', 'mountedAtMs'],
+    ['unmounted', '31Dec99 23:59', 'dismountedAtMs'],
+    ['exported', '01jan70 00:00', 'exportedAtMs'],
+    ['imported', '31Dec69 23:59', 'importedAtMs'],
+    ['migrated', '12Mar06', 'migratedAtMs'],
+    ['restored', '12Mar06 01:02', 'restoredAtMs'],
+    ['erased', '12Mar06 01:02', 'erasedAtMs'],
+    ['updated', '12Mar06 01:02', 'updatedAtMs'],
+    ['created', '12Mar06 01:02', 'createdAtMs'],
+  ])('are written item by item: %s as %s', async (item, value, field) => {
+    const before = await yard.catalog.findTape('LAB001');
+    const [day, time = '00:00'] = value.split(' ');
+    const shown = `${day?.slice(0, 2)}${day?.charAt(2).toUpperCase()}${day?.slice(3)} ${time}`;
+    expect(await set(item, value)).toEqual([{ item, value: shown, writable: true }]);
+    const after = await yard.catalog.findTape('LAB001');
+    expect(after).toEqual({
+      ...before,
+      updatedAtMs: yard.nowMs,
+      [field]: after?.[field as keyof typeof after],
+    });
+    expect(await yard.events()).toContain(
+      `Metadata of cartridge LAB001 changed by hand: ${item} is now ${shown}`,
+    );
+  });
+
+  it('have years from 1970 to 2069', async () => {
+    await set('written', '01Jan70 00:00');
+    expect(await yard.catalog.findTape('LAB001')).toMatchObject({ writtenAtMs: 0 });
+    await set('written', '31Dec69 23:59');
+    expect(await yard.catalog.findTape('LAB001')).toMatchObject({
+      writtenAtMs: Date.UTC(2069, 11, 31, 23, 59),
+    });
+  });
+
+  it('lose an item with none, but not their making', async () => {
+    await set('exported', '02Mar05 14:41');
+    await set('exported', 'none');
+    await set('owner', 'NIGHT');
+    await set('migrated-by', 'other');
+    expect(await yard.catalog.findTape('LAB001')).toMatchObject({
+      exportedAtMs: undefined,
+      owner: 'NIGHT',
+      migratedBy: 'other',
+    });
+    await set('migrated-by', 'none');
+    const { message } = await yard.refusal('tape.set-metadata', {
+      name: 'LAB001',
+      item: 'created',
+      value: 'none',
+    });
+    expect(message).toBe('The metadata item created is refused: every tape has one.');
+  });
+
+  it.each([
+    ['written', '30Feb05 14:41'],
+    ['written', '2005-03-02'],
+    ['written', '02Mar05 24:00'],
+    ['written', ''],
+    ['migrated-by', 'somebody'],
+    ['owner', 'x'],
+    ['owner', 'FIFTEEN LETTERS'],
+    ['volume', 'LAB009'],
+    ['retention', '2 weeks'],
+    ['bytes', '0'],
+    ['nonsense', '0'],
+  ])('are left alone by what is no value: %s as "%s"', async (item, value) => {
+    const before = await yard.catalog.findTape('LAB001');
+    for (const name of ['LAB001', 'LAB002']) {
+      const refusal = await yard.refusal('tape.set-metadata', { name, item, value });
+      expect(refusal.code).toBe('INVALID_ARGUMENT');
+    }
+    expect(await yard.catalog.findTape('LAB001')).toEqual(before);
+  });
+
+  it('are no part of the size', async () => {
+    const size = async (): Promise<unknown> =>
+      (await yard.catalog.findTape('LAB001'))?.payloadBytes;
+    const before = await size();
+    await set('owner', 'SOMEBODY');
+    expect(await size()).toBe(before);
+  });
+
+  it('are not written while a process has the tape', async () => {
+    await yard.catalog.takeLock({
+      tape: 'LAB001',
+      pool: undefined,
+      process: 'import 4',
+      sinceMs: 5,
+      reason: 'it comes in',
+    });
+    const parameters = { name: 'LAB001', item: 'owner', value: 'NIGHT' };
+    expect((await yard.refusal('tape.set-metadata', parameters)).code).toBe('TAPE_LOCKED');
+  });
+});
