@@ -11,14 +11,18 @@ import { openCatalog } from '../../src/catalog/sqlite-catalog.ts';
 import type { Catalog } from '../../src/ports/catalog.ts';
 import { sleep } from '../../src/ports/clock.ts';
 import type { Engine, TapeImage } from '../../src/ports/engine.ts';
+import type { FileSystemUsage } from '../../src/ports/file-systems.ts';
+import type { Processes } from '../../src/ports/processes.ts';
 import type { ReplicationLink } from '../../src/ports/replication-link.ts';
 import type { ScsiCommand, ScsiResult, ScsiTransport } from '../../src/ports/scsi-transport.ts';
 import { receiveCopies } from '../../src/replication/receiver.ts';
 import { TapeServer } from '../../src/server/tape-server.ts';
 import type { ServerSettings } from '../../src/server/context.ts';
+import type { BackupApplication } from '../peers/backup-application.ts';
 import { Life } from './life.ts';
 import { decorate } from './ports.ts';
 import { simulatedCryptography } from './simulated-cryptography.ts';
+import { SimulatedLogFiles } from './simulated-log-files.ts';
 import type { CrashKind, SimulatedVault } from './simulated-vault.ts';
 import type { SimulatedStream } from './simulated-stream.ts';
 import type { World } from './world.ts';
@@ -54,12 +58,25 @@ export interface SimulatedServerOptions {
   /** The replication link was asked to connect to this port of a target. */
   readonly onAttempt?: (port: number) => void;
   readonly onKilled?: () => void;
+  /** The client of a backup management application on its machine. */
+  readonly backup?: BackupApplication;
 }
+
+/** A machine without any program. */
+export const NO_PROGRAMS: Processes = {
+  run: () => ({
+    outcome: Promise.resolve({ kind: 'not-started', reason: 'ENOENT' }),
+    end: () => {},
+  }),
+};
 
 export class SimulatedServer {
   readonly name: string;
   /** The committed state, whatever process runs. */
   readonly catalog: Catalog = openCatalog(':memory:');
+  readonly logFiles = new SimulatedLogFiles();
+  /** How full its file system is said to be. */
+  fileSystem: FileSystemUsage = { id: 'disk', totalBytes: 1e9, freeBytes: 1e9 };
   /** Faults of the program's own, which there must be none of. */
   readonly faults: string[] = [];
   readonly #world: World;
@@ -129,6 +146,9 @@ export class SimulatedServer {
           cryptography: simulatedCryptography,
           link: this.#link(life),
           catalog: this.#guardCatalog(life, catalog),
+          processes: this.#options.backup?.processes(clock, life) ?? NO_PROGRAMS,
+          logFiles: this.logFiles.port(life, () => this.#countCatalogCall(life)),
+          fileSystems: { usage: async () => this.fileSystem },
           openEngine: () => life.call(() => this.#openEngine(life)),
         },
         { ...settings, ...(sabotage?.copyPolicy && { copyPolicy: sabotage.copyPolicy }) },

@@ -115,6 +115,7 @@ export const ERRORS = {
     retryable: true,
     severity: 4,
   },
+  PROGRAM_FAILED: { message: '{program} failed: {reason}.', retryable: true, severity: 6 },
   SERVER_UNREACHABLE: {
     message: 'No server answers at {path}: {reason}.',
     retryable: true,

@@ -6,6 +6,7 @@
  *   control.sock      where the command line reaches the running server
  *   keys/             host_key, client_key (private, 0600), client_key.pub, authorized_keys
  *   vaults/VAULT00/   the first vault's store
+ *   log/              lists of what Scan/Cleanup erased
  *
  * Limits: the file has at most CONFIGURATION_BYTES_MAX bytes; relative paths in it are taken from the
  * home folder. docs/reference/cli.md lists every key.
@@ -17,6 +18,7 @@ import { z } from 'zod';
 import { CapstanError } from '../base/errors.ts';
 import { NAME_PATTERNS } from '../base/names.ts';
 import { MIB } from '../base/units.ts';
+import { CLEANUP_CONFIGURATION, HSM_CONFIGURATION } from './media-configuration.ts';
 import { PROFILE_DEFAULT, PROFILE_NAMES } from '../server/profiles.ts';
 import { EmsParameters } from '../ems/parameters.ts';
 
@@ -88,6 +90,8 @@ const configurationSchema = z.strictObject({
     })
     .prefault({}),
   store: z.strictObject({ compression: z.enum(['on', 'fast', 'off']).default('on') }).prefault({}),
+  cleanup: CLEANUP_CONFIGURATION.prefault({}),
+  hsm: HSM_CONFIGURATION.prefault({}),
   collect: z
     .strictObject({
       /** What a collection copies at most; as fast as it goes where it is missing. */
@@ -113,6 +117,7 @@ export interface HomePaths {
   readonly clientPublicKey: string;
   readonly authorizedKeys: string;
   readonly vaults: string;
+  readonly log: string;
 }
 
 export function homePaths(home: string): HomePaths {
@@ -129,6 +134,7 @@ export function homePaths(home: string): HomePaths {
     clientPublicKey: join(keys, 'client_key.pub'),
     authorizedKeys: join(keys, 'authorized_keys'),
     vaults: join(absolute, 'vaults'),
+    log: join(absolute, 'log'),
   };
 }
 

@@ -6,11 +6,13 @@ import type { Command } from 'commander';
 import { callOperation } from './call.ts';
 import { ACCESS_COMMANDS } from './commands/access.ts';
 import { AUTOCOPY_COMMANDS } from './commands/autocopy.ts';
+import { CLEANUP_COMMANDS } from './commands/cleanup.ts';
 import { DRIVE_COMMANDS } from './commands/drive.ts';
 import { HOST_COMMANDS } from './commands/host.ts';
 import { LOCK_COMMANDS } from './commands/lock.ts';
 import { LICENCE_COMMANDS } from './commands/licence.ts';
 import { MOUNT_COMMANDS } from './commands/mount.ts';
+import { POLICY_COMMANDS } from './commands/policy.ts';
 import { POOL_COMMANDS } from './commands/pool.ts';
 import { TAPE_COMMANDS } from './commands/tape.ts';
 import { USER_COMMANDS } from './commands/user.ts';
@@ -38,6 +40,8 @@ const GROUPS: Readonly<Record<string, CommandGroup>> = {
   user: USER_COMMANDS,
   access: ACCESS_COMMANDS,
   licence: LICENCE_COMMANDS,
+  policy: POLICY_COMMANDS,
+  cleanup: CLEANUP_COMMANDS,
 };
 
 export function addOperationCommands(program: Command, context: CliContext): void {
@@ -61,7 +65,9 @@ export function addOperationCommands(program: Command, context: CliContext): voi
 }
 
 function addOperation(parent: Command, entry: OperationCommand, context: CliContext): void {
-  const command = withHome(parent.command(entry.usage)).description(entry.description);
+  const command = withHome(
+    parent.command(entry.usage, { isDefault: entry.isDefault === true }),
+  ).description(entry.description);
   for (const option of entry.options ?? []) command.addOption(option);
   command.addHelpText('after', helpText(entry.notes, entry.examples));
   command.action(async () => {

@@ -140,15 +140,46 @@ const TABLES = {
     column('NEXT', (row) => (row['state'] === 'due' ? timeText(row['nextAttemptAtMs']) : '-')),
     column('LAST ERROR', text('lastError')),
   ],
+  'policy-run': [
+    column('STARTED', time('startedAtMs')),
+    column('FROM', text('host')),
+    column('STATE', text('state')),
+    column('COMMAND', text('text')),
+    column('OUTCOME', text('outcome')),
+  ],
+  answer: [
+    column('WHAT', text('subject')),
+    column('OUTCOME', text('outcome')),
+    column('REASON', text('reason')),
+  ],
+  'cleanup-line': [
+    column('POOL :: CARTRIDGE', (row) => `${cell(row['pool'])} :: ${cell(row['tape'])}`),
+    column('ERASED', time('erasedAtMs')),
+    column('WRITTEN', time('writtenAtMs')),
+    column('RETENTION', (row) => formatRetention(row['retentionMs'] as number | undefined)),
+    column('MIGRATED', (row) =>
+      row['migrated'] === 'by VTS' ? timeText(row['migratedAtMs']) : cell(row['migrated']),
+    ),
+    column('SIZE', size('sizeBytes'), 'right'),
+    column('ERASE', (row) => `${row['erase'] === true ? '[x]' : '[ ]'} ${cell(row['reason'])}`),
+  ],
 } as const satisfies Record<string, readonly Column<Row>[]>;
 
 /** How a result is shown. `fields`: one thing; `verify`, `repair`: a report of damages. */
-export type RowKind = keyof typeof TABLES | 'fields' | 'verify' | 'repair';
+export type RowKind =
+  | keyof typeof TABLES
+  | 'cleanup'
+  | 'policy-report'
+  | 'fields'
+  | 'verify'
+  | 'repair';
 
 export function render(kind: RowKind, result: unknown): string {
   if (kind === 'fields') return renderFields(result);
   if (kind === 'verify') return renderVerify(result);
   if (kind === 'repair') return renderRepair(result);
+  if (kind === 'cleanup') return renderCleanup(result);
+  if (kind === 'policy-report') return renderPolicyReport(result);
   const rows = rowsOf(result);
   return rows.length === 0 ? 'none' : formatTable<Row>(TABLES[kind], rows);
 }
@@ -183,6 +214,28 @@ function renderRepair(result: unknown): string {
     formatCount(Number(report[`${each}ChunkCount`] ?? 0)),
   );
   return `${damaged} damaged chunks, ${healed} healed, ${lacking} lacking\n${renderVerify(result)}`;
+}
+
+function renderCleanup(result: unknown): string {
+  const table = (result ?? {}) as Row;
+  const scanned =
+    table['scannedAtMs'] === undefined
+      ? 'never scanned'
+      : `scanned ${timeText(table['scannedAtMs'])} by ${cell(table['scannedBy'])}`;
+  const next =
+    table['enable'] === true
+      ? `next ${timeText(table['nextScanAtMs'])}, erases ${table['autoerase'] === true ? 'by itself' : 'when told to'}`
+      : 'off (cleanup.enable)';
+  const rows = (table['tapes'] ?? []) as readonly Row[];
+  const lines = rows.length === 0 ? 'none' : formatTable<Row>(TABLES['cleanup-line'], rows);
+  return `Scan/Cleanup: ${scanned}; ${next}\n${lines}`;
+}
+
+function renderPolicyReport(result: unknown): string {
+  const report = (result ?? {}) as Row;
+  const answers = (report['answers'] ?? []) as readonly Row[];
+  const head = `${cell(report['state'])}: ${cell(report['outcome'])}`;
+  return answers.length === 0 ? head : `${head}\n${formatTable<Row>(TABLES.answer, answers)}`;
 }
 
 function renderFields(result: unknown, indent = ''): string {

@@ -10,7 +10,9 @@ import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { SECOND_MS } from '../base/units.ts';
 import { openCatalog } from '../catalog/sqlite-catalog.ts';
 import { answers } from '../platform/control-socket.ts';
+import { childProcesses } from '../platform/child-processes.ts';
 import { openEngine } from '../platform/engine.ts';
+import { logFolder } from '../platform/log-folder.ts';
 import { NodeDuplex } from '../platform/node-duplex.ts';
 import { OpenSshLink } from '../platform/openssh-link.ts';
 import { sshKeyFingerprint } from '../platform/ssh-keys.ts';
@@ -35,6 +37,7 @@ import {
   readHomeFile,
   readKeyLines,
 } from './configuration.ts';
+import { cleanupSettings, hsmSettings } from './media-configuration.ts';
 import type { Configuration, HomePaths } from './configuration.ts';
 import { openApiDoors } from './serve-api.ts';
 import type { ApiDoors } from './serve-api.ts';
@@ -138,6 +141,8 @@ export async function openServer(
     hosts: hosts === 'offline' ? [] : hosts,
     offline: hosts === 'offline',
     ...(rate !== undefined && { collectRateBytesPerSecond: rate * MEGABYTE_BYTES }),
+    hsm: hsmSettings(configuration.hsm),
+    cleanup: cleanupSettings(configuration.cleanup),
     copyPolicy: {
       attemptsMax: autocopy.attemptsMax,
       retryIntervalMs: autocopy.retryIntervalSeconds * SECOND_MS,
@@ -158,6 +163,8 @@ export async function openServer(
         fileSystems: {
           usage: (path) => systemFileSystems.usage(inHome(paths, path)),
         },
+        processes: childProcesses,
+        logFiles: logFolder(paths.log),
         openEngine: (vault, mode) =>
           openEngine(inHome(paths, vault.path), { mode, ...configuration.store }),
       },

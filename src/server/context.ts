@@ -8,11 +8,15 @@ import type { Clock } from '../ports/clock.ts';
 import type { Cryptography } from '../ports/cryptography.ts';
 import type { CollectReport, Engine } from '../ports/engine.ts';
 import type { FileSystems } from '../ports/file-systems.ts';
+import type { LogFiles } from '../ports/log-files.ts';
 import type { Endpoint, Network } from '../ports/network.ts';
+import type { Processes } from '../ports/processes.ts';
 import type { Random } from '../ports/random.ts';
 import type { ReplicationLink } from '../ports/replication-link.ts';
 import type { AccessPolicy } from './access.ts';
+import type { HsmSettings } from './bma.ts';
 import type { EventLog } from './event-log.ts';
+import type { CleanupSettings } from './scan-cleanup.ts';
 import type { Profile, ProfileName } from './profiles.ts';
 import type { Licences } from './licences.ts';
 
@@ -25,6 +29,8 @@ export interface ServerPorts {
   readonly catalog: Catalog;
   /** Capacity and usage under vaults; nobody can tell where it is missing. */
   readonly fileSystems?: FileSystems;
+  readonly processes: Processes;
+  readonly logFiles: LogFiles;
   /** Opens a vault's store; with 'create' there is none yet, with 'read' another may be writing. */
   openEngine(vault: VaultRow, mode: 'create' | 'write' | 'read'): Promise<Engine>;
 }
@@ -76,6 +82,10 @@ export interface ServerSettings {
   readonly access?: Partial<AccessPolicy>;
   /** Whose signatures under licences count, where not those of LICENCE_PUBLIC_KEYS. */
   readonly licencePublicKeys?: readonly string[];
+  /** The clients of backup management applications; none where it is missing. `hsm_` */
+  readonly hsm?: HsmSettings;
+  /** Where it differs from CLEANUP_DEFAULTS. `cleanup_` */
+  readonly cleanup?: Partial<CleanupSettings>;
   /**
    * Operations and the receiver alone, for a command while no server runs: no host is heard, no
    * request mounted, no copy sent, and neither start nor stop is an event.

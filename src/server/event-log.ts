@@ -6,8 +6,9 @@
  *
  *   2006-08-28 16:25:18|WARNING|440002|5900-E|127.0.0.1|Tapeserver01|administrator||text
  *
- * Subsystems: 20 media operations and EMS, 21 pools and cartridges, 22 AutoCopy (ours), 40 access
- * control, 41 licences (ours). Numbers of events below 100 are the product's, those from 101 on are ours. Times are UTC.
+ * Subsystems: 20 media operations and EMS, 21 pools and cartridges, 40 access control; ours are 22
+ * AutoCopy, 24 VTSPolicy and migration, 25 Scan/Cleanup, 41 licences. Numbers of events below 100 are the
+ * product's, those from 101 on are ours. Times are UTC.
  * docs/reference/events.md explains every message; a test compares.
  *
  * @source VTS 8.3 Configuration Guide and 6.04.02 Operations Guide, "Event log".
@@ -144,6 +145,40 @@ export const EVENT_MESSAGES = {
     id: '222108',
     text: 'AutoCopy of cartridge {tape} to {target} was ended by a mount; the next dismount queues it',
   },
+  POLICY_TAKEN: { id: '224101', text: 'VTSPolicy of {sender} taken: {text}' },
+  POLICY_DONE: { id: '224102', text: 'VTSPolicy {verb} of {sender} done: {outcome}' },
+  POLICY_REFUSED: { id: '624103', text: 'VTSPolicy of {sender} refused: {reason} It was: {text}' },
+  POLICY_FAILED: { id: '624104', text: 'VTSPolicy {verb} of {sender} failed: {reason}' },
+  POLICY_INTERRUPTED: {
+    id: '424105',
+    text: 'VTSPolicy of {sender} was broken off by the end of the server and is not run again: {text}',
+  },
+  CARTRIDGE_MIGRATED: {
+    id: '224106',
+    text: 'Cartridge {tape} migrated by {bma}, generation {generation}',
+  },
+  MIGRATION_FAILED: {
+    id: '624107',
+    text: 'Cartridge {tape} was not migrated by {bma}: {reason}',
+  },
+  CLEANUP_SCANNED: {
+    id: '225101',
+    text: 'Scan/Cleanup: {count} of {total} cartridges scheduled for erase',
+  },
+  CLEANUP_ERASED: {
+    id: '225102',
+    text: 'Scan/Cleanup erased {count} cartridges, {failed} not; the list is {list}',
+  },
+  CLEANUP_NOT_ERASED: {
+    id: '425103',
+    text: 'Scan/Cleanup did not erase cartridge {tape}: {reason}',
+  },
+  CLEANUP_AUTHORIZED: {
+    id: '225104',
+    text: 'Scan/Cleanup: erase of cartridge {tape} {decision} by {user}',
+  },
+  CLEANUP_RESET: { id: '225105', text: 'Scan/Cleanup: {count} decisions of users taken back' },
+  CLEANUP_FAILED: { id: '625106', text: 'Scan/Cleanup failed: {reason}' },
   ACCESS_DEFAULTS_RESTORED: {
     id: '440002',
     text: 'Access Control RESTORE {kind} defaults have been restored',

@@ -8,6 +8,7 @@ import type { Principal } from './access.ts';
 import type { ServerContext } from './context.ts';
 import { ACCESS_OPERATIONS } from './operations/access.ts';
 import { AUTOCOPY_OPERATIONS } from './operations/autocopy.ts';
+import { CLEANUP_OPERATIONS } from './operations/cleanup.ts';
 import { DRIVE_OPERATIONS } from './operations/drives.ts';
 import { EVENTS_OPERATIONS } from './operations/events.ts';
 import { HOST_OPERATIONS } from './operations/hosts.ts';
@@ -15,6 +16,7 @@ import { LOCK_OPERATIONS } from './operations/locks.ts';
 import { LICENCE_OPERATIONS } from './operations/licences.ts';
 import { MOUNT_OPERATIONS } from './operations/mounts.ts';
 import type { Operation, OperationContext, OperationTable } from './operations/operation.ts';
+import { POLICY_OPERATIONS } from './operations/policy.ts';
 import { POOL_OPERATIONS } from './operations/pools.ts';
 import { SERVER_OPERATIONS } from './operations/server.ts';
 import { TAPE_OPERATIONS } from './operations/tapes.ts';
@@ -32,6 +34,8 @@ export const OPERATIONS: OperationTable = {
   ...LOCK_OPERATIONS,
   ...HOST_OPERATIONS,
   ...AUTOCOPY_OPERATIONS,
+  ...POLICY_OPERATIONS,
+  ...CLEANUP_OPERATIONS,
   ...EVENTS_OPERATIONS,
   ...SERVER_OPERATIONS,
   ...ACCESS_OPERATIONS,

@@ -4,6 +4,7 @@
  * A server behaves as the version that `profile` of capstan.json names; code asks this table and never
  * compares versions. docs/reference/profiles.md explains every line with its source; a test compares.
  */
+import type { PolicyGrammar } from '../ems/vtspolicy.ts';
 
 /** Versions whose manuals tell enough to be told apart. */
 export const PROFILE_NAMES = ['6.04.01', '6.04.05', '8.2', '8.3'] as const;
@@ -32,6 +33,8 @@ export interface Profile {
   readonly logHasProgram: boolean;
   /** Whether `cleanup_enable` turns cleaning up on and off; before, it is always on. @source V6403oa */
   readonly cleanupCanBeDisabled: boolean;
+  /** Which form of VTSPolicy's commands. @source V6341ia p. 93, V6404oa p. 52 and 97, V82c p. 85 */
+  readonly policyGrammar: PolicyGrammar;
   /** Whether exported pools can be imported again. @source V6404oa's chapter title drops it */
   readonly imports: boolean;
   /** What the product calls the encryption of tapes. @source V6403oa p. 81, V84c p. 96 */
@@ -40,7 +43,12 @@ export interface Profile {
 
 const VERSION_6: Omit<
   Profile,
-  'name' | 'migrationRemovesData' | 'logHasProgram' | 'cleanupCanBeDisabled' | 'imports'
+  | 'name'
+  | 'migrationRemovesData'
+  | 'logHasProgram'
+  | 'cleanupCanBeDisabled'
+  | 'policyGrammar'
+  | 'imports'
 > = {
   recallQueue: 'any application',
   namesUniqueIn: 'a pool',
@@ -59,6 +67,7 @@ const VERSION_8: Omit<Profile, 'name'> = {
   accessDefaults: 'closed',
   logHasProgram: true,
   cleanupCanBeDisabled: true,
+  policyGrammar: '6.04.04',
   imports: false,
   encryptionName: 'Data Encryption',
 };
@@ -70,6 +79,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     migrationRemovesData: true,
     logHasProgram: false,
     cleanupCanBeDisabled: false,
+    policyGrammar: '6.03.41',
     imports: true,
   },
   '6.04.05': {
@@ -78,6 +88,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     migrationRemovesData: false,
     logHasProgram: true,
     cleanupCanBeDisabled: true,
+    policyGrammar: '6.04.04',
     imports: false,
   },
   '8.2': { ...VERSION_8, name: '8.2' },

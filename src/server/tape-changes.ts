@@ -17,10 +17,18 @@ import type { TapeServices } from './tapes.ts';
  */
 export async function eraseTape(
   { context, vaults, autocopy, busyTapes }: TapeServices,
-  { name }: { readonly name: string },
+  {
+    name,
+    check,
+  }: {
+    readonly name: string;
+    /** Called with the row before anything is done; where it rejects, nothing is. */
+    readonly check?: ((tape: TapeRow) => Promise<void>) | undefined;
+  },
 ): Promise<TapeRow> {
   return context.decisions.run(async () => {
     const tape = await tapeOf(context, name);
+    await check?.(tape);
     refuseBusy(busyTapes, name);
     await refuseLocked(context.ports.catalog, tape, 'erased');
     if (isErased(tape)) return tape;

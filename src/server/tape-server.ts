@@ -5,12 +5,14 @@
  * listens to hosts and works off the AutoCopy queue. The same code runs in `capstan serve`, in the
  * laboratory and in the simulated world.
  */
+import { CapstanError } from '../base/errors.ts';
 import type { CopyReceiver } from '../ports/copy-receiver.ts';
 import type { Cancel } from '../ports/clock.ts';
 import type { ScsiTransport } from '../ports/scsi-transport.ts';
 import { AccessControl } from './access-control.ts';
 import type { Access } from './access.ts';
 import { AutoCopy } from './autocopy.ts';
+import { BackupManagement } from './bma.ts';
 import { COPY_POLICY, Sequence, reasonOf } from './context.ts';
 import type {
   CopyProgress,
@@ -26,8 +28,14 @@ import { EventLog } from './event-log.ts';
 import { Licences } from './licences.ts';
 import { Mounts } from './mounts.ts';
 import { Operations } from './operations.ts';
+import { Policy } from './policy.ts';
+import type { PolicyInstantDr, PolicyMedia } from './policy.ts';
 import { PROFILES, PROFILE_DEFAULT } from './profiles.ts';
 import { finishMoves } from './tape-moves.ts';
+import { ScanCleanup } from './scan-cleanup.ts';
+import { eraseTape } from './tape-changes.ts';
+import { deleteTape } from './tapes.ts';
+import type { TapeServices } from './tapes.ts';
 import { Vaults } from './vaults.ts';
 
 export type {
@@ -50,6 +58,9 @@ export class TapeServer {
   readonly #mounts: Mounts;
   readonly #autocopy: AutoCopy;
   readonly #ems: EmsService;
+  readonly #backupManagement: BackupManagement;
+  readonly #policy: Policy;
+  readonly #cleanup: ScanCleanup;
   readonly #listeners: Set<Listener>;
 
   private constructor(context: ServerContext, vaults: Vaults, listeners: Set<Listener>) {
@@ -65,6 +76,13 @@ export class TapeServer {
     this.receiver = this.#receiver;
     const access = new AccessControl(context, context.profile.accessDefaults);
     this.access = access;
+    const media = mediaOf({ vaults, autocopy, busyTapes });
+    this.#backupManagement = new BackupManagement({ context, busyTapes, erase: media.erase });
+    const backupManagement = this.#backupManagement;
+    this.#policy = new Policy({ context, media, backupManagement, instantDr: NO_INSTANT_DR });
+    const policy = this.#policy;
+    this.#cleanup = new ScanCleanup({ context, busyTapes, erase: media.erase });
+    const cleanup = this.#cleanup;
     this.#ems = new EmsService({
       clock: context.ports.clock,
       network: context.ports.network,
@@ -78,10 +96,27 @@ export class TapeServer {
           // Told as a fault; the host is heard on.
         });
       },
-      onLine: (host, line) => context.emit({ kind: 'ems-line', host, text: line.text }),
+      onLine: (host, line) => {
+        context.emit({ kind: 'ems-line', host, text: line.text });
+        const hearing = policy.hear(host, line);
+        context.background(`hear an event of ${host}`, () => hearing);
+        return hearing.catch(() => {
+          // Told as a fault; the host is heard on.
+        });
+      },
     });
     const ems = this.#ems;
-    this.operations = new Operations({ context, vaults, mounts, autocopy, ems, busyTapes, access });
+    this.operations = new Operations({
+      context,
+      vaults,
+      mounts,
+      autocopy,
+      ems,
+      busyTapes,
+      access,
+      policy,
+      cleanup,
+    });
   }
 
   /** Rejects as opening a vault or the catalog does; then nothing is left running. */
@@ -93,10 +128,14 @@ export class TapeServer {
       await finishMoves(context, vaults);
       await vaults.reconcile();
       const server = new TapeServer(context, vaults, listeners);
+      await server.#cleanup.recover();
       await server.#mounts.start();
       if (settings.offline === true) return server;
       await context.eventLog.log('SERVER_STARTED', { server: settings.serverName });
       await context.licences.start();
+      await server.#backupManagement.start();
+      await server.#policy.start();
+      await server.#cleanup.start();
       server.#ems.start();
       server.#autocopy.wake();
       return server;
@@ -131,6 +170,9 @@ export class TapeServer {
     try {
       this.#context.licences.stop();
       await this.#ems.stop();
+      await this.#backupManagement.stop();
+      await this.#policy.stop();
+      await this.#cleanup.stop();
       await this.#autocopy.stop();
       await this.#receiver.stop();
       await this.#mounts.stop();
@@ -142,6 +184,22 @@ export class TapeServer {
       await ports.catalog.close();
     }
   }
+}
+
+/** Until schemes can be dispatched, no pool has one. */
+const NO_INSTANT_DR: PolicyInstantDr = {
+  dispatchPool: (_, pool) =>
+    Promise.reject(
+      new CapstanError('NOT_FOUND', { kind: 'Instant DR scheme with pool', name: pool }),
+    ),
+};
+
+/** What VTSPolicy and Scan/Cleanup do to tapes, in the name of whose context it is. */
+function mediaOf(services: Omit<TapeServices, 'context'>): PolicyMedia {
+  return {
+    erase: (context, name, check) => eraseTape({ ...services, context }, { name, check }),
+    delete: (context, name) => deleteTape({ ...services, context }, { name }),
+  };
 }
 
 function makeContext(

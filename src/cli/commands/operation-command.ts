@@ -8,6 +8,8 @@ export interface OperationCommand {
   /** Name and arguments as commander has them: `create <name>`. */
   readonly usage: string;
   readonly description: string;
+  /** Whether its own name may be left out. */
+  readonly isDefault?: boolean;
   readonly operation: string;
   readonly options?: readonly Option[];
   /** The operation's parameters out of arguments and options. */

@@ -7,7 +7,9 @@ import type { EmsService } from '../ems-service.ts';
 import type { Mounts } from '../mounts.ts';
 import type { AccessControl } from '../access-control.ts';
 import type { Principal } from '../access.ts';
+import type { Policy } from '../policy.ts';
 import type { Right } from '../rights.ts';
+import type { ScanCleanup } from '../scan-cleanup.ts';
 import type { TapeServices } from '../tapes.ts';
 
 export const PATH_CHARS_MAX = 4096;
@@ -15,6 +17,8 @@ const NAME_CHARS_MAX = 1000;
 
 export interface OperationContext extends TapeServices {
   readonly mounts: Mounts;
+  readonly policy: Policy;
+  readonly cleanup: ScanCleanup;
   readonly ems: EmsService;
   readonly access: AccessControl;
   /** Who asked; its rights are checked already. What `context` logs bears its name. */

@@ -4,6 +4,7 @@
  */
 import { EmsCollector } from '../../../harness/hosts/ems-collector.ts';
 import { serveTaclTerminal } from '../../../harness/hosts/tacl-terminal.ts';
+import { BackupApplication } from '../../../harness/peers/backup-application.ts';
 import { Life } from '../../../harness/world/life.ts';
 import { decorate } from '../../../harness/world/ports.ts';
 import type { Around } from '../../../harness/world/ports.ts';
@@ -22,7 +23,7 @@ import {
 } from '../../../src/platform/engine.ts';
 import type { Catalog, CopyJobRow } from '../../../src/ports/catalog.ts';
 import type { Engine } from '../../../src/ports/engine.ts';
-import type { CopyPolicy, ServerEvent } from '../../../src/server/context.ts';
+import type { CopyPolicy, ServerEvent, ServerSettings } from '../../../src/server/context.ts';
 import type { TapeServer } from '../../../src/server/tape-server.ts';
 
 export const NODE = '\\LAB';
@@ -44,6 +45,8 @@ export interface BenchOptions {
   /** The host's `ems_` parameters, where they differ from the defaults. */
   readonly host?: Partial<EmsHostParameters>;
   readonly copyPolicy?: Partial<CopyPolicy>;
+  /** Other settings of east. */
+  readonly settings?: Partial<ServerSettings>;
   /** Whether pool POOL1 of east is copied to pool DR of west, which runs then. */
   readonly copies?: boolean;
 }
@@ -51,6 +54,7 @@ export interface BenchOptions {
 /** One server on its machine. */
 export class Machine {
   readonly disk: SimulatedDisk;
+  readonly backup = new BackupApplication();
   readonly simulated: SimulatedServer;
   /** Whether the next start is one for a single command. */
   offline = false;
@@ -92,10 +96,12 @@ export class Machine {
         address: name === 'east' ? EAST_ADDRESS : TARGET.address,
         hosts: name === 'east' ? [host] : [],
         ...(options.copyPolicy && { copyPolicy: options.copyPolicy }),
+        ...options.settings,
       },
       vault: this.#vault(),
       replicationPorts: [TARGET.port],
       keepAlive: true,
+      backup: this.backup,
       sabotage: {
         engine: (engine: Engine) => guard('engine', engine),
         catalog: (catalog: Catalog) => guard('catalog', catalog),

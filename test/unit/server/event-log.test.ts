@@ -233,7 +233,7 @@ describe('The catalogue of messages', () => {
   it('has numbers of six digits, each once, with a severity in front', () => {
     const ids = Object.values(EVENT_MESSAGES).map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
-    for (const id of ids) expect(id).toMatch(/^[2468](20|21|22|40|41)\d{3}$/);
+    for (const id of ids) expect(id).toMatch(/^[2468](20|21|22|23|24|25|26|40|41|50)\d{3}$/);
   });
 
   it('leaves room in every text for the fields that it takes', () => {

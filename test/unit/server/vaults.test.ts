@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { EngineModel } from '../../../harness/model/engine-model.ts';
 import { ModelStore } from '../../../harness/model/model-store.ts';
 import { simulatedCryptography } from '../../../harness/world/simulated-cryptography.ts';
+import { Life } from '../../../harness/world/life.ts';
+import { SimulatedLogFiles } from '../../../harness/world/simulated-log-files.ts';
+import { NO_PROGRAMS } from '../../../harness/world/simulated-server.ts';
 import { World } from '../../../harness/world/world.ts';
 import { generation } from '../../../src/base/units.ts';
 import { CapstanError } from '../../../src/base/errors.ts';
@@ -112,6 +115,8 @@ describe('a server with two vaults', () => {
       network: world.network.port('10.0.0.2', { onEnd: () => () => undefined } as never),
       link: { connect: () => Promise.reject(new Error('nobody connects')) },
       catalog: openCatalog(':memory:'),
+      processes: NO_PROGRAMS,
+      logFiles: new SimulatedLogFiles().port(new Life()),
       openEngine: async (vault: { readonly name: string }): Promise<Engine> => {
         const engine = engines.get(vault.name);
         if (engine === undefined) throw new CapstanError('DISK_IO', { place: '/', what: 'gone' });

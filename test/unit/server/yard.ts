@@ -1,6 +1,9 @@
 /** A server with two vaults on one simulated disk, whose process can be killed in any call of a port. */
+import { Life } from '../../../harness/world/life.ts';
 import { decorate } from '../../../harness/world/ports.ts';
 import { simulatedCryptography } from '../../../harness/world/simulated-cryptography.ts';
+import { SimulatedLogFiles } from '../../../harness/world/simulated-log-files.ts';
+import { NO_PROGRAMS } from '../../../harness/world/simulated-server.ts';
 import { World } from '../../../harness/world/world.ts';
 import { isCapstanError } from '../../../src/base/errors.ts';
 import type { CapstanError } from '../../../src/base/errors.ts';
@@ -74,6 +77,8 @@ export class Yard {
         fileSystems: {
           usage: async (path) => ({ id: path, totalBytes: 1_000_000, freeBytes: 250_000 }),
         },
+        processes: NO_PROGRAMS,
+        logFiles: new SimulatedLogFiles().port(new Life()),
         openEngine: async (vault) => {
           const engine = await openSimulatedEngine(this.#disk, vault.path, { mode: 'create' });
           this.engines.set(vault.name, engine);
