@@ -75,7 +75,7 @@ function describe(route: Route, entry: Operation): Json {
       },
     }),
     responses: {
-      [route.status]: answer('Done.', result === undefined ? {} : jsonSchema(result, 'output')),
+      [route.status]: answer('Done.', result === undefined ? {} : jsonSchema(result, 'input')),
       default: PROBLEM,
     },
   };

@@ -5,7 +5,7 @@
  *   area.show      GET    /areas/{name}
  *   area.create    POST   /areas                201
  *   area.delete    DELETE /areas/{name}
- *   area.set       PATCH  /areas/{name}
+ *   area.modify    PATCH  /areas/{name}
  *   area.verb      POST   /areas/{name}/verb    for what changes something or takes long,
  *                  GET    /areas/{name}/verb    for what only looks
  *
@@ -54,12 +54,13 @@ export interface ParametersSchema {
 const COLLECTIONS: Readonly<Record<string, string>> = {
   autocopy: '/autocopy/rules',
   events: '/events',
+  idr: '/instant-dr/schemes',
   server: '/server',
   policy: '/policy',
 };
 
 /** Parameters that can be an item's key, beside one that has the area's name. */
-const KEYS = ['name', 'id'] as const;
+const KEYS = ['name', 'id', 'number'] as const;
 
 /** Verbs with a form of their own; `item` where the key belongs into the path. */
 const VERBS: Readonly<
@@ -73,6 +74,7 @@ const VERBS: Readonly<
   remove: { method: 'DELETE', item: true },
   set: { method: 'PATCH', item: true },
   change: { method: 'PATCH', item: true },
+  modify: { method: 'PATCH', item: true },
 };
 
 /** Queries that work for a long time: nobody expects that of a GET. */
@@ -82,8 +84,13 @@ const LONG_QUERIES = ['verify'];
 const PATHS: Readonly<Record<string, string>> = {
   'autocopy.repeat': 'POST /tapes/{name}/repeat-copies',
   'autocopy.status': 'GET /autocopy/jobs',
+  'idr.report': 'GET /instant-dr/runs/{id}',
+  'idr.runs': 'GET /instant-dr/runs',
+  'idr.status': 'GET /instant-dr/status',
   'server.status': 'GET /server',
-  'mount.list': 'GET /mounts',
+  'lock.remove': 'DELETE /locks',
+  'mount.drop': 'DELETE /hosts/{host}/mount-requests/{requestNumber}',
+  'mount.end': 'POST /mounts/{tape}/end',
 };
 
 /** The operation's parameters as JSON Schema (draft 2020-12). */

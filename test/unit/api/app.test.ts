@@ -3,8 +3,10 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { COOKIE_HEADER } from '../../../src/api/gate.ts';
 import { API_LIMITS } from '../../../src/api/limits.ts';
 import { errorOf } from '../../../src/api/problems.ts';
-import { API_PREFIX, ROUTES } from '../../../src/api/routes.ts';
+import { RESULTS } from '../../../src/api/results.ts';
+import { API_PREFIX, ROUTES, routeNamed } from '../../../src/api/routes.ts';
 import { sleep } from '../../../src/ports/clock.ts';
+import { TARGET } from '../server/bench.ts';
 import { ADDRESS, ApiBench } from './api-bench.ts';
 
 let api: ApiBench;
@@ -31,6 +33,25 @@ describe('operations', () => {
     expect(listed.body).toMatchObject([{ name: 'LAB001' }, { name: 'LAB002' }, { name: 'NEW001' }]);
     expect((await api.answer('DELETE /api/v1/tapes/NEW001', { headers: ada })).status).toBe(200);
     expect((await api.answer('GET /api/v1/tapes/NEW001', { headers: ada })).status).toBe(404);
+  });
+
+  it('result in what the description says', async () => {
+    await api.bench.backUp(1);
+    await api.bench.request('LAB001');
+    await api.bench.request('LAB002');
+    const body = { pool: 'POOL1', target: TARGET, targetPool: 'DR' };
+    await api.answer('POST /api/v1/autocopy/rules', { headers: ada, body });
+    const keys: Readonly<Record<string, string>> = { drive: 'VTD01', vault: 'VAULT00' };
+    const names: Readonly<Record<string, string>> = { ...keys, pool: 'POOL1', tape: 'LAB001' };
+    for (const [operation, schema] of Object.entries(RESULTS)) {
+      const { method, path } = routeNamed(operation);
+      if (method !== 'GET') continue;
+      const item = names[operation.split('.')[0] ?? ''] ?? '1';
+      const target = `${API_PREFIX}${path.replace(/\{\w+\}/, item)}`;
+      const answer = await api.answer(`GET ${target}`, { headers: ada });
+      expect(answer.status, operation).toBe(200);
+      expect(schema.safeParse(answer.body).error, operation).toBeUndefined();
+    }
   });
 
   it('write into the event log who asked for them, from where and by what', async () => {
