@@ -44,8 +44,7 @@ class WorkerPool {
         // Who comes late finds nothing left, and touches nothing of the caller's.
         for (size_t i = next++; i < count; i = next++) {
           (*each)(i);
-          ++done;
-          done.notify_one();
+          if (++done == count) done.notify_one();
         }
       }
     };
