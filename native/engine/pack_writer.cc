@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cold_copy.h"
+
 namespace capstan {
 namespace {
 
@@ -110,7 +112,7 @@ Status PackWriter::Append(View bytes, View rest) {
     while (!part.empty()) {
       Block& block = Current();
       const size_t count = std::min(part.size(), kBlockBytes - block.used);
-      std::memcpy(block.buffer.data() + block.used, part.data(), count);
+      ColdCopy(block.buffer.data() + block.used, part.data(), count);
       block.used += count;
       end_ += count;
       part = part.subspan(count);
