@@ -28,6 +28,10 @@ void PackStore::Submit(std::vector<Draft>& closing) {
 }
 
 Result<PackStore::Prefix> PackStore::BasePrefix(const std::vector<BaseRun>& bases) {
+  // Memory that is new each time costs as much as the copy.
+  thread_local RawBytes joined;
+  joined.clear();
+  joined.reserve(kBaseBytesMax);
   Prefix prefix;
   for (const BaseRun& run : bases) {
     {
@@ -44,7 +48,7 @@ Result<PackStore::Prefix> PackStore::BasePrefix(const std::vector<BaseRun>& base
     const uint32_t start = run.first == 0 ? 0 : content->ends[run.first - 1];
     const uint32_t end = content->ends[run.first + run.count - 1];
     const View part = View(content->bytes).subspan(start, end - start);
-    if (prefix.copied.size() + part.size() > kBaseBytesMax)
+    if (joined.size() + part.size() > kBaseBytesMax)
       return Error{ErrorCode::kCorrupt, "packs", "what a region was compressed against is too long"};
     if (bases.size() == 1) {
       // Mostly it is one piece of one region, which needs no copy.
@@ -52,9 +56,9 @@ Result<PackStore::Prefix> PackStore::BasePrefix(const std::vector<BaseRun>& base
       prefix.bytes = part;
       return prefix;
     }
-    Append(prefix.copied, part);
+    Append(joined, part);
   }
-  prefix.bytes = prefix.copied;
+  prefix.bytes = joined;
   return prefix;
 }
 

@@ -153,6 +153,8 @@ void PackStore::DigestChunks(View bytes, std::span<const uint32_t> lengths,
 ChunkRef PackStore::Take(ChunkStream& stream, const Digest& digest, View content, bool* is_new) {
   std::vector<Draft> closing;
   ChunkRef ref;
+  // By the time the draft is full, what it is to be compressed against is here.
+  ChunkRef base = kNoChunk;
   {
     const std::lock_guard guard(mutex_);
     ref = FindLocked(digest);
@@ -171,6 +173,7 @@ ChunkRef PackStore::Take(ChunkStream& stream, const Digest& digest, View content
     } else {
       stream.expected.length = 0;
       Draft& draft = OpenDraft(stream);
+      if (draft->chunks.empty()) base = draft->base;
       ref = RefOf(draft->id, static_cast<uint32_t>(draft->chunks.size()));
       draft->chunks.push_back({digest, static_cast<uint32_t>(content.size())});
       Append(draft->content, content);
@@ -184,6 +187,10 @@ ChunkRef PackStore::Take(ChunkStream& stream, const Digest& digest, View content
         CloseDraft(draft, closing);
       }
     }
+  }
+  if (base != kNoChunk) {
+    const uint32_t region = RegionOf(base);
+    Prefetch({&region, 1}, 1);
   }
   Submit(closing);
   return ref;

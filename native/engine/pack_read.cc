@@ -12,6 +12,14 @@ constexpr uint64_t kExtentBytes = 1 << 20;
 constexpr size_t kExtentsMax = 32;
 constexpr size_t kDecodesMax = 64;
 
+bool Verify(const RegionContent& content) {
+  if (content.verified) return true;
+  for (uint32_t i = 0; i < content.chunks.size(); ++i)
+    if (ChunkDigest(content.Chunk(i)) != content.chunks[i].digest) return false;
+  content.verified = true;
+  return true;
+}
+
 }  // namespace
 
 Result<PackStore::RawRegion> PackStore::ReadRaw(uint32_t region) {
@@ -66,7 +74,8 @@ Error PackStore::Condemn(uint32_t region, const RawRegion& raw, const std::strin
 
 Result<std::shared_ptr<const RegionContent>> PackStore::Unpack(std::span<uint8_t> region,
                                                                const RegionSite& site, int depth) {
-  TRY_ASSIGN(const OpenedRegion opened, OpenRegion(region, site, sealing_, Checks::kHeader));
+  TRY_ASSIGN(OpenedRegion opened,
+             OpenRegion(region, site, sealing_, depth == 0 ? Checks::kHeader : Checks::kAll));
   Prefix prefix;
   if (opened.header.codec == Codec::kDelta) {
     if (depth > 0)
@@ -78,9 +87,9 @@ Result<std::shared_ptr<const RegionContent>> PackStore::Unpack(std::span<uint8_t
   TRY(Decompress(opened.header.codec, opened.stored, prefix.bytes, content->bytes));
   uint32_t end = 0;
   for (const ChunkEntry& chunk : opened.lists.chunks) content->ends.push_back(end += chunk.length);
-  for (uint32_t i = 0; i < opened.lists.chunks.size(); ++i)
-    if (ChunkDigest(content->Chunk(i)) != opened.lists.chunks[i].digest)
-      return Error{ErrorCode::kCorrupt, "", "a chunk's digest does not match"};
+  content->chunks = std::move(opened.lists.chunks);
+  if (depth == 0 && !Verify(*content))
+    return Error{ErrorCode::kCorrupt, "", "a chunk's digest does not match"};
   return std::shared_ptr<const RegionContent>(std::move(content));
 }
 
@@ -119,7 +128,10 @@ Result<uint64_t> PackStore::Check(uint32_t region) {
 }
 
 Result<std::shared_ptr<const RegionContent>> PackStore::Content(uint32_t region, int depth) {
-  return cache_.Get(region, [&] { return Decode(region, depth); });
+  TRY_ASSIGN(auto content, cache_.Get(region, [&] { return Decode(region, depth); }));
+  if (depth > 0 || Verify(*content)) return content;
+  cache_.Forget(region);
+  return Decode(region, depth);
 }
 
 Result<ChunkContent> PackStore::Read(ChunkRef ref) {
@@ -182,20 +194,20 @@ std::vector<PackStore::Extent> PackStore::ExtentsOf(std::span<const uint32_t> re
   return extents;
 }
 
-void PackStore::Prefetch(std::span<const uint32_t> regions) {
+void PackStore::Prefetch(std::span<const uint32_t> regions, int depth) {
   if (workers_.inline_only()) return;
   // Where the queue is full, who reads it decodes it.
   for (Extent& extent : ExtentsOf(regions)) {
     extent.regions = read_ahead_.Begin(extent.regions);
     if (extent.regions.empty()) continue;
-    const bool taken = readers_.TrySubmit([this, extent] { ReadExtent(extent); }, kExtentsMax);
+    const bool taken = readers_.TrySubmit([this, extent, depth] { ReadExtent(extent, depth); }, kExtentsMax);
     if (!taken)
       for (const uint32_t region : extent.regions) read_ahead_.Drop(region);
   }
 }
 
 // Where it fails, who reads it is told.
-void PackStore::ReadExtent(const Extent& extent) {
+void PackStore::ReadExtent(const Extent& extent, int depth) {
   Result<std::vector<RawRegion>> raws = ReadRaw(extent.regions);
   for (size_t i = 0; i < extent.regions.size(); ++i) {
     const uint32_t region = extent.regions[i];
@@ -204,9 +216,9 @@ void PackStore::ReadExtent(const Extent& extent) {
       continue;
     }
     read_ahead_.Arrive(region, std::move(raws.value()[i]));
-    const auto decode = [this, region] {
+    const auto decode = [this, region, depth] {
       // Nobody else came for it, or it was decoded meanwhile: then it is of no use.
-      if (!Content(region, 0).ok()) return;
+      if (!Content(region, depth).ok()) return;
       read_ahead_.Drop(region);
     };
     if (!workers_.TrySubmit(decode, kDecodesMax)) read_ahead_.Drop(region);

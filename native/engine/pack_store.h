@@ -144,7 +144,7 @@ class PackStore {
   // Reads the region from the disk, whether or not it is at hand; the count of its chunks.
   Result<uint64_t> Check(uint32_t region);
   // Begins to read and decode the regions on the workers, those that lie side by side in one go.
-  void Prefetch(std::span<const uint32_t> regions);
+  void Prefetch(std::span<const uint32_t> regions) { Prefetch(regions, 0); }
 
   // -- Sending and receiving (pack_transfer.cc)
   struct RegionOutline {
@@ -270,7 +270,7 @@ class PackStore {
   // What a region was, or is to be, compressed against.
   struct Prefix {
     std::shared_ptr<const RegionContent> region;
-    RawBytes copied;
+    // In `region`, or in memory of this thread's that its next prefix goes into.
     View bytes;
   };
   Result<Prefix> BasePrefix(const std::vector<BaseRun>& bases);
@@ -285,6 +285,8 @@ class PackStore {
   Result<Watermark> SyncTail();
   Status Fail(const Error& error);
 
+  // `depth` 0: to be read, its digests compared; 1: as what another is compressed against, which its checksum is
+  // enough for, since what comes of it is compared with digests of its own.
   Result<std::shared_ptr<const RegionContent>> Content(uint32_t region, int depth);
   Result<std::shared_ptr<const RegionContent>> Decode(uint32_t region, int depth);
   // Of regions that lie side by side in `pack`.
@@ -295,7 +297,8 @@ class PackStore {
     std::vector<uint32_t> regions;
   };
   std::vector<Extent> ExtentsOf(std::span<const uint32_t> regions);
-  void ReadExtent(const Extent& extent);
+  void ReadExtent(const Extent& extent, int depth);
+  void Prefetch(std::span<const uint32_t> regions, int depth);
   Result<std::shared_ptr<const RegionContent>> Unpack(std::span<uint8_t> region,
                                                       const RegionSite& site, int depth);
   Result<RawRegion> ReadRaw(uint32_t region);

@@ -3,6 +3,7 @@
 // Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <list>
@@ -18,6 +19,9 @@ struct RegionContent {
   RawBytes bytes;
   // Where each chunk ends.
   std::vector<uint32_t> ends;
+  std::vector<ChunkEntry> chunks;
+  // The chunks' digests were compared; until then they are only good to be compressed against.
+  mutable std::atomic<bool> verified{false};
 
   View Chunk(uint32_t place) const {
     const uint32_t start = place == 0 ? 0 : ends[place - 1];
