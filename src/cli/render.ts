@@ -66,6 +66,7 @@ const TABLES = {
     column('CAPACITY', size('capacityBytes'), 'right'),
     column('WRITTEN', time('writtenAtMs')),
     column('COPIED FROM', text('copiedFrom')),
+    column('MARKS', tapeMarks),
   ],
   drive: [
     column('DRIVE', text('name')),
@@ -182,6 +183,13 @@ export function render(kind: RowKind, result: unknown): string {
   if (kind === 'policy-report') return renderPolicyReport(result);
   const rows = rowsOf(result);
   return rows.length === 0 ? 'none' : formatTable<Row>(TABLES[kind], rows);
+}
+
+/** Who locked it, and whether its content was taken away. */
+function tapeMarks(row: Row): string {
+  const isErased = row['payloadBytes'] === 0 && row['erasedAtMs'] !== undefined;
+  const shown = { ...row, locked: row['userLocked'], 'autoload-locked': row['autoloadLocked'] };
+  return marks({ ...shown, erased: isErased }, ['locked', 'autoload-locked', 'erased']);
 }
 
 /** The names of the flags that are set. */
