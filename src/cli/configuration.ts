@@ -6,7 +6,7 @@
  *   control.sock      where the command line reaches the running server
  *   keys/             host_key, client_key (private, 0600), client_key.pub, authorized_keys
  *   vaults/VAULT00/   the first vault's store
- *   log/              lists of what Scan/Cleanup erased
+ *   log/              event.log, event.jsonl, those put by, and lists of what Scan/Cleanup erased
  *
  * Limits: the file has at most CONFIGURATION_BYTES_MAX bytes; relative paths in it are taken from the
  * home folder. docs/reference/cli.md lists every key.
@@ -92,6 +92,19 @@ const configurationSchema = z.strictObject({
   store: z.strictObject({ compression: z.enum(['on', 'fast', 'off']).default('on') }).prefault({}),
   cleanup: CLEANUP_CONFIGURATION.prefault({}),
   hsm: HSM_CONFIGURATION.prefault({}),
+  /** The files of the event log. */
+  log: z
+    .strictObject({
+      /** `HH:MM` in the time zone. */
+      rotateAt: z
+        .string()
+        .regex(/^([01]\d|2[0-3]):[0-5]\d$/)
+        .default('04:00'),
+      /** A name of the IANA's, as Europe/Berlin; the machine's where it is missing. */
+      timeZone: z.string().min(1).max(64).optional(),
+      keep: z.int().min(1).max(1000).default(30),
+    })
+    .prefault({}),
   collect: z
     .strictObject({
       /** What a collection copies at most; as fast as it goes where it is missing. */

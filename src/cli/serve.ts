@@ -15,12 +15,13 @@ import { openEngine } from '../platform/engine.ts';
 import { logFolder } from '../platform/log-folder.ts';
 import { NodeDuplex } from '../platform/node-duplex.ts';
 import { OpenSshLink } from '../platform/openssh-link.ts';
+import { rotatingLogFolder } from '../platform/rotating-log-folder.ts';
 import { sshKeyFingerprint } from '../platform/ssh-keys.ts';
 import { startSshServer } from '../platform/ssh-server.ts';
 import type { SshServer } from '../platform/ssh-server.ts';
 import { Ssh2Link } from '../platform/ssh2-link.ts';
 import { systemFileSystems } from '../platform/file-systems.ts';
-import { systemClock } from '../platform/system-clock.ts';
+import { systemClock, systemTimeZone } from '../platform/system-clock.ts';
 import { systemCryptography } from '../platform/system-cryptography.ts';
 import { systemRandom } from '../platform/system-random.ts';
 import { tcpNetwork } from '../platform/tcp-network.ts';
@@ -136,6 +137,11 @@ export async function openServer(
   const settings: ServerSettings = {
     serverName: configuration.name,
     profile: configuration.profile,
+    eventFiles: {
+      rotateAt: configuration.log.rotateAt,
+      timeZone: configuration.log.timeZone ?? systemTimeZone(),
+      keptMax: configuration.log.keep,
+    },
     systemId: configuration.systemId,
     address: configuration.address,
     hosts: hosts === 'offline' ? [] : hosts,
@@ -157,6 +163,7 @@ export async function openServer(
         clock: systemClock,
         random: systemRandom,
         cryptography: systemCryptography,
+        eventFiles: rotatingLogFolder(paths.log),
         network: tcpNetwork,
         link,
         catalog,

@@ -39,7 +39,8 @@ export function logFolder(folder: string): LogFiles {
   };
 }
 
-function pathOf(folder: string, name: string): string {
+/** Throws NAME_INVALID. */
+export function pathOf(folder: string, name: string): string {
   if (LOG_FILE_NAME_PATTERN.test(name)) return join(folder, name);
   throw new CapstanError('NAME_INVALID', {
     kind: 'log file',
@@ -48,7 +49,8 @@ function pathOf(folder: string, name: string): string {
   });
 }
 
-async function guard<Value>(path: string, work: () => Promise<Value>): Promise<Value> {
+/** Runs what touches `path`, with the system's errors as DISK_IO and NO_SPACE. */
+export async function guard<Value>(path: string, work: () => Promise<Value>): Promise<Value> {
   try {
     return await work();
   } catch (cause) {
@@ -61,6 +63,6 @@ async function guard<Value>(path: string, work: () => Promise<Value>): Promise<V
   }
 }
 
-function codeOf(error: unknown): string | undefined {
+export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }

@@ -11,3 +11,8 @@ export const systemClock: Clock = {
     };
   },
 };
+
+/** The machine's time zone by the IANA's name. */
+export function systemTimeZone(): string {
+  return new Intl.DateTimeFormat('en').resolvedOptions().timeZone;
+}

@@ -15,3 +15,18 @@ export interface LogFiles {
   /** The file's text, or its end; undefined where there is no such file. */
   read(name: string): Promise<string | undefined>;
 }
+
+/** Log files that are put by at times, packed: `event.log`, then `event.log.1.gz` (the newest) to `.30.gz`. */
+export interface RotatingLogFiles extends LogFiles {
+  /** Of a name that ends with `.gz`, the unpacked text, or its end. */
+  read(name: string): Promise<string | undefined>;
+  /** 0 where there is no such file. */
+  sizeBytes(name: string): Promise<number>;
+  /** After a crash: cuts off a last line that was not finished, and finishes a rotation that was not. */
+  mend(name: string): Promise<void>;
+  /**
+   * Puts the file by as number 1 and moves the others on; the one beyond `keptMax` goes. Nothing is lost,
+   * and nothing doubled, wherever it is cut short. Does nothing where the file is empty or missing.
+   */
+  rotate(name: string, keptMax: number): Promise<void>;
+}

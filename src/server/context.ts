@@ -8,13 +8,14 @@ import type { Clock } from '../ports/clock.ts';
 import type { Cryptography } from '../ports/cryptography.ts';
 import type { CollectReport, Engine } from '../ports/engine.ts';
 import type { FileSystems } from '../ports/file-systems.ts';
-import type { LogFiles } from '../ports/log-files.ts';
+import type { LogFiles, RotatingLogFiles } from '../ports/log-files.ts';
 import type { Endpoint, Network } from '../ports/network.ts';
 import type { Processes } from '../ports/processes.ts';
 import type { Random } from '../ports/random.ts';
 import type { ReplicationLink } from '../ports/replication-link.ts';
 import type { AccessPolicy } from './access.ts';
 import type { HsmSettings } from './bma.ts';
+import type { EventFilePolicy } from './event-files.ts';
 import type { EventLog } from './event-log.ts';
 import type { CleanupSettings } from './scan-cleanup.ts';
 import type { Profile, ProfileName } from './profiles.ts';
@@ -24,6 +25,8 @@ export interface ServerPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly cryptography: Cryptography;
+  /** Where the event log's files lie; none are written where it is missing. */
+  readonly eventFiles?: RotatingLogFiles;
   readonly network: Network;
   readonly link: ReplicationLink;
   readonly catalog: Catalog;
@@ -80,6 +83,8 @@ export interface ServerSettings {
   readonly copyPolicy?: Partial<CopyPolicy>;
   /** Where it differs from ACCESS_POLICY. */
   readonly access?: Partial<AccessPolicy>;
+  /** When the event log's files are put by, and how many are kept. */
+  readonly eventFiles?: Partial<EventFilePolicy>;
   /** Whose signatures under licences count, where not those of LICENCE_PUBLIC_KEYS. */
   readonly licencePublicKeys?: readonly string[];
   /** The clients of backup management applications; none where it is missing. `hsm_` */

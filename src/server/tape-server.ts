@@ -24,6 +24,7 @@ import type {
 import { TapeReceiver } from './copy-receiver.ts';
 import { EmsService } from './ems-service.ts';
 import type { EmsHostStatus } from './ems-service.ts';
+import { EventFiles } from './event-files.ts';
 import { EventLog } from './event-log.ts';
 import { Licences } from './licences.ts';
 import { Mounts } from './mounts.ts';
@@ -61,6 +62,7 @@ export class TapeServer {
   readonly #backupManagement: BackupManagement;
   readonly #policy: Policy;
   readonly #cleanup: ScanCleanup;
+  readonly #eventFiles: EventFiles | undefined;
   readonly #listeners: Set<Listener>;
 
   private constructor(context: ServerContext, vaults: Vaults, listeners: Set<Listener>) {
@@ -83,6 +85,8 @@ export class TapeServer {
     const policy = this.#policy;
     this.#cleanup = new ScanCleanup({ context, busyTapes, erase: media.erase });
     const cleanup = this.#cleanup;
+    const files = context.ports.eventFiles;
+    this.#eventFiles = files && new EventFiles(context, files);
     this.#ems = new EmsService({
       clock: context.ports.clock,
       network: context.ports.network,
@@ -132,6 +136,7 @@ export class TapeServer {
       await server.#mounts.start();
       if (settings.offline === true) return server;
       await context.eventLog.log('SERVER_STARTED', { server: settings.serverName });
+      await server.#startEventFiles();
       await context.licences.start();
       await server.#backupManagement.start();
       await server.#policy.start();
@@ -143,6 +148,15 @@ export class TapeServer {
       await vaults.close();
       throw error;
     }
+  }
+
+  async #startEventFiles(): Promise<void> {
+    const files = this.#eventFiles;
+    if (files === undefined) return;
+    this.#listeners.add((event) => {
+      if (event.kind === 'event-logged') files.wake();
+    });
+    await files.start();
   }
 
   /** A drive as its host's SCSI bus has it. NOT_FOUND where there is none of that name. */
@@ -180,6 +194,7 @@ export class TapeServer {
         await eventLog.log('SERVER_STOPPED', { server: settings.serverName });
       }
     } finally {
+      await this.#eventFiles?.stop();
       await this.#vaults.close();
       await ports.catalog.close();
     }
