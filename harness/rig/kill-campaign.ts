@@ -262,7 +262,7 @@ class KillCampaign {
   }
 
   async #job(): Promise<CopyJobRow | undefined> {
-    const jobs = (await this.#call('east', 'autocopy.status', {})) as readonly CopyJobRow[];
+    const jobs = (await this.#call('east', 'autocopy.queue', {})) as readonly CopyJobRow[];
     return jobs.find(({ tape }) => tape === VOLUME);
   }
 

@@ -364,7 +364,7 @@ class Lab {
   }
 
   async #jobs(): Promise<string> {
-    const jobs = (await this.#east.call('autocopy.status', {})) as readonly CopyJobRow[];
+    const jobs = (await this.#east.call('autocopy.queue', {})) as readonly CopyJobRow[];
     return JSON.stringify(jobs);
   }
 

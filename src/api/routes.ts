@@ -83,10 +83,13 @@ const LONG_QUERIES = ['verify'];
 /** Where the rule gives no good path. */
 const PATHS: Readonly<Record<string, string>> = {
   'autocopy.repeat': 'POST /tapes/{name}/repeat-copies',
-  'autocopy.status': 'GET /autocopy/jobs',
-  'idr.report': 'GET /instant-dr/runs/{id}',
-  'idr.runs': 'GET /instant-dr/runs',
+  'autocopy.retry': 'POST /autocopy/retry',
+  'autocopy.cancel': 'POST /autocopy/cancel',
+  'autocopy.status': 'GET /autocopy/status',
+  'autocopy.queue': 'GET /autocopy/queue',
   'idr.status': 'GET /instant-dr/status',
+  'idr.runs': 'GET /instant-dr/runs',
+  'idr.report': 'GET /instant-dr/runs/{id}',
   'server.status': 'GET /server',
   'lock.remove': 'DELETE /locks',
   'mount.drop': 'DELETE /hosts/{host}/mount-requests/{requestNumber}',

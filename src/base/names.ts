@@ -10,6 +10,8 @@ export const NAME_PATTERNS = {
   pool: /^[A-Z0-9][A-Z0-9_-]{0,15}$/,
   vault: /^[A-Z0-9][A-Z0-9_-]{0,15}$/,
   drive: /^[A-Z0-9][A-Z0-9_-]{0,15}$/,
+  /** A backup scheme of Instant DR. */
+  scheme: /^[A-Za-z0-9][A-Za-z0-9_-]{0,15}$/,
   server: /^[A-Za-z0-9][A-Za-z0-9_-]{0,14}$/,
   /** A NonStop node: backslash, a letter, at most six more. */
   host: /^\\[A-Z][A-Z0-9]{0,6}$/,

@@ -9,6 +9,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { CapstanError } from '../base/errors.ts';
 import { ACCESS_MIGRATION } from './migrations/access.ts';
 import { HOST_MIGRATION } from './migrations/hosts.ts';
+import { COPIES_MIGRATION } from './migrations/copies.ts';
 import { INSTANT_DR_MIGRATION } from './migrations/instant-dr.ts';
 import { MEDIA_ATTRIBUTES } from './migrations/media.ts';
 import { POLICY_AND_CLEANUP } from './migrations/policy.ts';
@@ -152,6 +153,7 @@ export const MIGRATIONS: readonly Migration[] = [
   POLICY_AND_CLEANUP,
   ACCESS_MIGRATION,
   LICENCES_MIGRATION,
+  COPIES_MIGRATION,
 ];
 
 /**

@@ -38,6 +38,7 @@ import {
 import { eventCondition } from './event-condition.ts';
 import { CATALOG_BYTES_MAX, Database } from './database.ts';
 import { hostsCatalog } from './hosts-catalog.ts';
+import { copiesCatalog, toCopyRule } from './copies-catalog.ts';
 import { instantDrCatalog } from './instant-dr-catalog.ts';
 import { mediaCatalog } from './media-catalog.ts';
 import { policyCatalog } from './policy-catalog.ts';
@@ -79,6 +80,7 @@ export function openCatalog(
   return Object.assign(
     core,
     hostsCatalog(database),
+    copiesCatalog(database),
     instantDrCatalog(database, append),
     mediaCatalog(database, append),
     policyCatalog(database, append),
@@ -337,7 +339,7 @@ class SqliteCatalog implements CoreCatalog {
   }
 
   async createCopyRule(rule: Omit<CopyRuleRow, 'id'>): Promise<CopyRuleRow> {
-    const { pool, target, targetPool } = rule;
+    const { pool, target, targetPool, bytesPerSecond } = rule;
     return this.#database.transaction(() => {
       requireRow(this.#database, 'pool', pool);
       refuseTaken(
@@ -353,6 +355,7 @@ class SqliteCatalog implements CoreCatalog {
         pool,
         ...target,
         targetPool,
+        bytesPerSecond,
       });
       return toCopyRule(row);
     });
@@ -441,9 +444,4 @@ class SqliteCatalog implements CoreCatalog {
       { host, requestNumber },
     );
   }
-}
-
-function toCopyRule(row: FlatCopyRule): CopyRuleRow {
-  const { id, pool, targetPool, ...target } = row;
-  return { id, pool, target, targetPool };
 }

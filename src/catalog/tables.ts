@@ -151,6 +151,7 @@ export const COPY_RULE: Table<FlatCopyRule> = {
     hostKey: 'plain',
     transport: 'plain',
     targetPool: 'plain',
+    bytesPerSecond: 'plain',
   },
 };
 

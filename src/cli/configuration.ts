@@ -87,6 +87,8 @@ const configurationSchema = z.strictObject({
       attemptsMax: z.int().min(1).max(1000).default(12),
       retryIntervalSeconds: z.number().min(0.1).max(86_400).default(300),
       stallTimeoutSeconds: z.number().min(1).max(3600).default(60),
+      /** What all copies together send at most; as fast as it goes where it is missing. */
+      megabytesPerSecond: z.number().min(0.066).max(1_000_000).optional(),
     })
     .prefault({}),
   store: z.strictObject({ compression: z.enum(['on', 'fast', 'off']).default('on') }).prefault({}),

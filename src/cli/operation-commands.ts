@@ -1,5 +1,5 @@
 /**
- * `capstan vault`, `pool`, `tape`, `drive`, `mount`, `autocopy`, `status`: each command is an operation of
+ * `capstan vault`, `pool`, `tape`, `drive`, `mount`, `autocopy`, `idr`, `status`: each command is an operation of
  * src/server/operations.ts, called with what the arguments say and printed as a table.
  */
 import type { Command } from 'commander';
@@ -11,6 +11,7 @@ import { DRIVE_COMMANDS } from './commands/drive.ts';
 import { HOST_COMMANDS } from './commands/host.ts';
 import { LOCK_COMMANDS } from './commands/lock.ts';
 import { LICENCE_COMMANDS } from './commands/licence.ts';
+import { IDR_COMMANDS } from './commands/idr.ts';
 import { MOUNT_COMMANDS } from './commands/mount.ts';
 import { POLICY_COMMANDS } from './commands/policy.ts';
 import { POOL_COMMANDS } from './commands/pool.ts';
@@ -42,6 +43,7 @@ const GROUPS: Readonly<Record<string, CommandGroup>> = {
   licence: LICENCE_COMMANDS,
   policy: POLICY_COMMANDS,
   cleanup: CLEANUP_COMMANDS,
+  idr: IDR_COMMANDS,
 };
 
 export function addOperationCommands(program: Command, context: CliContext): void {

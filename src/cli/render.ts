@@ -17,6 +17,8 @@ const time =
   (key: string) =>
   (row: Row): string =>
     timeText(row[key]);
+const rate = (row: Row): string =>
+  typeof row['bytesPerSecond'] === 'number' ? `${formatSize(row['bytesPerSecond'])}/s` : '-';
 const column = (title: string, value: (row: Row) => string, align?: 'right'): Column<Row> => ({
   title,
   value,
@@ -129,16 +131,17 @@ const TABLES = {
     column('TARGET POOL', text('targetPool')),
     column('ADDRESS', (row) => `${cell(target(row)['address'])}:${cell(target(row)['port'])}`),
     column('TRANSPORT', (row) => cell(target(row)['transport'])),
+    column('LIMIT', rate),
   ],
-  job: [
+  copy: [
     column('TAPE', text('tape')),
-    column('RULE', text('ruleId'), 'right'),
-    column('STATE', text('state')),
+    column('POOL', text('pool')),
+    column('SERVER', text('server')),
+    column('STATUS', copyStatus),
     column('GENERATION', text('generation'), 'right'),
     column('COPIED', text('copiedGeneration'), 'right'),
-    column('ATTEMPTS', text('attempts'), 'right'),
+    column('SIZE', size('payloadBytes'), 'right'),
     column('SENT', size('bytesSent'), 'right'),
-    column('NEXT', (row) => (row['state'] === 'due' ? timeText(row['nextAttemptAtMs']) : '-')),
     column('LAST ERROR', text('lastError')),
   ],
   'policy-run': [
@@ -164,6 +167,46 @@ const TABLES = {
     column('SIZE', size('sizeBytes'), 'right'),
     column('ERASE', (row) => `${row['erase'] === true ? '[x]' : '[ ]'} ${cell(row['reason'])}`),
   ],
+  scheme: [
+    column('SCHEME', text('name')),
+    column('ROLE', text('role')),
+    column('SERVER', (row) => cell(target(row)['server'])),
+    column('POOLS', schemeSources),
+    column('SCHEDULE', (row) => list(row['schedules']).map(cell).join('; ') || '-'),
+    column('TIME ZONE', text('timeZone')),
+    column('DELETIONS', text('deletions')),
+    column('LIMIT', rate),
+    column('ENABLED', (row) => (row['enabled'] === true ? 'yes' : 'no')),
+  ],
+  'idr-status': [
+    column('SCHEME', (row) => cell(nested(row, 'scheme')['name'])),
+    column('ROLE', (row) => cell(nested(row, 'scheme')['role'])),
+    column('SERVER', (row) => cell(target(nested(row, 'scheme'))['server'])),
+    column('RUN', (row) => cell(nested(row, 'run')['id']), 'right'),
+    column('STATUS', schemeStatus),
+    column('RESULTS', (row) => runCounts(nested(row, 'counts'))),
+    column('NEXT', time('nextAtMs')),
+  ],
+  'idr-run': [
+    column('RUN', text('id'), 'right'),
+    column('SCHEME', text('scheme')),
+    column('KIND', text('kind')),
+    column('BY', text('cause')),
+    column('STARTED', time('startedAtMs')),
+    column('ENDED', time('endedAtMs')),
+    column('STATE', text('state')),
+    column('RESULTS', (row) => runCounts(nested(row, 'counts'))),
+    column('SENT', (row) => size('bytesSent')(nested(row, 'counts')), 'right'),
+    column('REASON', text('reason')),
+  ],
+  result: [
+    column('TAPE', text('tape')),
+    column('RESULT', text('outcome')),
+    column('GENERATION', text('generation'), 'right'),
+    column('SENT', size('bytesSent'), 'right'),
+    column('REASON', text('reason')),
+  ],
+  chosen: [column('TAPE', text('tape')), column('SERVER', text('server'))],
 } as const satisfies Record<string, readonly Column<Row>[]>;
 
 /** How a result is shown. `fields`: one thing; `verify`, `repair`: a report of damages. */
@@ -173,7 +216,8 @@ export type RowKind =
   | 'policy-report'
   | 'fields'
   | 'verify'
-  | 'repair';
+  | 'repair'
+  | 'idr-report';
 
 export function render(kind: RowKind, result: unknown): string {
   if (kind === 'fields') return renderFields(result);
@@ -181,6 +225,8 @@ export function render(kind: RowKind, result: unknown): string {
   if (kind === 'repair') return renderRepair(result);
   if (kind === 'cleanup') return renderCleanup(result);
   if (kind === 'policy-report') return renderPolicyReport(result);
+  if (kind === 'copy') return renderCopies(result);
+  if (kind === 'idr-report') return renderReport(result);
   const rows = rowsOf(result);
   return rows.length === 0 ? 'none' : formatTable<Row>(TABLES[kind], rows);
 }
@@ -203,6 +249,71 @@ function rowsOf(result: unknown): readonly Row[] {
   return Object.values((result ?? {}) as Row).flatMap((value) =>
     Array.isArray(value) ? (value as Row[]) : [],
   );
+}
+
+const nested = (row: Row, name: string): Row => (row[name] ?? {}) as Row;
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+/** `BACKUP=DR, vault VAULT01`. */
+function schemeSources(row: Row): string {
+  return list(row['sources'])
+    .map((each) => {
+      const { pool, targetPool, vault } = each as Row;
+      if (pool === undefined) return `vault ${cell(vault)}`;
+      return pool === targetPool ? cell(pool) : `${cell(pool)}=${cell(targetPool)}`;
+    })
+    .join(', ');
+}
+
+/** `3 copied, 1 failed`; outcomes that no tape had are left out. */
+function runCounts(counts: Row): string {
+  const outcomes = ['copied', 'unchanged', 'skipped', 'failed', 'deleted'];
+  const parts = outcomes
+    .filter((outcome) => Number(counts[outcome] ?? 0) > 0)
+    .map((outcome) => `${formatCount(Number(counts[outcome]))} ${outcome}`);
+  return parts.length === 0 ? '-' : parts.join(', ');
+}
+
+/** `running, 12 of 40, LAB013`, `waits for attempt 3 at 14:35`, or how the last run ended. */
+function schemeStatus(row: Row): string {
+  const run = nested(row, 'run');
+  const { state, kind } = run;
+  if (state === undefined) return 'no run yet';
+  if (state !== 'running') return `${cell(kind)} ${cell(state)}`;
+  const { tapeCount = 0, doneCount = 0, copying } = nested(row, 'progress');
+  if (Number(run['attempts']) > 0 && Number(run['nextAttemptAtMs']) > Date.now()) {
+    const at = timeText(run['nextAttemptAtMs']).slice(11, 16);
+    return `waits for attempt ${Number(run['attempts']) + 1} at ${at}`;
+  }
+  const now = list(copying).map(cell).join(', ');
+  return `${cell(kind)}, ${cell(doneCount)} of ${cell(tapeCount)}${now === '' ? '' : `, ${now}`}`;
+}
+
+function renderReport(result: unknown): string {
+  const { run, counts, results = [] } = (result ?? {}) as Row;
+  const head = formatTable<Row>(TABLES['idr-run'], [{ ...(run as Row), counts }]);
+  const rows = list(results) as readonly Row[];
+  return rows.length === 0 ? head : `${head}\n\n${formatTable<Row>(TABLES.result, rows)}`;
+}
+
+/** `retry 3 of 12 at 14:35`. */
+function copyStatus(row: Row): string {
+  const { state, percent, attempt, attemptsMax } = row;
+  if (state === 'copying') return `copying ${cell(percent)} %`;
+  if (state !== 'retrying') return state === 'mounted' ? 'pending, mounted' : cell(state);
+  const at = timeText(row['nextAttemptAtMs']).slice(11, 16);
+  return `retry ${cell(attempt)} of ${cell(attemptsMax)} at ${at}`;
+}
+
+/** The tapes, then how many are in each state. */
+function renderCopies(result: unknown): string {
+  const { tapes = [], summary = [] } = (result ?? {}) as Readonly<Record<string, readonly Row[]>>;
+  if (tapes.length === 0) return 'none';
+  const sums = summary.map(
+    (row) =>
+      `${cell(row['state'])} ${formatCount(Number(row['tapeCount']))} (${formatSize(Number(row['payloadBytes']))})`,
+  );
+  return `${formatTable<Row>(TABLES.copy, tapes)}\n\n${sums.join(', ')}`;
 }
 
 function renderVerify(result: unknown): string {

@@ -149,6 +149,9 @@ export async function openServer(
     ...(rate !== undefined && { collectRateBytesPerSecond: rate * MEGABYTE_BYTES }),
     hsm: hsmSettings(configuration.hsm),
     cleanup: cleanupSettings(configuration.cleanup),
+    ...(autocopy.megabytesPerSecond !== undefined && {
+      copyBytesPerSecond: autocopy.megabytesPerSecond * MEGABYTE_BYTES,
+    }),
     copyPolicy: {
       attemptsMax: autocopy.attemptsMax,
       retryIntervalMs: autocopy.retryIntervalSeconds * SECOND_MS,

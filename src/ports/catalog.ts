@@ -9,6 +9,7 @@
 import type { Generation } from '../base/units.ts';
 import type { AccessCatalog } from './catalog-access.ts';
 import type { HostCatalog } from './catalog-hosts.ts';
+import type { CopiesCatalog } from './catalog-copies.ts';
 import type { InstantDrCatalog } from './catalog-instant-dr.ts';
 import type { MediaCatalog } from './catalog-media.ts';
 import type { PolicyCatalog } from './catalog-policy.ts';
@@ -155,19 +156,22 @@ export interface CopyRuleRow {
   readonly pool: string;
   readonly target: CopyTarget;
   readonly targetPool: string;
+  /** What its copies send at most; undefined: as fast as it goes. */
+  readonly bytesPerSecond: number | undefined;
 }
 
 /**
  * A copy that is owed: one row a tape and rule. `state`:
  * - 'due': attempted when `nextAttemptAtMs` has come and the tape is not mounted;
  * - 'copied': the target acknowledged `copiedGeneration`;
- * - 'failed': all attempts failed; the failure stands in the event log; the next dismount starts anew.
+ * - 'failed': all attempts failed; the failure stands in the event log; the next dismount starts anew;
+ * - 'cancelled' by an operator: the next dismount starts anew.
  */
 export interface CopyJobRow {
   readonly tape: string;
   readonly ruleId: number;
   readonly generation: Generation;
-  readonly state: 'due' | 'copied' | 'failed';
+  readonly state: 'due' | 'copied' | 'failed' | 'cancelled';
   readonly attempts: number;
   readonly queuedAtMs: number;
   readonly nextAttemptAtMs: number;
@@ -229,6 +233,7 @@ export interface Catalog
   extends
     CoreCatalog,
     HostCatalog,
+    CopiesCatalog,
     InstantDrCatalog,
     MediaCatalog,
     PolicyCatalog,

@@ -9,79 +9,22 @@
  *
  * @source VTS 8.2 Supplemental Installation Guide, p. 21; 6.02 Installation Guide, p. 50.
  */
-import { CapstanError, isCapstanError } from '../base/errors.ts';
+import { isCapstanError } from '../base/errors.ts';
 import type { CopyJobRow, CopyRuleRow, TapeRow } from '../ports/catalog.ts';
 import type { Cancel } from '../ports/clock.ts';
-import type { DuplexStream } from '../ports/network.ts';
-import { sendTape } from '../replication/sender.ts';
 import type { SendResult } from '../replication/sender.ts';
 import { reasonOf } from './context.ts';
 import type { CopyProgress, ServerContext } from './context.ts';
-import type { Vaults } from './vaults.ts';
-
-/** Most copies under way at once. */
-export const COPIES_MAX = 4;
+import type { Copies, CopyInFlight } from './copies.ts';
 
 export interface AutoCopyOptions {
   readonly context: ServerContext;
-  readonly vaults: Vaults;
-  /** Tapes that are mounted, or about to be. */
-  readonly busyTapes: ReadonlySet<string>;
-}
-
-/** One attempt under way. */
-class Attempt {
-  readonly tape: string;
-  readonly ruleId: number;
-  progress: CopyProgress;
-  readonly #cancelling: Promise<undefined>;
-  #endWaiting: () => void = () => undefined;
-  #cancelled = false;
-  #stream: DuplexStream | undefined;
-
-  constructor(tape: string, rule: CopyRuleRow) {
-    this.tape = tape;
-    this.ruleId = rule.id;
-    const target = rule.target.server;
-    this.progress = { tape, target, bytesSent: 0, chunksSent: 0, chunksNeeded: 0 };
-    this.#cancelling = new Promise((resolve) => {
-      this.#endWaiting = () => resolve(undefined);
-    });
-  }
-
-  get cancelled(): boolean {
-    return this.#cancelled;
-  }
-
-  cancel(): void {
-    this.#cancelled = true;
-    this.#endWaiting();
-    this.#stream?.destroy();
-  }
-
-  /** The stream, unless the attempt is cancelled first: then it is dropped when it comes. */
-  async connected(connecting: Promise<DuplexStream>): Promise<DuplexStream | undefined> {
-    const stream = await Promise.race([connecting, this.#cancelling]);
-    if (!this.#cancelled) {
-      this.#stream = stream;
-      return stream;
-    }
-    connecting.then(
-      (late) => late.destroy(),
-      () => {
-        // Nobody waits for it any more.
-      },
-    );
-    return undefined;
-  }
+  readonly copies: Copies;
 }
 
 export class AutoCopy {
   readonly #context: ServerContext;
-  readonly #vaults: Vaults;
-  readonly #busyTapes: ReadonlySet<string>;
-  /** By tape and target server: one copy of a tape goes to a target at a time. */
-  readonly #attempts = new Map<string, Attempt>();
+  readonly #copies: Copies;
   readonly #running = new Set<Promise<void>>();
   #timer: Cancel = () => undefined;
   #timerAtMs = Infinity;
@@ -91,12 +34,7 @@ export class AutoCopy {
 
   constructor(options: AutoCopyOptions) {
     this.#context = options.context;
-    this.#vaults = options.vaults;
-    this.#busyTapes = options.busyTapes;
-  }
-
-  progress(): readonly CopyProgress[] {
-    return [...this.#attempts.values()].map((attempt) => attempt.progress);
+    this.#copies = options.copies;
   }
 
   /** Looks at the queue: now, and by itself whenever something becomes due. */
@@ -121,25 +59,26 @@ export class AutoCopy {
 
   /** Ends the copies of a tape that is being mounted. */
   preempt(tape: string): void {
-    for (const { target } of this.endCopies((attempt) => attempt.tape === tape)) {
-      this.#context.eventLog.report('COPY_PREEMPTED', { tape, target });
+    for (const { owner, target } of this.#copies.end((flight) => flight.tape === tape)) {
+      if (!('ruleId' in owner)) continue;
+      this.#context.eventLog.report('COPY_PREEMPTED', { tape, target: target.server });
     }
   }
 
   /** Ends the copies that nobody owes any more, or just now; how far they were. */
   endCopies(
-    which: (copy: { readonly tape: string; readonly ruleId: number }) => boolean,
+    which: (copy: { readonly tape: string; readonly ruleId?: number }) => boolean,
   ): readonly CopyProgress[] {
-    const ended = [...this.#attempts.values()].filter((each) => !each.cancelled && which(each));
-    for (const attempt of ended) attempt.cancel();
-    return ended.map((attempt) => attempt.progress);
+    return this.#copies
+      .end(({ tape, owner }) => which({ tape, ...('ruleId' in owner && owner) }))
+      .map((flight) => flight.progress);
   }
 
   /** Ends all copies; they are due again at the next start. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer();
-    this.endCopies(() => true);
+    this.endCopies((copy) => copy.ruleId !== undefined);
     await Promise.all(this.#running);
   }
 
@@ -165,10 +104,9 @@ export class AutoCopy {
         continue;
       }
       // A tape in use, a full house: the dismount, or the end of a copy, wakes us.
-      const key = `${job.tape} ${rule.target.server}`;
-      if (this.#busyTapes.has(job.tape) || this.#attempts.has(key)) continue;
-      if (this.#attempts.size >= COPIES_MAX) continue;
-      this.#begin(key, job.tape, rule);
+      const { target } = rule;
+      const flight = this.#copies.begin({ tape: job.tape, target, owner: { ruleId: rule.id } });
+      if (typeof flight !== 'string') this.#begin(flight, rule);
     }
   }
 
@@ -185,9 +123,8 @@ export class AutoCopy {
     });
   }
 
-  #begin(key: string, tape: string, rule: CopyRuleRow): void {
-    const attempt = new Attempt(tape, rule);
-    this.#attempts.set(key, attempt);
+  #begin(attempt: CopyInFlight, rule: CopyRuleRow): void {
+    const { tape } = attempt;
     const running = this.#attempt(attempt, rule).then(
       () => true,
       (error: unknown) => {
@@ -204,14 +141,13 @@ export class AutoCopy {
     );
     const ended = running.then((recorded) => {
       this.#running.delete(ended);
-      this.#attempts.delete(key);
-      if (recorded) this.wake();
-      else this.#wakeIn(this.#context.copyPolicy.retryIntervalMs);
+      this.#copies.release(attempt, !recorded);
+      if (!recorded) this.#wakeIn(this.#context.copyPolicy.retryIntervalMs);
     });
     this.#running.add(ended);
   }
 
-  async #attempt(attempt: Attempt, rule: CopyRuleRow): Promise<void> {
+  async #attempt(attempt: CopyInFlight, rule: CopyRuleRow): Promise<void> {
     const { catalog, clock } = this.#context.ports;
     const started = { atMs: clock.nowMs(), monotonicMs: clock.monotonicMs() };
     // Read once more: only now nobody but this attempt changes the job, unless he ends it first.
@@ -241,32 +177,24 @@ export class AutoCopy {
     await this.#recordSuccess({ ...job, generation }, rule, result);
   }
 
-  async #send(attempt: Attempt, tape: TapeRow, rule: CopyRuleRow): Promise<SendResult> {
-    const { ports, settings, copyPolicy, licences } = this.#context;
-    await licences.require('autocopy');
-    const stream = await attempt.connected(ports.link.connect(rule.target));
-    if (stream === undefined) {
-      throw new CapstanError('COPY_CANCELLED', { tape: tape.name, reason: 'the tape is mounted' });
+  async #send(attempt: CopyInFlight, tape: TapeRow, rule: CopyRuleRow): Promise<SendResult> {
+    await this.#context.licences.require('autocopy');
+    const limits = this.#copies.limits(`rule ${rule.id}`, rule.bytesPerSecond);
+    const sender = await this.#copies.open(attempt, limits);
+    try {
+      const result = await this.#copies.send(attempt, sender, {
+        tape,
+        targetPool: rule.targetPool,
+      });
+      await sender.end();
+      return result;
+    } catch (error) {
+      // A refusal is an answer like others; the receiver need not wonder where the sender went.
+      if (isCapstanError(error, 'COPY_REFUSED')) await sender.end();
+      throw error;
+    } finally {
+      sender.destroy();
     }
-    return sendTape({
-      stream,
-      engine: this.#vaults.engine(tape.vault),
-      clock: ports.clock,
-      offer: {
-        tape: tape.name,
-        pool: rule.targetPool,
-        labelType: tape.labelType,
-        capacityBytes: tape.capacityBytes,
-        generation: tape.generation,
-        image: tape.name,
-      },
-      sourceServer: settings.serverName,
-      stallTimeoutMs: copyPolicy.stallTimeoutMs,
-      onProgress: (progress) => {
-        attempt.progress = { ...attempt.progress, ...progress };
-        this.#context.emit({ kind: 'copy-progress', ...attempt.progress });
-      },
-    });
   }
 
   async #recordSuccess(job: CopyJobRow, rule: CopyRuleRow, result: SendResult): Promise<void> {

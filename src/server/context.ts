@@ -4,6 +4,7 @@ import type { Generation } from '../base/units.ts';
 import type { EmsHostParameters } from '../ems/parameters.ts';
 import { MINUTE_MS } from '../base/units.ts';
 import type { Catalog, EventRow, MountRow, VaultRow } from '../ports/catalog.ts';
+import type { IdrOutcome, IdrRunRow } from '../ports/catalog-instant-dr.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Cryptography } from '../ports/cryptography.ts';
 import type { CollectReport, Engine } from '../ports/engine.ts';
@@ -79,6 +80,8 @@ export interface ServerSettings {
   readonly hosts: readonly HostSettings[];
   /** What a collection copies at most, where nobody says otherwise; as fast as it goes where it is missing. */
   readonly collectRateBytesPerSecond?: number | undefined;
+  /** What all copies together send at most; as fast as it goes where it is missing. */
+  readonly copyBytesPerSecond?: number | undefined;
   /** Where it differs from {@link COPY_POLICY}. */
   readonly copyPolicy?: Partial<CopyPolicy>;
   /** Where it differs from ACCESS_POLICY. */
@@ -143,6 +146,16 @@ export type ServerEvent =
       readonly attempt: number;
       readonly attemptsMax: number;
       readonly reason: string;
+    }
+  | { readonly kind: 'idr-run'; readonly run: IdrRunRow }
+  | {
+      readonly kind: 'idr-tape';
+      readonly scheme: string;
+      readonly runId: number;
+      readonly tape: string;
+      readonly outcome: IdrOutcome;
+      readonly reason?: string | undefined;
+      readonly bytesSent?: number;
     }
   | { readonly kind: 'verify-progress'; readonly doneBytes: number; readonly totalBytes: number }
   | ({ readonly kind: 'collect-progress'; readonly vault: string } & CollectReport)

@@ -12,9 +12,16 @@ import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
 import type { Generation } from '../base/units.ts';
 import type { PoolRow, TapeRow } from '../ports/catalog.ts';
-import type { CopyReceiver, IncomingCopy, OfferAnswer, TapeOffer } from '../ports/copy-receiver.ts';
+import type {
+  CopyReceiver,
+  IncomingCopy,
+  InstantDrReceiver,
+  OfferAnswer,
+  TapeOffer,
+} from '../ports/copy-receiver.ts';
 import type { Engine } from '../ports/engine.ts';
 import type { ServerContext } from './context.ts';
+import { ANOTHER_CONTENT, IN_ANOTHER_POOL, MOUNTED_THERE, WRITTEN_HERE } from './copy-refusals.ts';
 import { giveUpDamage } from './repair.ts';
 import { INCOMING_SUFFIX, contentOf, hexadecimal, removeIfThere } from './vaults.ts';
 import type { Vaults } from './vaults.ts';
@@ -24,6 +31,7 @@ export interface CopyReceiverOptions {
   readonly vaults: Vaults;
   /** Tapes that are mounted, or about to be. */
   readonly busyTapes: ReadonlySet<string>;
+  readonly instantDr: InstantDrReceiver;
 }
 
 /** Where an acceptable copy goes; `row` is the tape that it replaces. */
@@ -47,6 +55,7 @@ interface Incoming {
 const refuse = (reason: string): OfferAnswer & { kind: 'refuse' } => ({ kind: 'refuse', reason });
 
 export class TapeReceiver implements CopyReceiver {
+  readonly instantDr: InstantDrReceiver;
   readonly #context: ServerContext;
   readonly #vaults: Vaults;
   readonly #busyTapes: ReadonlySet<string>;
@@ -55,6 +64,7 @@ export class TapeReceiver implements CopyReceiver {
   #stopped = false;
 
   constructor(options: CopyReceiverOptions) {
+    this.instantDr = options.instantDr;
     this.#context = options.context;
     this.#vaults = options.vaults;
     this.#busyTapes = options.busyTapes;
@@ -72,7 +82,11 @@ export class TapeReceiver implements CopyReceiver {
       const answer = await this.#context.decisions.run(() => this.#consider(offer));
       accepted = answer.kind === 'place';
       if (answer.kind === 'place') return { kind: 'accept', copy: this.#incoming(offer, answer) };
-      if (answer.kind === 'refuse') await this.#logRefusal(offer, answer.reason);
+      // The source asks what was written here, and may offer it once more with what it replaces.
+      const isLast = answer.kind === 'refuse' && answer.reason !== WRITTEN_HERE;
+      if (isLast || (answer.kind === 'refuse' && offer.replaces !== undefined)) {
+        await this.#logRefusal(offer, answer.reason);
+      }
       return answer;
     } finally {
       if (!accepted) this.#receiving.delete(tape);
@@ -97,9 +111,9 @@ export class TapeReceiver implements CopyReceiver {
   ): Promise<Exclude<OfferAnswer, { kind: 'accept' }> | Place> {
     const row = await this.#context.ports.catalog.findTape(offer.tape);
     if (row !== undefined && row.pool !== offer.pool) {
-      return refuse('the virtual tape already exists in another pool on the target');
+      return refuse(IN_ANOTHER_POOL);
     }
-    if (this.#busyTapes.has(offer.tape)) return refuse('the virtual tape is mounted');
+    if (this.#busyTapes.has(offer.tape)) return refuse(MOUNTED_THERE);
     if (row !== undefined && row.generation > offer.generation) {
       return { kind: 'stale', generation: row.generation };
     }
@@ -107,9 +121,12 @@ export class TapeReceiver implements CopyReceiver {
     if (same) {
       const present = await this.#present(row);
       if (present.manifestDigest !== hexadecimal(offer.manifestDigest)) {
-        return refuse('the virtual tape has another content at the same generation');
+        return refuse(ANOTHER_CONTENT);
       }
       if (present.whole && !heals) return { kind: 'present' };
+    }
+    if (row !== undefined && !same && !(await this.#mayReplace(row, offer))) {
+      return refuse(WRITTEN_HERE);
     }
     const orphan = row === undefined ? await this.#orphan(offer.tape) : undefined;
     if (orphan !== undefined && orphan > offer.generation) {
@@ -119,6 +136,14 @@ export class TapeReceiver implements CopyReceiver {
     return pool === undefined
       ? refuse('the target has no vault')
       : { kind: 'place', pool, row, heals: same };
+  }
+
+  /** What was written here goes only for a version that is known to descend from it. */
+  async #mayReplace(row: TapeRow, { replaces }: TapeOffer): Promise<boolean> {
+    if (row.copiedFrom !== undefined || row.generation === 0) return true;
+    if (replaces?.generation !== row.generation) return false;
+    const { manifestDigest } = await this.#present(row);
+    return manifestDigest === hexadecimal(replaces.manifestDigest);
   }
 
   /** What this server has of a tape; not whole where it is known to be damaged. */

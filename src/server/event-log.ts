@@ -7,7 +7,7 @@
  *   2006-08-28 16:25:18|WARNING|440002|5900-E|127.0.0.1|Tapeserver01|administrator||text
  *
  * Subsystems: 20 media operations and EMS, 21 pools and cartridges, 40 access control; ours are 22
- * AutoCopy, 24 VTSPolicy and migration, 25 Scan/Cleanup, 41 licences. Numbers of events below 100 are the
+ * AutoCopy, 23 Instant DR, 24 VTSPolicy and migration, 25 Scan/Cleanup, 41 licences. Numbers of events below 100 are the
  * product's, those from 101 on are ours. Times are UTC.
  * docs/reference/events.md explains every message; a test compares.
  *
@@ -144,6 +144,48 @@ export const EVENT_MESSAGES = {
   COPY_PREEMPTED: {
     id: '222108',
     text: 'AutoCopy of cartridge {tape} to {target} was ended by a mount; the next dismount queues it',
+  },
+  COPY_CANCELLED: {
+    id: '222109',
+    text: 'AutoCopy of cartridge {tape} to {target} was cancelled; the next dismount queues it',
+  },
+  IDR_RUN_STARTED: {
+    id: '223101',
+    text: 'Instant DR {scheme} to {target} has started: {kind}, by {cause}',
+  },
+  IDR_RUN_ENDED: {
+    id: '223102',
+    text: 'Instant DR {scheme} has ended, run {run}: {copied} copied, {unchanged} unchanged, {skipped} skipped, {failed} failed, {deleted} deleted, {bytesSent} bytes sent',
+  },
+  IDR_RUN_FAILED: {
+    id: '623103',
+    text: 'Instant DR {scheme}, run {run}, was given up after {attempts} attempts: {reason}',
+  },
+  IDR_TAPE_FAILED: {
+    id: '623104',
+    text: 'Instant DR of cartridge {tape} to {target} failed in run {run}: {reason}',
+  },
+  IDR_LINE_LOST: {
+    id: '423105',
+    text: 'Instant DR {scheme}, run {run}, lost {target} at attempt {attempt} of {attemptsMax}: {reason}',
+  },
+  IDR_PASSED_OVER: {
+    id: '423106',
+    text: 'Instant DR {scheme} was due and is passed over: {reason}',
+  },
+  IDR_RUN_CANCELLED: { id: '423107', text: 'Instant DR {scheme}, run {run}, was cancelled' },
+  IDR_NOT_STARTED: { id: '623108', text: 'Instant DR {scheme} was due and cannot run: {reason}' },
+  IDR_ROLE_TAKEN: {
+    id: '423109',
+    text: 'This server is now the source of Instant DR {scheme}, and {other} its target: {reason}',
+  },
+  IDR_ROLE_GIVEN: {
+    id: '423110',
+    text: 'This server is now the target of Instant DR {scheme}, and {other} its source',
+  },
+  IDR_COPY_DELETED: {
+    id: '423111',
+    text: 'Cartridge {tape} deleted from Pool {pool}, since {source} has deleted it (Instant DR {scheme})',
   },
   POLICY_TAKEN: { id: '224101', text: 'VTSPolicy of {sender} taken: {text}' },
   POLICY_DONE: { id: '224102', text: 'VTSPolicy {verb} of {sender} done: {outcome}' },

@@ -14,6 +14,7 @@ import { EVENTS_OPERATIONS } from './operations/events.ts';
 import { HOST_OPERATIONS } from './operations/hosts.ts';
 import { LOCK_OPERATIONS } from './operations/locks.ts';
 import { LICENCE_OPERATIONS } from './operations/licences.ts';
+import { INSTANT_DR_OPERATIONS } from './operations/instant-dr.ts';
 import { MOUNT_OPERATIONS } from './operations/mounts.ts';
 import type { Operation, OperationContext, OperationTable } from './operations/operation.ts';
 import { POLICY_OPERATIONS } from './operations/policy.ts';
@@ -36,6 +37,7 @@ export const OPERATIONS: OperationTable = {
   ...AUTOCOPY_OPERATIONS,
   ...POLICY_OPERATIONS,
   ...CLEANUP_OPERATIONS,
+  ...INSTANT_DR_OPERATIONS,
   ...EVENTS_OPERATIONS,
   ...SERVER_OPERATIONS,
   ...ACCESS_OPERATIONS,

@@ -137,7 +137,7 @@ export async function deletePool(
     await refuseNamedByScheme(context, name);
     const rules = new Set((await catalog.listCopyRules(name)).map((rule) => rule.id));
     await catalog.deletePool(name);
-    autocopy.endCopies((copy) => rules.has(copy.ruleId));
+    autocopy.endCopies(({ ruleId }) => ruleId !== undefined && rules.has(ruleId));
     return pool;
   });
   await context.eventLog.log('POOL_DELETED', { pool: name, vault });

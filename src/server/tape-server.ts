@@ -5,7 +5,6 @@
  * listens to hosts and works off the AutoCopy queue. The same code runs in `capstan serve`, in the
  * laboratory and in the simulated world.
  */
-import { CapstanError } from '../base/errors.ts';
 import type { CopyReceiver } from '../ports/copy-receiver.ts';
 import type { Cancel } from '../ports/clock.ts';
 import type { ScsiTransport } from '../ports/scsi-transport.ts';
@@ -21,16 +20,20 @@ import type {
   ServerPorts,
   ServerSettings,
 } from './context.ts';
+import { Copies } from './copies.ts';
+import { CopyInquiries } from './copy-inquiries.ts';
 import { TapeReceiver } from './copy-receiver.ts';
 import { EmsService } from './ems-service.ts';
 import type { EmsHostStatus } from './ems-service.ts';
 import { EventFiles } from './event-files.ts';
 import { EventLog } from './event-log.ts';
 import { Licences } from './licences.ts';
+import { InstantDrRoles } from './instant-dr-roles.ts';
+import { InstantDr } from './instant-dr.ts';
 import { Mounts } from './mounts.ts';
 import { Operations } from './operations.ts';
 import { Policy } from './policy.ts';
-import type { PolicyInstantDr, PolicyMedia } from './policy.ts';
+import type { PolicyMedia } from './policy.ts';
 import { PROFILES, PROFILE_DEFAULT } from './profiles.ts';
 import { finishMoves } from './tape-moves.ts';
 import { ScanCleanup } from './scan-cleanup.ts';
@@ -57,7 +60,9 @@ export class TapeServer {
   readonly #context: ServerContext;
   readonly #vaults: Vaults;
   readonly #mounts: Mounts;
+  readonly #copies: Copies;
   readonly #autocopy: AutoCopy;
+  readonly #instantDr: InstantDr;
   readonly #ems: EmsService;
   readonly #backupManagement: BackupManagement;
   readonly #policy: Policy;
@@ -70,18 +75,25 @@ export class TapeServer {
     this.#context = context;
     this.#vaults = vaults;
     this.#listeners = listeners;
-    this.#autocopy = new AutoCopy({ context, vaults, busyTapes });
+    this.#copies = new Copies({ context, vaults, busyTapes });
+    const copies = this.#copies;
+    this.#autocopy = new AutoCopy({ context, copies });
     const autocopy = this.#autocopy;
+    copies.onRelease(() => autocopy.wake());
     this.#mounts = new Mounts({ context, vaults, autocopy, busyTapes });
     const mounts = this.#mounts;
-    this.#receiver = new TapeReceiver({ context, vaults, busyTapes });
+    this.#instantDr = new InstantDr({ context, vaults, copies, busyTapes });
+    const instantDr = this.#instantDr;
+    const roles = new InstantDrRoles({ context, vaults, copies, busyTapes, instantDr });
+    const inquiries = new CopyInquiries({ context, vaults, busyTapes, roles });
+    this.#receiver = new TapeReceiver({ context, vaults, busyTapes, instantDr: inquiries });
     this.receiver = this.#receiver;
     const access = new AccessControl(context, context.profile.accessDefaults);
     this.access = access;
-    const media = mediaOf({ vaults, autocopy, busyTapes });
+    const media = mediaOf({ vaults, copies, autocopy, busyTapes });
     this.#backupManagement = new BackupManagement({ context, busyTapes, erase: media.erase });
     const backupManagement = this.#backupManagement;
-    this.#policy = new Policy({ context, media, backupManagement, instantDr: NO_INSTANT_DR });
+    this.#policy = new Policy({ context, media, backupManagement, instantDr });
     const policy = this.#policy;
     this.#cleanup = new ScanCleanup({ context, busyTapes, erase: media.erase });
     const cleanup = this.#cleanup;
@@ -114,7 +126,10 @@ export class TapeServer {
       context,
       vaults,
       mounts,
+      copies,
       autocopy,
+      instantDr,
+      roles,
       ems,
       busyTapes,
       access,
@@ -143,6 +158,7 @@ export class TapeServer {
       await server.#cleanup.start();
       server.#ems.start();
       server.#autocopy.wake();
+      await server.#instantDr.start();
       return server;
     } catch (error) {
       await vaults.close();
@@ -166,7 +182,7 @@ export class TapeServer {
 
   /** The copies under way. */
   progress(): readonly CopyProgress[] {
-    return this.#autocopy.progress();
+    return this.#copies.all.map((flight) => flight.progress);
   }
 
   emsStatus(): readonly EmsHostStatus[] {
@@ -187,6 +203,7 @@ export class TapeServer {
       await this.#backupManagement.stop();
       await this.#policy.stop();
       await this.#cleanup.stop();
+      await this.#instantDr.stop();
       await this.#autocopy.stop();
       await this.#receiver.stop();
       await this.#mounts.stop();
@@ -200,14 +217,6 @@ export class TapeServer {
     }
   }
 }
-
-/** Until schemes can be dispatched, no pool has one. */
-const NO_INSTANT_DR: PolicyInstantDr = {
-  dispatchPool: (_, pool) =>
-    Promise.reject(
-      new CapstanError('NOT_FOUND', { kind: 'Instant DR scheme with pool', name: pool }),
-    ),
-};
 
 /** What VTSPolicy and Scan/Cleanup do to tapes, in the name of whose context it is. */
 function mediaOf(services: Omit<TapeServices, 'context'>): PolicyMedia {

@@ -6,6 +6,7 @@ import type { NewTape, PoolRow, TapeRow } from '../ports/catalog.ts';
 import type { Damage, VerifyReport } from '../ports/engine.ts';
 import type { AutoCopy } from './autocopy.ts';
 import type { ServerContext } from './context.ts';
+import type { Copies } from './copies.ts';
 import { labelOf, makeImage } from './tape-content.ts';
 import { refuseLocked } from './tape-locks.ts';
 import { refuseBusy } from './tape-moves.ts';
@@ -15,6 +16,7 @@ import { removeIfThere } from './vaults.ts';
 export interface TapeServices {
   readonly context: ServerContext;
   readonly vaults: Vaults;
+  readonly copies: Copies;
   readonly autocopy: AutoCopy;
   /** Tapes that are mounted, or about to be. */
   readonly busyTapes: ReadonlySet<string>;

@@ -186,7 +186,11 @@ export class Vaults {
       return;
     }
     if (image.generation === row.generation) return;
-    await this.recordContent(engine, row, image.generation, 'found');
+    // What a mount was writing when the crash came is this server's own, and no copy any more.
+    const open = await this.#context.ports.catalog.listMounts({ open: true });
+    const writing = open.some((mount) => mount.tape === row.name && mount.ring);
+    const found = writing ? { ...row, copiedFrom: undefined } : row;
+    await this.recordContent(engine, found, image.generation, 'found');
     await eventLog.log('CONTENT_FOUND', {
       tape: row.name,
       found: image.generation,

@@ -49,6 +49,7 @@ const RULE = {
     transport: 'ssh2',
   },
   targetPool: 'DR',
+  bytesPerSecond: undefined,
 } as const;
 
 /** Runs the suite; `open` gives an empty catalog each time. */

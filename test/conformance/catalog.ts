@@ -74,6 +74,7 @@ const RULE: Omit<CopyRuleRow, 'id'> = {
     transport: 'ssh2',
   },
   targetPool: 'DR',
+  bytesPerSecond: undefined,
 };
 const CONTENT = {
   generation: generation(1),

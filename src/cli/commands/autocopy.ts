@@ -1,10 +1,17 @@
 /** `capstan autocopy …`. */
 import { Option } from 'commander';
 import { numberOption } from '../options.ts';
+import { RATE, rateOf } from './copy-rate.ts';
 import { given, named, nothing, required } from './operation-command.ts';
-import type { CommandGroup } from './operation-command.ts';
+import type { CommandGroup, Values } from './operation-command.ts';
 
 const TRANSPORTS = ['ssh2', 'openssh'];
+const ONLY_TO = new Option('--to <server>', 'only copies to this server');
+
+const chosen = (args: readonly string[], options: Values): Values => ({
+  ...(args[0] !== undefined && named(args)),
+  ...(options['to'] !== undefined && { server: options['to'] }),
+});
 
 export const AUTOCOPY_COMMANDS: CommandGroup = {
   description: 'AutoCopy: pools whose tapes are copied to another server at each dismount',
@@ -41,6 +48,7 @@ export const AUTOCOPY_COMMANDS: CommandGroup = {
         new Option('--transport <kind>', "this program's SSH, or the system's ssh")
           .choices(TRANSPORTS)
           .default('ssh2'),
+        RATE,
       ],
       parameters: (args, options) => ({
         pool: args[0],
@@ -49,6 +57,7 @@ export const AUTOCOPY_COMMANDS: CommandGroup = {
           server: options['to'],
           ...given(options, 'address', 'port', 'user', 'hostKey', 'transport'),
         },
+        ...rateOf(options),
       }),
       shows: 'fields',
       examples: [
@@ -76,12 +85,47 @@ export const AUTOCOPY_COMMANDS: CommandGroup = {
         'A target that has the tape whole takes nothing; one that knows it to be damaged (`capstan tape verify`\nthere says so) takes what it lacks.',
     },
     {
+      usage: 'change <id>',
+      description: 'change how much a rule may send',
+      operation: 'autocopy.change',
+      options: [RATE],
+      parameters: (args, options) => ({ id: Number(args[0]), ...rateOf(options) }),
+      shows: 'fields',
+      examples: ['capstan autocopy change 1 --rate 20M', 'capstan autocopy change 1 --rate none'],
+    },
+    {
+      usage: 'retry [tape]',
+      description: 'try copies now: of a tape, or all that failed or wait for their next attempt',
+      operation: 'autocopy.retry',
+      options: [ONLY_TO],
+      parameters: chosen,
+      shows: 'chosen',
+      examples: ['capstan autocopy retry', 'capstan autocopy retry LAB001 --to west'],
+      notes:
+        'Attempts are counted from 1 again. A cancelled copy is retried where its tape is named.',
+    },
+    {
+      usage: 'cancel [tape]',
+      description: 'owe copies no more: of a tape, or all that are due',
+      operation: 'autocopy.cancel',
+      options: [ONLY_TO],
+      parameters: chosen,
+      shows: 'chosen',
+      examples: ['capstan autocopy cancel LAB001', 'capstan autocopy cancel --to west'],
+      notes: 'One under way ends. The next dismount of the tape queues its copy anew.',
+    },
+    {
       usage: 'status',
-      description: 'the queue: what is copied, due or failed',
+      description:
+        'every tape of the pools that are copied: in step, pending, copying, retrying, failed',
       operation: 'autocopy.status',
-      parameters: nothing,
-      shows: 'job',
-      examples: ['capstan autocopy status'],
+      options: [new Option('--pool <name>', 'only this pool'), ONLY_TO],
+      parameters: (_, options) => ({
+        ...given(options, 'pool'),
+        ...(options['to'] !== undefined && { server: options['to'] }),
+      }),
+      shows: 'copy',
+      examples: ['capstan autocopy status', 'capstan autocopy status --pool BACKUP --to west'],
     },
   ],
 };

@@ -2,52 +2,49 @@
 import { z } from 'zod';
 import { CapstanError } from '../../base/errors.ts';
 import { checkName } from '../../base/names.ts';
-import type { CopyRuleRow } from '../../ports/catalog.ts';
+import type { CopyJobRow, CopyRuleRow } from '../../ports/catalog.ts';
+import { autoCopyStatus } from '../autocopy-status.ts';
 import type { ServerContext } from '../context.ts';
 import { tapeOf } from '../tapes.ts';
+import { checkTarget, copyRate, copyTarget } from './copy-target.ts';
 import { byId, byName, byNameOf, found, nothing, operation, query, text } from './operation.ts';
 import type { OperationContext, OperationTable } from './operation.ts';
 
-const target = z.strictObject({
-  server: text,
-  address: z
-    .string()
-    .max(255)
-    .regex(/^[A-Za-z0-9:[][A-Za-z0-9.:%[\]-]*$/, 'it is no address'),
-  port: z.int().min(1).max(65_535),
-  user: z
-    .string()
-    .max(32)
-    .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, 'it is no user name'),
-  hostKey: z
-    .string()
-    .max(100)
-    .regex(/^SHA256:\S+$/, "it is no fingerprint like 'SHA256:…'"),
-  transport: z.enum(['ssh2', 'openssh']),
-});
+const chosen = z.strictObject({ name: text.optional(), server: text.optional() });
+type Chosen = z.infer<typeof chosen>;
 
 export const AUTOCOPY_OPERATIONS: OperationTable = {
   'autocopy.create': operation(
     'manage-configuration',
-    z.strictObject({ pool: text, target, targetPool: text }),
-    async ({ context }, rule) => {
+    z.strictObject({
+      pool: text,
+      target: copyTarget,
+      targetPool: text,
+      bytesPerSecond: copyRate.optional(),
+    }),
+    async ({ context }, { pool, target, targetPool, bytesPerSecond }) => {
       await context.licences.require('autocopy');
-      checkName('pool', rule.targetPool);
-      checkName('server', rule.target.server);
-      await byNameOf('pool', rule.pool, context.ports.catalog.listPools());
-      if (rule.target.server === context.settings.serverName) {
-        throw new CapstanError('INVALID_ARGUMENT', {
-          what: `The target ${rule.target.server}`,
-          reason: 'a server does not copy tapes to itself',
-        });
-      }
-      return context.ports.catalog.createCopyRule(rule);
+      checkName('pool', targetPool);
+      await byNameOf('pool', pool, context.ports.catalog.listPools());
+      checkTarget(context, target);
+      return context.ports.catalog.createCopyRule({
+        pool,
+        target,
+        targetPool,
+        bytesPerSecond: bytesPerSecond ?? undefined,
+      });
     },
   ),
   'autocopy.list': query('view-configuration', nothing, ({ context }) =>
     context.ports.catalog.listCopyRules(),
   ),
   'autocopy.show': query('view-configuration', byId, ({ context }, { id }) => ruleOf(context, id)),
+  'autocopy.change': operation(
+    'manage-configuration',
+    z.strictObject({ id: z.int().min(1), bytesPerSecond: copyRate }),
+    async ({ context }, { id, bytesPerSecond }) =>
+      context.ports.catalog.setCopyRuleBandwidth(id, bytesPerSecond ?? undefined),
+  ),
   'autocopy.delete': operation(
     'manage-configuration',
     byId,
@@ -59,7 +56,19 @@ export const AUTOCOPY_OPERATIONS: OperationTable = {
     },
   ),
   'autocopy.repeat': operation('virtual-tape-operations', byName, repeatCopies),
-  'autocopy.status': query('view-system-status', nothing, ({ context }) =>
+  'autocopy.retry': operation('virtual-tape-operations', chosen, retryCopies),
+  'autocopy.cancel': operation('virtual-tape-operations', chosen, cancelCopies),
+  'autocopy.status': query(
+    'view-system-status',
+    z.strictObject({ pool: text.optional(), server: text.optional() }),
+    async (services, filter) => {
+      const { pool } = filter;
+      const { catalog } = services.context.ports;
+      if (pool !== undefined) await byNameOf('pool', pool, catalog.listPools());
+      return autoCopyStatus(services, filter);
+    },
+  ),
+  'autocopy.queue': query('view-system-status', nothing, ({ context }) =>
     context.ports.catalog.listCopyJobs(),
   ),
 };
@@ -93,6 +102,76 @@ async function repeatCopies(
   }
   if (context.settings.offline !== true) autocopy.wake();
   return { name, targets: rules.map((rule) => rule.target.server) };
+}
+
+interface CopyOfTape {
+  readonly tape: string;
+  readonly server: string;
+}
+
+/** Copies that failed, were cancelled, or wait for their next attempt are due now, from attempt 1. */
+async function retryCopies(
+  { context, autocopy }: OperationContext,
+  which: Chosen,
+): Promise<readonly CopyOfTape[]> {
+  const { catalog, clock } = context.ports;
+  const nowMs = clock.nowMs();
+  const retried = await chooseJobs(context, which, (job) => {
+    // Without a name: what failed or waits; a copy that an operator cancelled is named to be retried.
+    if (job.state === 'cancelled') return which.name !== undefined;
+    return job.state === 'failed' || (job.state === 'due' && job.nextAttemptAtMs > nowMs);
+  });
+  for (const { job } of retried) {
+    const { generation } = await tapeOf(context, job.tape);
+    const anew = { state: 'due', attempts: 0, queuedAtMs: nowMs, nextAttemptAtMs: nowMs } as const;
+    await catalog.putCopyJob({ ...job, ...anew, generation });
+  }
+  if (context.settings.offline !== true) autocopy.wake();
+  return retried.map(({ job, rule }) => ({ tape: job.tape, server: rule.target.server }));
+}
+
+/** Copies that are due are not owed any more, until the next dismount; one under way ends. */
+async function cancelCopies(
+  { context, autocopy }: OperationContext,
+  which: Chosen,
+): Promise<readonly CopyOfTape[]> {
+  const { catalog } = context.ports;
+  const cancelled = await chooseJobs(context, which, (job) => job.state === 'due');
+  for (const { job, rule } of cancelled) {
+    const { tape, ruleId } = job;
+    const target = rule.target.server;
+    const end = (): unknown =>
+      autocopy.endCopies((copy) => copy.tape === tape && copy.ruleId === ruleId);
+    // Before, so that it cannot record its end in place of this; and after, if it began anew meanwhile.
+    end();
+    const entry = context.eventLog.entry('COPY_CANCELLED', { tape, target });
+    const row = await catalog.putCopyJob({ ...job, state: 'cancelled' }, entry);
+    end();
+    if (row !== undefined) context.emit({ kind: 'event-logged', row });
+  }
+  return cancelled.map(({ job, rule }) => ({ tape: job.tape, server: rule.target.server }));
+}
+
+/** Rejects NOT_FOUND where a tape or server is named and nothing of it is chosen. */
+async function chooseJobs(
+  context: ServerContext,
+  { name, server }: Chosen,
+  isMeant: (job: CopyJobRow) => boolean,
+): Promise<readonly { readonly job: CopyJobRow; readonly rule: CopyRuleRow }[]> {
+  const { catalog } = context.ports;
+  if (name !== undefined) await tapeOf(context, name);
+  const rules = new Map((await catalog.listCopyRules()).map((rule) => [rule.id, rule]));
+  const jobs = (await catalog.listCopyJobs()).flatMap((job) => {
+    const rule = rules.get(job.ruleId);
+    if (rule === undefined || !isMeant(job)) return [];
+    if (name !== undefined && job.tape !== name) return [];
+    return server !== undefined && rule.target.server !== server ? [] : [{ job, rule }];
+  });
+  if (jobs.length === 0 && (name ?? server) !== undefined) {
+    const kind = server === undefined ? 'copy that waits of a tape' : 'copy that waits to a server';
+    throw new CapstanError('NOT_FOUND', { kind, name: name ?? server ?? '' });
+  }
+  return jobs;
 }
 
 async function ruleOf(context: ServerContext, id: number): Promise<CopyRuleRow> {

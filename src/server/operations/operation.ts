@@ -4,6 +4,8 @@ import { CapstanError } from '../../base/errors.ts';
 import { checkName } from '../../base/names.ts';
 import type { NameKind } from '../../base/names.ts';
 import type { EmsService } from '../ems-service.ts';
+import type { InstantDrRoles } from '../instant-dr-roles.ts';
+import type { InstantDr } from '../instant-dr.ts';
 import type { Mounts } from '../mounts.ts';
 import type { AccessControl } from '../access-control.ts';
 import type { Principal } from '../access.ts';
@@ -19,6 +21,8 @@ export interface OperationContext extends TapeServices {
   readonly mounts: Mounts;
   readonly policy: Policy;
   readonly cleanup: ScanCleanup;
+  readonly instantDr: InstantDr;
+  readonly roles: InstantDrRoles;
   readonly ems: EmsService;
   readonly access: AccessControl;
   /** Who asked; its rights are checked already. What `context` logs bears its name. */

@@ -3,7 +3,7 @@ import { nothing, query } from './operation.ts';
 import type { OperationTable } from './operation.ts';
 
 export const SERVER_OPERATIONS: OperationTable = {
-  'server.status': query('view-system-status', nothing, async ({ context, autocopy }) => {
+  'server.status': query('view-system-status', nothing, async ({ context, copies }) => {
     const { catalog } = context.ports;
     const jobs = await catalog.listCopyJobs();
     return {
@@ -17,7 +17,7 @@ export const SERVER_OPERATIONS: OperationTable = {
       waitingRequestCount: (await catalog.listMountRequests()).length,
       dueCopyCount: jobs.filter((job) => job.state === 'due').length,
       failedCopyCount: jobs.filter((job) => job.state === 'failed').length,
-      copiesUnderWay: autocopy.progress(),
+      copiesUnderWay: copies.all.map((flight) => flight.progress),
     };
   }),
 };

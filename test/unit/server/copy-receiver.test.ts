@@ -200,7 +200,22 @@ describe('what changes between offer and commit', () => {
     await bench.write(9);
     expect((await bench.unload()).kind).toBe('done');
     expect(await row()).toMatchObject({ generation: 1, copiedFrom: undefined });
-    await copied(sent);
+    const reason = 'the virtual tape was written on the target';
+    expect(await offered(sent)).toEqual({ kind: 'refuse', reason });
+  });
+
+  it('what was written here goes only for a version that says which one it replaces', async () => {
+    await bench.backUp(9);
+    const manifest = await bench.finish(bench.east.engine.exportManifest('LAB001'));
+    const { digest } = await bench.finish(bench.east.engine.readManifest(manifest));
+    const another = { generation: generation(1), manifestDigest: new Uint8Array(32) };
+    const reason = 'the virtual tape was written on the target';
+    expect(await offered(await content(1, { replaces: another }))).toEqual({
+      kind: 'refuse',
+      reason,
+    });
+    await copied(await content(1, { replaces: { ...another, manifestDigest: digest } }));
+    expect(await row()).toMatchObject({ generation: 5, copiedFrom: 'north' });
   });
 
   it('a backup that made the tape newer is not written over', async () => {
