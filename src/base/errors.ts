@@ -84,6 +84,7 @@ export const ERRORS = {
     severity: 6,
   },
   COPY_REFUSED: { message: '{peer} refuses tape {tape}: {reason}.', retryable: true, severity: 6 },
+  PEER_REFUSED: { message: '{peer} refuses {what}: {reason}.', retryable: true, severity: 6 },
   COPY_CANCELLED: {
     message: 'The copy of tape {tape} was ended: {reason}.',
     retryable: true,

@@ -40,7 +40,7 @@ const SCHEME: Table<FlatScheme> = {
     deletionGraceDays: 'plain',
     enabled: 'boolean',
     createdAtMs: 'plain',
-    scheduledThroughMs: 'plain',
+    answeredAtMs: 'plain',
   },
 };
 
@@ -114,9 +114,9 @@ export function instantDrCatalog(
       }),
     listIdrSchemes: async () => database.rows(SCHEME, 'ORDER BY name').map(toScheme),
 
-    createIdrRun: async (run, event, scheduledThroughMs) =>
+    createIdrRun: async (run, event, answeredAtMs) =>
       database.transaction(() => ({
-        run: insertRun(database, run, scheduledThroughMs),
+        run: insertRun(database, run, answeredAtMs),
         event: appendEvent(event),
       })),
     putIdrRun: async (run, event) =>
@@ -158,7 +158,7 @@ function requireRun(database: Database, id: number): void {
 function insertRun(
   database: Database,
   run: Omit<IdrRunRow, 'id'>,
-  scheduledThroughMs: number | undefined,
+  answeredAtMs: number | undefined,
 ): IdrRunRow {
   const { scheme } = run;
   requireScheme(database, scheme);
@@ -173,10 +173,10 @@ function insertRun(
        WHERE scheme = :scheme ORDER BY id DESC LIMIT 1 OFFSET ${IDR_RUN_COUNT_MAX})`,
     { scheme },
   );
-  if (scheduledThroughMs !== undefined) {
-    database.run('UPDATE idrScheme SET scheduledThroughMs = :ms WHERE name = :scheme', {
+  if (answeredAtMs !== undefined) {
+    database.run('UPDATE idrScheme SET answeredAtMs = :ms WHERE name = :scheme', {
       scheme,
-      ms: scheduledThroughMs,
+      ms: answeredAtMs,
     });
   }
   return row;

@@ -39,7 +39,7 @@ export interface IdrSchemeRow {
   readonly enabled: boolean;
   readonly createdAtMs: number;
   /** The last occurrence of its schedules that was answered, or when they were set. */
-  readonly scheduledThroughMs: number;
+  readonly answeredAtMs: number;
 }
 
 /** 'verify' compares digests and sends no data. */
@@ -110,13 +110,13 @@ export interface InstantDrCatalog {
   listIdrSchemes(): Promise<readonly IdrSchemeRow[]>;
 
   /**
-   * Inserts the run, and with it the scheme's `scheduledThroughMs`, where given. IN_USE where a run of
+   * Inserts the run, and with it the scheme's `answeredAtMs`, where given. IN_USE where a run of
    * the scheme is not over; NOT_FOUND where there is no such scheme.
    */
   createIdrRun(
     run: Omit<IdrRunRow, 'id'>,
     event: Omit<EventRow, 'id'>,
-    scheduledThroughMs?: number,
+    answeredAtMs?: number,
   ): Promise<{ readonly run: IdrRunRow; readonly event: EventRow }>;
   /** Replaces the run's row, and writes `event`, if any, with it. NOT_FOUND. */
   putIdrRun(run: IdrRunRow, event?: Omit<EventRow, 'id'>): Promise<EventRow | undefined>;

@@ -68,7 +68,7 @@ export interface Holding extends TapeVersion {
   readonly damaged: boolean;
 }
 
-/** What a sender asks of the receiver beside copies. Each rejects COPY_REFUSED where that is not done. */
+/** What a sender asks of the receiver beside copies. Each rejects PEER_REFUSED where that is not done. */
 export interface InstantDrReceiver {
   /** A holding for each tape, in their order; undefined where there is none. */
   inquire(inquiry: {

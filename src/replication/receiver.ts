@@ -101,7 +101,7 @@ class Reception {
       await connection.send(await this.#askInstantDr(message, sourceServer));
     } catch (error) {
       if (endsConnection(error) || !(error instanceof CapstanError)) throw error;
-      const said = isCapstanError(error, 'COPY_REFUSED') ? error.fields['reason'] : undefined;
+      const said = isCapstanError(error, 'PEER_REFUSED') ? error.fields['reason'] : undefined;
       const reason = said === undefined ? error.message : String(said);
       this.#options.log?.(`What ${sourceServer} asks for Instant DR is refused: ${reason}`);
       await connection.send({ kind: 'refuse', reason });

@@ -114,7 +114,7 @@ export class CopySender {
 
   /**
    * What the receiver has of these tapes, at most INQUIRY_COUNT_MAX: one round trip, or as long as it
-   * takes to read them all where that is asked for. COPY_REFUSED leaves the connection usable.
+   * takes to read them all where that is asked for. PEER_REFUSED leaves the connection usable.
    */
   async inquire(inquiry: Asked<'inquire'>): Promise<readonly (Holding | undefined)[]> {
     const connection = this.#connection;
@@ -122,7 +122,7 @@ export class CopySender {
     for (;;) {
       const answer = await connection.expect('holdings', 'progress', 'refuse');
       if (answer.kind === 'progress') continue;
-      if (answer.kind === 'refuse') throw this.#refused('inquiries', answer.reason);
+      if (answer.kind === 'refuse') throw this.#refused('an inquiry', answer.reason);
       if (answer.holdings.length === inquiry.tapes.length) return answer.holdings;
       const what = `it tells of ${answer.holdings.length} tapes, asked for ${inquiry.tapes.length}`;
       throw violation(connection.peer, what);
@@ -132,13 +132,13 @@ export class CopySender {
   /** Has the receiver delete a tape that still is this version. */
   async remove(removal: Asked<'remove'>): Promise<void> {
     await this.#connection.send({ kind: 'remove', ...removal });
-    await this.#expectDone(removal.tape);
+    await this.#expectDone(`to delete tape ${removal.tape}`);
   }
 
   /** Has the receiver become the source of the scheme. */
   async takeOver(request: Asked<'takeOver'>): Promise<void> {
     await this.#connection.send({ kind: 'take-over', ...request });
-    await this.#expectDone(`scheme ${request.scheme}`);
+    await this.#expectDone(`the scheme ${request.scheme}`);
   }
 
   async #expectDone(what: string): Promise<void> {
@@ -146,8 +146,8 @@ export class CopySender {
     if (answer.kind === 'refuse') throw this.#refused(what, answer.reason);
   }
 
-  #refused(tape: string, reason: string): CapstanError {
-    return new CapstanError('COPY_REFUSED', { peer: this.#connection.peer, tape, reason });
+  #refused(what: string, reason: string): CapstanError {
+    return new CapstanError('PEER_REFUSED', { peer: this.#connection.peer, what, reason });
   }
 
   /** Ends the connection, once the receiver has read all. What was acknowledged stands either way. */

@@ -93,7 +93,7 @@ export class CopyInquiries implements InstantDrReceiver {
       const refusal = await this.#refusalToRemove(row, removal);
       if (refusal !== undefined) {
         const peer = this.#context.settings.serverName;
-        throw new CapstanError('COPY_REFUSED', { peer, tape, reason: refusal });
+        throw new CapstanError('PEER_REFUSED', { peer, what: tape, reason: refusal });
       }
       // Row first, image second, as every deletion.
       await ports.catalog.deleteTape(tape);

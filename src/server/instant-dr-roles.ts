@@ -111,7 +111,7 @@ export class InstantDrRoles implements SchemeRoles {
       await this.#withTarget(scheme, (sender) => sender.takeOver({ scheme: scheme.name, pools }));
     } catch (error) {
       // A refusal is an answer; any other error leaves open what the target has done.
-      if (isCapstanError(error, 'COPY_REFUSED')) {
+      if (isCapstanError(error, 'PEER_REFUSED')) {
         await catalog.putIdrScheme({ ...scheme, role: 'source' });
       }
       throw error;
@@ -125,7 +125,7 @@ export class InstantDrRoles implements SchemeRoles {
     reason: string,
   ): Promise<IdrSchemeRow> {
     const { eventLog, ports } = this.#context;
-    const row = { ...scheme, role, scheduledThroughMs: ports.clock.nowMs() };
+    const row = { ...scheme, role, answeredAtMs: ports.clock.nowMs() };
     const fields = { scheme: scheme.name, other: scheme.target.server };
     const entry =
       role === 'source'
@@ -220,7 +220,7 @@ export class InstantDrRoles implements SchemeRoles {
       await work(sender);
       await sender.end();
     } catch (error) {
-      if (isCapstanError(error, 'COPY_REFUSED')) await sender.end();
+      if (isCapstanError(error, 'PEER_REFUSED')) await sender.end();
       throw error;
     } finally {
       sender.destroy();
@@ -280,7 +280,7 @@ export class InstantDrRoles implements SchemeRoles {
 
   #refusal(name: string, reason: string): CapstanError {
     const peer = this.#context.settings.serverName;
-    return new CapstanError('COPY_REFUSED', { peer, tape: `scheme ${name}`, reason });
+    return new CapstanError('PEER_REFUSED', { peer, what: `the scheme ${name}`, reason });
   }
 }
 

@@ -12,31 +12,32 @@
  * is replaced. A lost line throws {@link LineLost}, and who started the run tries again.
  */
 import { CapstanError, isCapstanError } from '../base/errors.ts';
-import type { TapeRow } from '../ports/catalog.ts';
-import type {
-  IdrResultRow,
-  IdrRunRow,
-  IdrSchemeRow,
-  IdrTapeRow,
-} from '../ports/catalog-instant-dr.ts';
-import type { Holding, TapeInquiry } from '../ports/copy-receiver.ts';
+import type { IdrRunRow, IdrSchemeRow, IdrTapeRow } from '../ports/catalog-instant-dr.ts';
+import type { Holding } from '../ports/copy-receiver.ts';
 import { INQUIRY_COUNT_MAX } from '../replication/frame.ts';
 import type { CopySender, SendResult } from '../replication/sender.ts';
 import type { ServerContext } from './context.ts';
 import type { Copies, CopyInFlight } from './copies.ts';
-import { bytesOf, recordOf, relate, sameVersion, versionOf } from './copy-lineage.ts';
-import { MOUNTED_THERE } from './copy-refusals.ts';
+import { bytesOf, recordOf, relate, versionOf } from './copy-lineage.ts';
+import {
+  BOTH_CHANGED,
+  EMPTY_RESULT,
+  LINE_ERRORS,
+  LineLost,
+  MOUNTED_HERE,
+  asLineLost,
+  failed,
+  refused,
+  skipped,
+  verdict,
+} from './instant-dr-outcomes.ts';
+import type { Outcome, Planned } from './instant-dr-outcomes.ts';
 import { poolsOf } from './instant-dr-schemes.ts';
 import type { Vaults } from './vaults.ts';
 
 /** Copies of one run at once; the others are AutoCopy's. */
 const COPIES_PER_RUN = 2;
 const DAY_MS = 86_400_000;
-
-/** The target cannot be reached, or no longer. */
-export class LineLost extends Error {
-  override readonly name = 'LineLost';
-}
 
 export interface RunOptions {
   readonly context: ServerContext;
@@ -82,16 +83,6 @@ export class Ending {
     }
   }
 }
-
-/** A tape of the plan, and what the target has of it. */
-interface Planned {
-  readonly tape: TapeRow;
-  readonly targetPool: string;
-  readonly inquiry: TapeInquiry;
-}
-
-type Outcome = Pick<IdrResultRow, 'outcome'> &
-  Partial<Pick<IdrResultRow, 'generation' | 'reason' | 'bytesSent'>>;
 
 interface ToCopy {
   readonly planned: Planned;
@@ -383,7 +374,7 @@ export class InstantDrRun {
         manifestDigest,
       });
     } catch (error) {
-      if (!isCapstanError(error, 'COPY_REFUSED')) throw error;
+      if (!isCapstanError(error, 'PEER_REFUSED')) throw error;
       outcome = refused(String(error.fields['reason']));
     }
     const result = { ...EMPTY_RESULT, ...outcome, runId: run.id, tape, atMs: clock.nowMs() };
@@ -469,42 +460,4 @@ class Line {
     this.#sender?.destroy();
     this.#sender = undefined;
   }
-}
-
-/** What says that the line or the target is at fault, not the tape. */
-const LINE_ERRORS = [
-  'CONNECTION_LOST',
-  'CONNECTION_REFUSED',
-  'AUTHENTICATION_FAILED',
-  'HOST_KEY_MISMATCH',
-  'PROTOCOL_VIOLATION',
-  'COPY_CANCELLED',
-] as const;
-
-const EMPTY_RESULT = { generation: undefined, reason: undefined, bytesSent: 0 } as const;
-
-/** What stands in a report where neither side's version descends from the other's. */
-const BOTH_CHANGED = 'both servers have changed it since they were in step';
-
-const skipped = (reason: string): Outcome => ({ outcome: 'skipped', reason });
-const failed = (reason: string): Outcome => ({ outcome: 'failed', reason });
-const MOUNTED_HERE = skipped('it is mounted');
-
-function refused(reason: string): Outcome {
-  return reason === MOUNTED_THERE ? skipped('it is mounted on the target') : failed(reason);
-}
-
-function verdict({ inquiry, targetPool }: Planned, held: Holding | undefined): Outcome {
-  if (held === undefined) return failed('the target does not have it');
-  if (held.damaged) return failed('it is damaged on the target');
-  if (held.pool !== targetPool) return failed(`the target has it in pool ${held.pool}`);
-  if (sameVersion(inquiry, held)) return { outcome: 'unchanged', generation: held.generation };
-  return held.generation === inquiry.generation
-    ? failed(`the target has another content at generation ${held.generation}`)
-    : failed(`the target has generation ${held.generation}, here is ${inquiry.generation}`);
-}
-
-function asLineLost(error: unknown): unknown {
-  if (error instanceof LineLost || !isCapstanError(error, ...LINE_ERRORS)) return error;
-  return new LineLost(error.message, { cause: error });
 }

@@ -22,7 +22,8 @@ import type { Cancel } from '../ports/clock.ts';
 import { reasonOf } from './context.ts';
 import type { ServerContext } from './context.ts';
 import type { Copies } from './copies.ts';
-import { Ending, InstantDrRun, LineLost } from './instant-dr-run.ts';
+import { LineLost } from './instant-dr-outcomes.ts';
+import { Ending, InstantDrRun } from './instant-dr-run.ts';
 import type { RunProgress } from './instant-dr-run.ts';
 import { checkScheme, nextOccurrenceMs, poolsOf, schemeOf } from './instant-dr-schemes.ts';
 import type { SchemeParameters } from './instant-dr-schemes.ts';
@@ -159,7 +160,7 @@ export class InstantDr {
     await this.#context.licences.require('instant-dr');
     await checkScheme(this.#context, parameters);
     const nowMs = clock.nowMs();
-    const row = { ...parameters, enabled: true, createdAtMs: nowMs, scheduledThroughMs: nowMs };
+    const row = { ...parameters, enabled: true, createdAtMs: nowMs, answeredAtMs: nowMs };
     await catalog.createIdrScheme(row);
     this.look();
     return row;
@@ -177,7 +178,7 @@ export class InstantDr {
     await checkScheme(this.#context, { ...changed, role });
     this.#refuseActive(name);
     // What the new schedules would have said before now is not made up.
-    const row = { ...changed, scheduledThroughMs: clock.nowMs() };
+    const row = { ...changed, answeredAtMs: clock.nowMs() };
     await catalog.putIdrScheme(row);
     this.look();
     return row;
@@ -218,7 +219,7 @@ export class InstantDr {
         const heeded = scheme.enabled && scheme.role === 'source';
         return {
           scheme,
-          nextAtMs: heeded ? nextOccurrenceMs(scheme, scheme.scheduledThroughMs) : undefined,
+          nextAtMs: heeded ? nextOccurrenceMs(scheme, scheme.answeredAtMs) : undefined,
           run,
           counts: run && (await catalog.countIdrResults(run.id)),
           progress: this.#active.get(scheme.name)?.progress(),
@@ -234,11 +235,11 @@ export class InstantDr {
       readonly kind: IdrRunKind;
       readonly cause: IdrRunCause;
       readonly pool: string | undefined;
-      readonly scheduledThroughMs?: number;
+      readonly answeredAtMs?: number;
     },
   ): Promise<IdrRunRow> {
     const { ports, eventLog } = this.#context;
-    const { kind, cause, pool, scheduledThroughMs } = what;
+    const { kind, cause, pool, answeredAtMs } = what;
     const nowMs = ports.clock.nowMs();
     const { run, event } = await ports.catalog.createIdrRun(
       {
@@ -259,7 +260,7 @@ export class InstantDr {
         kind,
         cause,
       }),
-      scheduledThroughMs,
+      answeredAtMs,
     );
     this.#context.emit({ kind: 'event-logged', row: event });
     this.#context.emit({ kind: 'idr-run', run });
@@ -291,7 +292,7 @@ export class InstantDr {
     for (const scheme of await catalog.listIdrSchemes()) {
       if (this.#stopped) return;
       if (!scheme.enabled || scheme.role !== 'source') continue;
-      const dueMs = nextOccurrenceMs(scheme, scheme.scheduledThroughMs);
+      const dueMs = nextOccurrenceMs(scheme, scheme.answeredAtMs);
       if (dueMs !== undefined && dueMs <= nowMs) await this.#answerSchedule(scheme, nowMs);
       nextMs = Math.min(nextMs, nextOccurrenceMs(scheme, nowMs) ?? Infinity);
     }
@@ -309,7 +310,7 @@ export class InstantDr {
   /** Starts the run that is due, or says why not; either way that occurrence is answered. */
   async #answerSchedule(scheme: IdrSchemeRow, nowMs: number): Promise<void> {
     const { eventLog, licences, ports } = this.#context;
-    const answered = { ...scheme, scheduledThroughMs: nowMs };
+    const answered = { ...scheme, answeredAtMs: nowMs };
     const { name } = scheme;
     try {
       await licences.require('instant-dr');
@@ -317,7 +318,7 @@ export class InstantDr {
         kind: 'synchronise',
         cause: 'schedule',
         pool: undefined,
-        scheduledThroughMs: nowMs,
+        answeredAtMs: nowMs,
       });
     } catch (error) {
       if (!isCapstanError(error, 'IN_USE', 'LICENCE_MISSING')) throw error;

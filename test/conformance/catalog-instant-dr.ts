@@ -30,7 +30,7 @@ const SCHEME: IdrSchemeRow = {
   deletionGraceDays: 7,
   enabled: true,
   createdAtMs: AT_MS,
-  scheduledThroughMs: AT_MS,
+  answeredAtMs: AT_MS,
 };
 const RUN: Omit<IdrRunRow, 'id'> = {
   scheme: 'NIGHTLY',
@@ -105,7 +105,7 @@ export function instantDrCatalogConformance(name: string, open: () => Catalog): 
     it('has one run of a scheme at a time, and moves its schedule on with it', async () => {
       const first = await catalog.createIdrRun(RUN, EVENT, AT_MS + 5);
       expect(first.event.text).toBe('a run');
-      expect((await catalog.listIdrSchemes())[0]?.scheduledThroughMs).toBe(AT_MS + 5);
+      expect((await catalog.listIdrSchemes())[0]?.answeredAtMs).toBe(AT_MS + 5);
       await expect(run()).rejects.toThrow(`its run ${first.run.id} is not over`);
       const ended = { ...first.run, state: 'done', endedAtMs: AT_MS + 9, attempts: 2 } as const;
       await catalog.putIdrRun(ended, EVENT);

@@ -22,7 +22,7 @@ export const INSTANT_DR_MIGRATION: Migration = {
       deletionGraceDays INTEGER NOT NULL,
       enabled INTEGER NOT NULL CHECK (enabled IN (0, 1)),
       createdAtMs INTEGER NOT NULL,
-      scheduledThroughMs INTEGER NOT NULL
+      answeredAtMs INTEGER NOT NULL
     ) STRICT;
 
     CREATE TABLE idrRun (

@@ -6,9 +6,10 @@ import type { Values } from './operation-command.ts';
 export const RATE = new Option(
   '--rate <size>',
   "send no more than so much a second, as 20M; 'none': as fast as it goes",
-).argParser((text) => (text === 'none' ? null : sizeOption(text)));
+).argParser((text) => (text === 'none' ? text : sizeOption(text)));
 
 /** The operation's parameter, where the option was given. */
 export function rateOf(options: Values): Values {
-  return options['rate'] === undefined ? {} : { bytesPerSecond: options['rate'] };
+  const rate = options['rate'];
+  return rate === undefined ? {} : { bytesPerSecond: rate === 'none' ? null : rate };
 }

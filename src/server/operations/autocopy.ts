@@ -116,7 +116,7 @@ async function retryCopies(
 ): Promise<readonly CopyOfTape[]> {
   const { catalog, clock } = context.ports;
   const nowMs = clock.nowMs();
-  const retried = await chooseJobs(context, which, (job) => {
+  const retried = await chooseJobs(context, 'retry', which, (job) => {
     // Without a name: what failed or waits; a copy that an operator cancelled is named to be retried.
     if (job.state === 'cancelled') return which.name !== undefined;
     return job.state === 'failed' || (job.state === 'due' && job.nextAttemptAtMs > nowMs);
@@ -136,7 +136,7 @@ async function cancelCopies(
   which: Chosen,
 ): Promise<readonly CopyOfTape[]> {
   const { catalog } = context.ports;
-  const cancelled = await chooseJobs(context, which, (job) => job.state === 'due');
+  const cancelled = await chooseJobs(context, 'cancel', which, (job) => job.state === 'due');
   for (const { job, rule } of cancelled) {
     const { tape, ruleId } = job;
     const target = rule.target.server;
@@ -155,6 +155,7 @@ async function cancelCopies(
 /** Rejects NOT_FOUND where a tape or server is named and nothing of it is chosen. */
 async function chooseJobs(
   context: ServerContext,
+  verb: 'retry' | 'cancel',
   { name, server }: Chosen,
   isMeant: (job: CopyJobRow) => boolean,
 ): Promise<readonly { readonly job: CopyJobRow; readonly rule: CopyRuleRow }[]> {
@@ -168,7 +169,7 @@ async function chooseJobs(
     return server !== undefined && rule.target.server !== server ? [] : [{ job, rule }];
   });
   if (jobs.length === 0 && (name ?? server) !== undefined) {
-    const kind = server === undefined ? 'copy that waits of a tape' : 'copy that waits to a server';
+    const kind = `copy to ${verb}`;
     throw new CapstanError('NOT_FOUND', { kind, name: name ?? server ?? '' });
   }
   return jobs;

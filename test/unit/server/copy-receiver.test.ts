@@ -214,7 +214,7 @@ describe('what changes between offer and commit', () => {
       kind: 'refuse',
       reason,
     });
-    await copied(await content(1, { replaces: { ...another, manifestDigest: digest } }));
+    await copied(await content(2, { replaces: { ...another, manifestDigest: digest } }));
     expect(await row()).toMatchObject({ generation: 5, copiedFrom: 'north' });
   });
 

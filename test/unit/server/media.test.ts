@@ -345,7 +345,7 @@ describe('pools', () => {
       deletionGraceDays: 0,
       enabled: true,
       createdAtMs: 1,
-      scheduledThroughMs: 1,
+      answeredAtMs: 1,
     });
     expect(await yard.call('pool.show', { name: 'POOL2' })).toMatchObject({
       instantDr: ['by scheme NIGHTLY to west'],

@@ -1,0 +1,60 @@
+/** What a run of Instant DR says of a tape, and which errors are the line's and not a tape's. */
+import { isCapstanError } from '../base/errors.ts';
+import type { TapeRow } from '../ports/catalog.ts';
+import type { IdrResultRow } from '../ports/catalog-instant-dr.ts';
+import type { Holding, TapeInquiry } from '../ports/copy-receiver.ts';
+import { sameVersion } from './copy-lineage.ts';
+import { MOUNTED_THERE } from './copy-refusals.ts';
+
+/** A tape of the plan, and what the target has of it. */
+export interface Planned {
+  readonly tape: TapeRow;
+  readonly targetPool: string;
+  readonly inquiry: TapeInquiry;
+}
+
+export type Outcome = Pick<IdrResultRow, 'outcome'> &
+  Partial<Pick<IdrResultRow, 'generation' | 'reason' | 'bytesSent'>>;
+
+/** The target cannot be reached, or no longer. */
+export class LineLost extends Error {
+  override readonly name = 'LineLost';
+}
+
+/** What says that the line or the target is at fault, not the tape. */
+export const LINE_ERRORS = [
+  'CONNECTION_LOST',
+  'CONNECTION_REFUSED',
+  'AUTHENTICATION_FAILED',
+  'HOST_KEY_MISMATCH',
+  'PROTOCOL_VIOLATION',
+  'COPY_CANCELLED',
+] as const;
+
+export const EMPTY_RESULT = { generation: undefined, reason: undefined, bytesSent: 0 } as const;
+
+/** What stands in a report where neither side's version descends from the other's. */
+export const BOTH_CHANGED = 'both servers have changed it since they were in step';
+
+export const skipped = (reason: string): Outcome => ({ outcome: 'skipped', reason });
+export const failed = (reason: string): Outcome => ({ outcome: 'failed', reason });
+export const MOUNTED_HERE = skipped('it is mounted');
+
+export function refused(reason: string): Outcome {
+  return reason === MOUNTED_THERE ? skipped('it is mounted on the target') : failed(reason);
+}
+
+export function verdict({ inquiry, targetPool }: Planned, held: Holding | undefined): Outcome {
+  if (held === undefined) return failed('the target does not have it');
+  if (held.damaged) return failed('it is damaged on the target');
+  if (held.pool !== targetPool) return failed(`the target has it in pool ${held.pool}`);
+  if (sameVersion(inquiry, held)) return { outcome: 'unchanged', generation: held.generation };
+  return held.generation === inquiry.generation
+    ? failed(`the target has another content at generation ${held.generation}`)
+    : failed(`the target has generation ${held.generation}, here is ${inquiry.generation}`);
+}
+
+export function asLineLost(error: unknown): unknown {
+  if (error instanceof LineLost || !isCapstanError(error, ...LINE_ERRORS)) return error;
+  return new LineLost(error.message, { cause: error });
+}
