@@ -186,6 +186,9 @@ export class Bench {
   readonly host = new EmsCollector(NODE, this.world.clock);
   readonly east: Machine;
   readonly west: Machine;
+  /** Commands that the server had the host run, and what each prints. */
+  readonly hostCommands: string[] = [];
+  hostAnswer: (line: string) => Promise<readonly string[]> = () => Promise.resolve([]);
   #requestNumber = 100;
 
   private constructor(options: BenchOptions) {
@@ -199,7 +202,11 @@ export class Bench {
     const { world, east, west, host } = bench;
     const network = world.network.port(HOST_ADDRESS, new Life());
     await network.listen({ address: HOST_ADDRESS, port: 23 }, (stream) => {
-      void serveTaclTerminal(stream, host, { node: NODE, user: 'SUPER.TAPE', password: 'secret' });
+      const account = { node: NODE, user: 'SUPER.TAPE', password: 'secret' };
+      void serveTaclTerminal(stream, host, account, (line) => {
+        bench.hostCommands.push(line);
+        return bench.hostAnswer(line);
+      });
     });
     await east.start();
     await east.call('vault.create', { name: 'VAULT00', path: '/vault' });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { GIB } from '../../../src/base/units.ts';
-import { generation } from '../../../src/base/units.ts';
+import { GIB, generation } from '../../../src/base/units.ts';
 import { LOOK_INTERVAL_MS, REQUESTS_PER_HOST_MAX } from '../../../src/server/mount-queue.ts';
+import { sleep } from '../../../src/ports/clock.ts';
 import { Bench, NODE } from './bench.ts';
 
 const openMounts = async (bench: Bench): Promise<string[]> =>
@@ -63,16 +63,36 @@ describe('ems_mount_delay', () => {
 });
 
 describe('ems_mount_reset', () => {
-  it('has the host asked to reset the device first, and mounts where that fails, too', async () => {
+  it('has the host reset the device first, with the tape locked, and mounts then', async () => {
+    const bench = await Bench.start({ host: { resetDevices: 'ALL' } });
+    bench.hostAnswer = async () => {
+      await sleep(bench.world.clock, 10_000);
+      return [];
+    };
+    await bench.request('LAB001');
+    await bench.world.advance(5_000);
+    expect(await waiting(bench)).toEqual(['LAB001: resetting $TAPE0']);
+    await expect(bench.east.call('tape.delete', { name: 'LAB001' })).rejects.toThrow(/in use/);
+    await bench.world.advance(10_000);
+    expect(bench.hostCommands).toEqual(['SCF RESET TAPE $TAPE0']);
+    expect(await openMounts(bench)).toEqual(['LAB001 on VTD01']);
+    expect(await bench.east.log('420109')).toEqual([]);
+    // The next mount is another one.
+    await bench.unload();
+    await bench.request('LAB002');
+    await bench.world.advance(15_000);
+    expect(bench.hostCommands).toHaveLength(2);
+    expect(await openMounts(bench)).toEqual(['LAB002 on VTD01']);
+  });
+
+  it('mounts where the reset fails, too, and says so', async () => {
     const bench = await Bench.start({ host: { resetDevices: ['$TAPE0'] } });
+    bench.hostAnswer = () => Promise.resolve(['*ERROR* $TAPE0: device in use']);
     await bench.request('LAB001');
     await bench.world.advance(10_000);
     expect(await openMounts(bench)).toEqual(['LAB001 on VTD01']);
     expect(await bench.east.log('420109')).toEqual([
-      expect.stringMatching(/^The reset of \$TAPE0 of \\LAB before a mount failed: .*it said/),
-    ]);
-    expect(await bench.east.log('220104')).toEqual([
-      'Request 101 of \\LAB for cartridge LAB001 waits: resetting $TAPE0',
+      expect.stringMatching(/^The reset of \$TAPE0 of \\LAB before a mount failed: .*in use/),
     ]);
   });
 
