@@ -18,5 +18,21 @@ export function hostsCatalog(database: Database): HostCatalog {
     async findEmsPosition(host) {
       return database.rows(EMS_POSITION, 'WHERE host = :host', { host })[0];
     },
+    async acceptMount(host, requestNumber) {
+      database.transaction(() => {
+        database.run(
+          `INSERT OR IGNORE INTO acceptedMount (mountId)
+           SELECT id FROM mount
+           WHERE host = :host AND requestNumber = :requestNumber AND state = 'open'`,
+          { host, requestNumber },
+        );
+      });
+    },
+    async isMountAccepted(mountId) {
+      return (
+        database.one('SELECT 1 FROM acceptedMount WHERE mountId = :mountId', { mountId }) !==
+        undefined
+      );
+    },
   };
 }

@@ -10,6 +10,7 @@ import { CapstanError } from '../base/errors.ts';
 import { ACCESS_MIGRATION } from './migrations/access.ts';
 import { HOST_MIGRATION } from './migrations/hosts.ts';
 import { COPIES_MIGRATION } from './migrations/copies.ts';
+import { ACCEPTED_MOUNT_MIGRATION, HOST_MIGRATION } from './migrations/hosts.ts';
 import { INSTANT_DR_MIGRATION } from './migrations/instant-dr.ts';
 import { MEDIA_ATTRIBUTES } from './migrations/media.ts';
 import { POLICY_AND_CLEANUP } from './migrations/policy.ts';
@@ -154,6 +155,7 @@ export const MIGRATIONS: readonly Migration[] = [
   ACCESS_MIGRATION,
   LICENCES_MIGRATION,
   COPIES_MIGRATION,
+  ACCEPTED_MOUNT_MIGRATION,
 ];
 
 /**

@@ -13,4 +13,12 @@ export interface HostCatalog {
   /** Replaces the row of the same host. */
   putEmsPosition(position: EmsPositionRow): Promise<void>;
   findEmsPosition(host: string): Promise<EmsPositionRow | undefined>;
+
+  /**
+   * Notes of the open mount for this request that the host has the tape, or asks for it no longer; does
+   * nothing where there is none.
+   */
+  acceptMount(host: string, requestNumber: number): Promise<void>;
+  /** Whether that was noted. */
+  isMountAccepted(mountId: number): Promise<boolean>;
 }

@@ -49,6 +49,8 @@ export class SessionKeeper {
   #recent: DistributorEvent[] = [];
   /** Replayed events of $ZSVR that are not yet handed on. */
   #held: ZsvrEvent[] | undefined;
+  /** Whether this session has told all that was logged before it. */
+  #caughtUp = false;
   /** Settles when all that was handed on has been dealt with. */
   #handled: Promise<unknown> = Promise.resolve();
   #positionChanged = false;
@@ -133,6 +135,7 @@ export class SessionKeeper {
     // These come again, once each.
     const sinceMs = this.#recent.at(-1)?.localTimeMs ?? 0;
     const known = this.#recent.filter(({ localTimeMs }) => localTimeMs >= sinceMs);
+    this.#caughtUp = false;
     if (this.#recent.length > 0) this.#held ??= [];
     let readyAtMs: number | undefined;
     let cancelCatchUp = (): void => {};
@@ -234,6 +237,9 @@ export class SessionKeeper {
       this.#await(this.#options.onEvent(this.#host.host, event));
     }
     if (held !== undefined && held.length > 0) this.#notePosition();
+    if (this.#caughtUp) return;
+    this.#caughtUp = true;
+    void this.#handled.then(() => this.#options.onCaughtUp?.(this.#host.host));
   }
 
   #await(handling: Promise<void> | void): void {

@@ -35,7 +35,9 @@ export interface EmsServiceOptions {
   readonly hosts: readonly EmsHost[];
   readonly eventLog: Pick<EventLog, 'report'>;
   /** Keeps how far a host was heard; nothing outlives the service without it. */
-  readonly positions?: HostCatalog;
+  readonly positions?: Pick<HostCatalog, 'findEmsPosition' | 'putEmsPosition'>;
+  /** All that the host had logged before has been heard and dealt with; comes again with each session. */
+  readonly onCaughtUp?: (host: string) => void;
   /**
    * A tape event of the host's own $ZSVR. How far the host was heard is noted once this has settled; it
    * never rejects.

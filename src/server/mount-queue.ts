@@ -32,6 +32,8 @@ import { tapeObstacle } from './mount-obstacles.ts';
 export const REQUESTS_PER_HOST_MAX = 1000;
 /** Waiting requests are looked at again so often, for reasons whose end nobody tells. */
 export const LOOK_INTERVAL_MS = MINUTE_MS;
+/** How long a start waits for what a host logged while no server ran. */
+export const HOLD_MS_MAX = 2 * MINUTE_MS;
 
 export interface MountQueueOptions {
   readonly context: ServerContext;
@@ -52,7 +54,10 @@ export class MountQueue {
   readonly #resets = new Map<string, 'running' | 'done'>();
   /** Hosts whose full queue has been told of. */
   readonly #full = new Set<string>();
+  /** Hosts that are still to tell what they logged before the server started. */
+  readonly #unheard = new Set<string>();
   #cancelLook: Cancel = () => {};
+  #cancelHold: Cancel = () => {};
   #stopping = false;
 
   constructor(options: MountQueueOptions) {
@@ -60,10 +65,72 @@ export class MountQueue {
     this.#context = options.context;
   }
 
+  /**
+   * Looks at what waits, but for the requests of hosts that are still to tell what they logged while no
+   * server ran: they may have ended since.
+   */
+  async start(): Promise<void> {
+    const { hosts, offline } = this.#context.settings;
+    if (offline === true) return;
+    for (const { host, parameters } of hosts) {
+      if (parameters?.enabled !== false) this.#unheard.add(host);
+    }
+    if (this.#unheard.size > 0) {
+      this.#cancelHold = this.#context.ports.clock.after(HOLD_MS_MAX, () => {
+        for (const host of this.#unheard) this.release(host);
+      });
+    }
+    await this.look();
+  }
+
+  /** The host's requests are up to date. */
+  release(host: string): void {
+    if (!this.#unheard.delete(host) || this.#stopping) return;
+    if (this.#unheard.size === 0) this.#cancelHold();
+    this.lookAgain();
+  }
+
+  /**
+   * A mount was interrupted: where the host was not heard to have the tape, its request is still open
+   * there, and waits here again.
+   */
+  async putBack(mount: MountRow, reason = 'its mount was interrupted'): Promise<void> {
+    const { catalog, clock } = this.#context.ports;
+    const { host, requestNumber, tape, ring } = mount;
+    if (requestNumber === undefined || (await catalog.isMountAccepted(mount.id))) return;
+    // Whether the request named the device is not known any more; it suited it.
+    const drive = (await catalog.listDrives(host)).find((row) => row.name === mount.drive);
+    await catalog.putMountRequest({
+      host,
+      requestNumber,
+      tape,
+      device: drive?.device,
+      ring,
+      receivedAtMs: clock.nowMs(),
+      reason,
+    });
+  }
+
+  /**
+   * The host has the tape. It may have taken it for an earlier request of the same volume than the one
+   * that it was mounted for; that one is still open then.
+   */
+  async #accept(host: string, requestNumber: number, volume: string): Promise<void> {
+    const { catalog } = this.#context.ports;
+    const open = await catalog.listMounts({ open: true });
+    const mount = open.find((row) => row.host === host && row.tape === volume);
+    if (mount?.requestNumber === undefined) return;
+    if (mount.requestNumber !== requestNumber) {
+      await this.putBack(mount, `tape in use on ${mount.drive}`);
+    }
+    await catalog.acceptMount(host, mount.requestNumber);
+  }
+
   /** Nothing is mounted any more. */
   stop(): void {
     this.#stopping = true;
     this.#cancelLook();
+    this.#cancelHold();
   }
 
   /** Tries every request that waits, once what is being decided is done. */
@@ -85,10 +152,13 @@ export class MountQueue {
       case 'bypass-request':
         return this.#leaveToOperator(host, event.requestNumber, `any tape on ${event.device}`);
       case 'mounted':
+        await this.#accept(host, event.requestNumber, event.volume);
         return this.#end(host, event.requestNumber, 'it was mounted');
       case 'request-cancelled':
+        await this.#context.ports.catalog.acceptMount(host, event.requestNumber);
         return this.#end(host, event.requestNumber, 'the host cancelled it');
       case 'request-rejected':
+        await this.#context.ports.catalog.acceptMount(host, event.requestNumber);
         return this.#end(host, event.requestNumber, 'the operator rejected it');
       default:
         // The host's own affair, or a confirmation of what SCSI has told already.
@@ -203,6 +273,7 @@ export class MountQueue {
     const tape = await catalog.findTape(request.tape);
     assert(tape !== undefined, 'a request is deleted with its tape');
     if (this.#stopping) return 'the server stops';
+    if (this.#unheard.has(request.host)) return `waiting for the EMS session with ${request.host}`;
     const open = await catalog.listMounts({ open: true });
     const inUse = open.find((mount) => mount.tape === request.tape);
     if (inUse !== undefined) return `tape in use on ${inUse.drive}`;

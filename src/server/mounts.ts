@@ -85,7 +85,7 @@ export class Mounts {
     for (const mount of await catalog.listMounts({ open: true })) {
       await this.#recordInterruption(mount, undefined);
     }
-    await this.#context.decisions.run(() => this.#queue.look());
+    await this.#context.decisions.run(() => this.#queue.start());
   }
 
   addDrive(row: DriveRow): void {
@@ -110,6 +110,11 @@ export class Mounts {
   /** The volume in a drive, if any. */
   volumeIn(name: string): string | undefined {
     return this.#drives.get(name)?.state.volume;
+  }
+
+  /** What a host logged while it was not heard is known now. */
+  hostCaughtUp(host: string): void {
+    this.#queue.release(host);
   }
 
   /** A tape event of a host. */
@@ -298,6 +303,7 @@ export class Mounts {
       content,
       queueRuleIds: [],
     });
+    await this.#queue.putBack(mount);
     await this.#context.eventLog.log('MOUNT_INTERRUPTED', { tape: mount.tape, drive: mount.drive });
   }
 

@@ -112,6 +112,7 @@ export class TapeServer {
           // Told as a fault; the host is heard on.
         });
       },
+      onCaughtUp: (host) => mounts.hostCaughtUp(host),
       onLine: (host, line) => {
         context.emit({ kind: 'ems-line', host, text: line.text });
         const hearing = policy.hear(host, line);

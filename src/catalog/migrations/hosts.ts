@@ -11,3 +11,12 @@ export const HOST_MIGRATION: Migration = {
     ) STRICT;
   `,
 };
+
+export const ACCEPTED_MOUNT_MIGRATION: Migration = {
+  subject: 'which mounts their hosts were heard to have',
+  sql: `
+    CREATE TABLE acceptedMount (
+      mountId INTEGER PRIMARY KEY REFERENCES mount (id) ON DELETE CASCADE
+    ) STRICT;
+  `,
+};

@@ -234,7 +234,7 @@ export class Bench {
     await this.world.advance(EVENT_MS);
   }
 
-  /** The host asks for a tape; the request's number. */
+  /** The host asks for a tape, and finds it where it is mounted at once; the request's number. */
   async request(
     volume: string,
     { ring = true, device }: { ring?: boolean; device?: string } = {},
@@ -250,6 +250,10 @@ export class Bench {
       ring,
       ...(device !== undefined && { device }),
     });
+    const open = await this.east.catalog.listMounts({ open: true });
+    if (open.some((mount) => mount.requestNumber === requestNumber)) {
+      await this.log({ kind: 'mounted', requestNumber, volume });
+    }
     return requestNumber;
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { HOLD_MS_MAX } from '../../../src/server/mount-queue.ts';
 import { Bench, NODE } from './bench.ts';
 
 const openMounts = async (bench: Bench): Promise<string[]> =>
@@ -37,6 +38,72 @@ describe('a mount request that the host makes while no server runs', () => {
     await bench.east.restart();
     await bench.world.advance(5_000);
     expect(await openMounts(bench)).toEqual([]);
+  });
+});
+
+describe('a mount that a crash of the server interrupts', () => {
+  it('is made again where the host was not heard to have the tape', async () => {
+    const bench = await Bench.start();
+    // The host asks, and has not looked at its drives yet.
+    bench.host.logZsvr({
+      kind: 'mount-request',
+      number: 600,
+      requestNumber: 7,
+      volume: 'LAB001',
+      labelType: 'ansi',
+      ring: true,
+    });
+    await bench.world.advance(1_000);
+    expect(await openMounts(bench)).toEqual(['LAB001']);
+    await bench.east.restart();
+    expect(await openMounts(bench)).toEqual([]);
+    await bench.world.advance(5_000);
+    expect(await bench.east.catalog.listMounts({ open: true })).toMatchObject([
+      { tape: 'LAB001', requestNumber: 7, ring: true },
+    ]);
+  });
+
+  it('is over where the host had the tape, or gave up meanwhile', async () => {
+    const bench = await Bench.start();
+    await bench.request('LAB001');
+    await bench.east.restart();
+    await bench.world.advance(5_000);
+    expect(await openMounts(bench)).toEqual([]);
+    bench.host.logZsvr({
+      kind: 'mount-request',
+      number: 600,
+      requestNumber: 7,
+      volume: 'LAB001',
+      labelType: 'ansi',
+      ring: true,
+    });
+    await bench.world.advance(1_000);
+    bench.east.simulated.crash('kill');
+    await bench.log({ kind: 'request-cancelled', requestNumber: 7, volume: 'LAB001' });
+    await bench.east.restart();
+    await bench.world.advance(5_000);
+    expect(await openMounts(bench)).toEqual([]);
+  });
+
+  it('does not wait for ever for a host that cannot be heard', async () => {
+    const bench = await Bench.start();
+    await bench.request('LAB001', { device: '$TAPE7' });
+    bench.east.simulated.crash('kill');
+    bench.world.network.wire('10.0.0.1', '10.0.0.9').takeDown();
+    await bench.east.catalog.createDrive({
+      name: 'VTD07',
+      host: NODE,
+      device: '$TAPE7',
+      serialNumber: 'X',
+    });
+    await bench.east.restart();
+    await bench.world.advance(HOLD_MS_MAX - 1);
+    expect(await openMounts(bench)).toEqual([]);
+    expect(await bench.east.call('mount.list')).toMatchObject({
+      requests: [{ reason: 'waiting for the EMS session with \\LAB' }],
+    });
+    await bench.world.advance(1);
+    expect(await openMounts(bench)).toEqual(['LAB001']);
   });
 });
 

@@ -56,6 +56,7 @@ describe('a tape server', () => {
     await bench.request('LAB001');
     await bench.request('LAB002');
     await bench.east.restart();
+    await bench.world.advance(5_000);
     const [mount] = await bench.east.catalog.listMounts({ open: true });
     expect(mount).toMatchObject({ tape: 'LAB002', drive: 'VTD01' });
   });
@@ -104,6 +105,7 @@ describe('a tape server', () => {
     expect((await bench.east.log()).length).toBe(logged);
     bench.east.offline = false;
     await bench.east.restart();
+    await bench.world.advance(5_000);
     expect(await openMounts(bench)).toBe(1);
   });
 
