@@ -8,7 +8,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { CapstanError } from '../base/errors.ts';
 import { ACCESS_MIGRATION } from './migrations/access.ts';
-import { HOST_MIGRATION } from './migrations/hosts.ts';
 import { COPIES_MIGRATION } from './migrations/copies.ts';
 import { ACCEPTED_MOUNT_MIGRATION, HOST_MIGRATION } from './migrations/hosts.ts';
 import { INSTANT_DR_MIGRATION } from './migrations/instant-dr.ts';
