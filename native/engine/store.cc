@@ -384,14 +384,19 @@ Status Store::Sync() {
     const std::lock_guard guard(intake_mutex_);
     if (const auto synced = packs_->Sync({&intake, 1}); !synced.ok()) return synced.error();
   }
+  // Whoever comes second returns no sooner than what the first has taken on is durable.
+  const std::lock_guard staged_guard(staged_sync_mutex_);
   std::set<std::string> staged;
   {
     const std::lock_guard guard(mutex_);
     staged.swap(staged_);
   }
   for (const std::string& name : staged) {
-    TRY_ASSIGN(const auto file, disk_->Open(ImagePath(name), OpenMode::kWrite));
-    if (const Status synced = file->Sync(); !synced.ok()) {
+    const auto file = disk_->Open(ImagePath(name), OpenMode::kWrite);
+    // Removed meanwhile: its copy was given up.
+    if (!file.ok() && file.error().code == ErrorCode::kNotFound) continue;
+    if (!file.ok()) return file.error();
+    if (const Status synced = file.value()->Sync(); !synced.ok()) {
       Fail(synced.error());
       return synced;
     }

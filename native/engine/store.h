@@ -140,6 +140,7 @@ class Store : public std::enable_shared_from_this<Store> {
   // takes it while it holds its own lock.
   std::mutex names_mutex_;
   std::mutex intake_mutex_;
+  std::mutex staged_sync_mutex_;
   // Innermost but for mutex_.
   std::shared_mutex gate_;
   // Chunks that come from a peer.

@@ -1,5 +1,9 @@
 // Goal: a collection harms nobody who is in the middle of something: a reader that opens the store, a copy that comes
 // in. Method: collections that begin and end inside of single disk operations of the others.
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 #include "../engine/blake3.h"
 #include "../engine/simulated_disk.h"
 #include "../engine/store.h"
@@ -293,6 +297,45 @@ TEST("beside a collection", "an image is staged whole or not at all, whatever is
     const VerifyReport report = Must(store->Verify({}), "verify");
     CHECK(report.damages.empty(), collections, ": ", report.damages[0].what);
   }
+}
+
+TEST("a sync beside another", "returns no sooner than what the other has taken on is durable") {
+  const Copy copy = MakeCopy();
+  SimulatedDisk disk(1, CrashProfile::kOrdered);
+  const auto hooks = std::make_shared<Hooks>();
+  const auto store = MakeTarget(disk, copy, hooks);
+  for (const char* const name : {"C.ONE", "C.TWO"}) Must(store->StageImage(name, copy.manifest, 1), "stage");
+  std::thread other;
+  std::atomic<bool> returned = false;
+  int synced = 0;
+  int late = 0;
+  hooks->sync = [&](const std::string& path) {
+    if (!path.ends_with(".ONE") && !path.ends_with(".TWO")) return;
+    if (synced++ == 0) {
+      other = std::thread([&] {
+        Must(store->Sync(), "the other sync");
+        returned = true;
+      });
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    }
+    if (returned) ++late;
+  };
+  Must(store->Sync(), "sync");
+  other.join();
+  CHECK(synced == 2 && late == 0, synced, " ", late);
+}
+
+TEST("a sync beside another", "passes over a staged copy that is given up meanwhile") {
+  const Copy copy = MakeCopy();
+  SimulatedDisk disk(1, CrashProfile::kOrdered);
+  const auto hooks = std::make_shared<Hooks>();
+  const auto store = MakeTarget(disk, copy, hooks);
+  for (const char* const name : {"C.ONE", "C.TWO"}) Must(store->StageImage(name, copy.manifest, 1), "stage");
+  hooks->sync = [&](const std::string& path) {
+    if (path.ends_with(".ONE")) Must(store->RemoveImage("C.TWO"), "give up");
+  };
+  Must(store->Sync(), "sync");
+  CHECK(Must(store->ListImages()).size() == 2u);
 }
 
 }  // namespace
