@@ -30,6 +30,7 @@ import { EventLog } from './event-log.ts';
 import { Licences } from './licences.ts';
 import { InstantDrRoles } from './instant-dr-roles.ts';
 import { InstantDr } from './instant-dr.ts';
+import { Metrics } from './metrics.ts';
 import { Mounts } from './mounts.ts';
 import { Operations } from './operations.ts';
 import { Policy } from './policy.ts';
@@ -91,6 +92,8 @@ export class TapeServer {
     const access = new AccessControl(context, context.profile.accessDefaults);
     this.access = access;
     const media = mediaOf({ vaults, copies, autocopy, busyTapes });
+    const metrics = new Metrics(context);
+    listeners.add((event) => metrics.observe(event));
     this.#backupManagement = new BackupManagement({ context, busyTapes, erase: media.erase });
     const backupManagement = this.#backupManagement;
     this.#policy = new Policy({ context, media, backupManagement, instantDr });
@@ -134,6 +137,7 @@ export class TapeServer {
       ems,
       busyTapes,
       access,
+      metrics,
       policy,
       cleanup,
     });

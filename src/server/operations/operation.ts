@@ -6,6 +6,7 @@ import type { NameKind } from '../../base/names.ts';
 import type { EmsService } from '../ems-service.ts';
 import type { InstantDrRoles } from '../instant-dr-roles.ts';
 import type { InstantDr } from '../instant-dr.ts';
+import type { Metrics } from '../metrics.ts';
 import type { Mounts } from '../mounts.ts';
 import type { AccessControl } from '../access-control.ts';
 import type { Principal } from '../access.ts';
@@ -25,6 +26,7 @@ export interface OperationContext extends TapeServices {
   readonly roles: InstantDrRoles;
   readonly ems: EmsService;
   readonly access: AccessControl;
+  readonly metrics: Metrics;
   /** Who asked; its rights are checked already. What `context` logs bears its name. */
   readonly caller: Principal;
 }

@@ -20,4 +20,7 @@ export const SERVER_OPERATIONS: OperationTable = {
       copiesUnderWay: copies.all.map((flight) => flight.progress),
     };
   }),
+  'server.metrics': query('view-system-status', nothing, (services) =>
+    services.metrics.text(services),
+  ),
 };
