@@ -1,13 +1,11 @@
 /** `capstan logon` and `logoff`: a session at a server elsewhere. */
-import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { API_PREFIX } from '../api/routes.ts';
-import { CapstanError } from '../base/errors.ts';
 import { clientOf } from './call.ts';
-import { readHomeFile } from './configuration.ts';
 import { CommandFailure, EXIT } from './context.ts';
 import type { CliContext } from './context.ts';
 import { helpText, jsonText } from './options.ts';
+import { readSecret } from './password.ts';
 import { writeToken } from './remote.ts';
 import type { RemoteServer } from './remote.ts';
 
@@ -25,7 +23,10 @@ export function addSessionCommands(program: Command, context: CliContext): void 
   program
     .command('logon <user>')
     .description('open a session at --server, and write its token to --token-file')
-    .option('--password-file <file>', 'the password (else the first line of standard input)')
+    .option(
+      '--password-file <file>',
+      'its first line is the password; - is standard input (default: it is asked for)',
+    )
     .option('--json', 'print JSON for programs')
     .addHelpText(
       'after',
@@ -39,7 +40,7 @@ export function addSessionCommands(program: Command, context: CliContext): void 
     )
     .action(async (user: string, options: LogonOptions) => {
       const { server, tokenFile } = remote(context);
-      const password = await readPassword(options.passwordFile);
+      const password = await readSecret('Password', options.passwordFile, false);
       const client = await clientOf({ ...server, tokenFile: undefined });
       const session = (await client?.send('POST', SESSION, { user, password })) as {
         readonly token: string;
@@ -84,11 +85,4 @@ function remote(context: CliContext): {
     throw new CommandFailure(sentence, EXIT.USAGE);
   }
   return { server, tokenFile };
-}
-
-async function readPassword(path: string | undefined): Promise<string> {
-  const given = path === undefined ? await text(process.stdin) : await readHomeFile(path);
-  const [password = ''] = given.split(/\r?\n/);
-  if (password !== '') return password;
-  throw new CapstanError('INVALID_ARGUMENT', { what: 'The password', reason: 'it is empty' });
 }
