@@ -1,6 +1,6 @@
 /**
- * Tapes that get another name, go to another vault or are erased: whole or not at all, whenever the
- * power fails.
+ * Tapes that get another name, go to another vault, are erased or deleted: whole or not at all, whenever
+ * the power fails.
  *
  * A process lock says what is being done; no host mounts the tape meanwhile. The new image is staged under
  * a name that cannot be mounted, the row changes, the staged image takes its place, and the old one goes.
@@ -14,7 +14,7 @@ import type { Engine } from '../ports/engine.ts';
 import type { ServerContext } from './context.ts';
 import { makeImage, stageCopies } from './tape-content.ts';
 import type { Vaults } from './vaults.ts';
-import { MOVING_SUFFIX, contentOf, removeIfThere } from './vaults.ts';
+import { DELETING_SUFFIX, MOVING_SUFFIX, contentOf, removeIfThere } from './vaults.ts';
 
 /** The processes that lock; behind them, the old name, or the vault where the content was. */
 const RENAMING = 'rename from ';
@@ -193,6 +193,28 @@ async function finishErasure(context: ServerContext, vaults: Vaults, tape: TapeR
   // The image's turn had not come: nothing was erased.
   if (image === undefined || image.generation <= tape.generation) return;
   await recordErasure(context, engine, tape);
+}
+
+/**
+ * Removes a tape's row and then its image; within a decision. An image beside it says so before, and tells
+ * the next start that what it finds without a row is nobody's.
+ */
+export async function deleteContent(
+  context: ServerContext,
+  vaults: Vaults,
+  { name, vault }: TapeRow,
+): Promise<void> {
+  const engine = vaults.engine(vault);
+  const marker = `${name}${DELETING_SUFFIX}`;
+  await makeImage(engine, marker, { generation: toGeneration(0) });
+  try {
+    await context.ports.catalog.deleteTape(name);
+  } catch (error) {
+    await removeIfThere(engine, marker);
+    throw error;
+  }
+  await removeIfThere(engine, name);
+  await removeIfThere(engine, marker);
 }
 
 /** Start-up, before anything staged is thrown away: ends what a crash left in the middle. */

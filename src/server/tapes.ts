@@ -9,9 +9,8 @@ import type { ServerContext } from './context.ts';
 import type { Copies } from './copies.ts';
 import { labelOf, makeImage } from './tape-content.ts';
 import { refuseLocked } from './tape-locks.ts';
-import { refuseBusy } from './tape-moves.ts';
+import { deleteContent, refuseBusy } from './tape-moves.ts';
 import type { Vaults } from './vaults.ts';
-import { removeIfThere } from './vaults.ts';
 
 export interface TapeServices {
   readonly context: ServerContext;
@@ -46,7 +45,7 @@ export async function poolOf(context: ServerContext, name: string): Promise<Pool
   return row;
 }
 
-/** Image first, row second: a crash between leaves an image that the next create takes the place of. */
+/** Image first, row second: of what a crash leaves between nothing is lost, and start-up removes it. */
 export async function createTape(
   { context, vaults }: TapeServices,
   parameters: TapeParameters,
@@ -187,7 +186,7 @@ export function tapeNames(first: string, last: string): readonly string[] {
   );
 }
 
-/** Row first, image second: a crash between leaves an image that start-up reports. */
+/** Takes a tape and all that is kept about it away. Rejects NOT_FOUND, IN_USE, TAPE_LOCKED. */
 export async function deleteTape(
   { context, vaults, autocopy, busyTapes }: TapeServices,
   { name }: { readonly name: string },
@@ -196,9 +195,8 @@ export async function deleteTape(
     const tape = await tapeOf(context, name);
     refuseBusy(busyTapes, name);
     await refuseLocked(context.ports.catalog, tape, 'deleted');
-    await context.ports.catalog.deleteTape(name);
     autocopy.endCopies((copy) => copy.tape === name);
-    await removeIfThere(vaults.engine(tape.vault), name);
+    await deleteContent(context, vaults, tape);
     return tape;
   });
   await context.eventLog.log('CARTRIDGE_DELETED', { tape: name, pool });

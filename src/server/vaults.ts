@@ -4,14 +4,23 @@ import { checkName } from '../base/names.ts';
 import type { Generation } from '../base/units.ts';
 import type { TapeRow, VaultRow } from '../ports/catalog.ts';
 import type { Engine, ImageInfo } from '../ports/engine.ts';
+import { LABEL_LENGTH } from '../tape/labels.ts';
 import type { ServerContext } from './context.ts';
+
+/** Bytes of the longest label that a new tape has: five blocks. */
+const LABEL_BYTES_MAX = 5 * LABEL_LENGTH;
 
 /** Behind a tape's name: its copy while it is received, not to be mounted. */
 export const INCOMING_SUFFIX = '.INCOMING';
 /** Behind a tape's name: its content on its way from another name or vault, or an empty one. */
 export const MOVING_SUFFIX = '.MOVING';
+/** Behind a tape's name: nothing; the tape is being deleted. */
+export const DELETING_SUFFIX = '.DELETING';
 /** Behind a tape's name: the same content, while what it refers to is mended. */
 export const REPAIR_SUFFIX = '.REPAIR';
+
+/** What is never a tape's image when a server starts. */
+const STAGING_SUFFIXES = [INCOMING_SUFFIX, REPAIR_SUFFIX, MOVING_SUFFIX];
 
 export interface VaultUsage extends VaultRow {
   readonly poolCount: number;
@@ -148,30 +157,40 @@ export class Vaults {
    * its row: the row follows. Copies that were being received, and repairs, are given up.
    */
   async reconcile(): Promise<void> {
+    const tapes = await this.#context.ports.catalog.listTapes();
     for (const [vault, engine] of this.all) {
-      const images = new Map<string, ImageInfo>();
-      for (const image of await engine.listImages()) {
-        const staged = [INCOMING_SUFFIX, REPAIR_SUFFIX, MOVING_SUFFIX].some((end) =>
-          image.name.endsWith(end),
-        );
-        if (staged) await engine.removeImage(image.name);
-        else images.set(image.name, image);
+      const images = new Map((await engine.listImages()).map((image) => [image.name, image]));
+      const remove = async (name: string): Promise<void> => {
+        images.delete(name);
+        await removeIfThere(engine, name);
+      };
+      // A deletion whose row is gone is ended first: its image is nobody's.
+      for (const name of images.keys()) {
+        const tape = name.slice(0, -DELETING_SUFFIX.length);
+        if (!name.endsWith(DELETING_SUFFIX)) continue;
+        if (!tapes.some((row) => row.name === tape)) await remove(tape);
+        await remove(name);
       }
-      const rows = (await this.#context.ports.catalog.listTapes()).filter(
-        (row) => row.vault === vault,
-      );
-      for (const row of rows) {
+      for (const name of images.keys()) {
+        if (STAGING_SUFFIXES.some((end) => name.endsWith(end))) await remove(name);
+      }
+      for (const row of tapes.filter((each) => each.vault === vault)) {
         await this.#reconcileTape(engine, row, images.get(row.name));
         images.delete(row.name);
       }
-      for (const name of images.keys()) {
-        await this.#context.eventLog.log('STORE_DAMAGED', {
-          vault,
-          place: `images/${name}`,
-          what: 'the image belongs to no cartridge of the catalog; it is kept',
-        });
+      for (const [name, image] of images) {
+        if (isUnwritten(image)) await remove(name);
+        else await this.#reportStray(vault, name);
       }
     }
+  }
+
+  async #reportStray(vault: string, name: string): Promise<void> {
+    await this.#context.eventLog.log('STORE_DAMAGED', {
+      vault,
+      place: `images/${name}`,
+      what: 'the image belongs to no cartridge of the catalog; it is kept',
+    });
   }
 
   async #reconcileTape(engine: Engine, row: TapeRow, image: ImageInfo | undefined): Promise<void> {
@@ -212,6 +231,12 @@ export class Vaults {
       { tape: row.name, generation, atMs, origin, ...content },
     );
   }
+}
+
+/** What is behind a tape that was about to be made: at most its label, which nobody has written upon. */
+function isUnwritten({ generation, partitions }: ImageInfo): boolean {
+  const payloadBytes = partitions.reduce((sum, partition) => sum + partition.payloadBytes, 0);
+  return generation === 0 && payloadBytes <= LABEL_BYTES_MAX;
 }
 
 export interface ImageContent {

@@ -93,6 +93,11 @@ describe('the start of a server', () => {
   it('keeps an image that no tape has, and removes what was being received', async () => {
     const bench = await Bench.start();
     await bench.finish(bench.east.engine.createImage('STRAY', { partitionCount: 1 }));
+    const stray = await bench.finish(bench.east.engine.openImage('STRAY', 'write'));
+    await bench.finish(stray.sync({ generation: generation(1) }));
+    await bench.finish(stray.close());
+    // Nothing is lost with what a crash left of a tape that was about to be made.
+    await bench.finish(bench.east.engine.createImage('NEW001', { partitionCount: 1 }));
     await bench.finish(bench.east.engine.createImage('LAB001.INCOMING', { partitionCount: 1 }));
     await bench.east.restart();
     const images = await bench.finish(bench.east.engine.listImages());

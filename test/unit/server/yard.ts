@@ -28,19 +28,30 @@ export class Killed extends Error {
   override readonly name = 'Killed';
 }
 
+/** Decorators of the ports, in which a bug is planted. */
+export interface Sabotage {
+  readonly catalog?: (catalog: Catalog) => Catalog;
+  readonly engine?: (engine: Engine) => Engine;
+}
+
 export class Yard {
   readonly catalog: Catalog = openCatalog(':memory:');
   readonly #disk = new SimulatedDisk({ seed: 1, profile: 'any' });
   readonly #world = new World(1);
+  readonly #sabotage: Sabotage;
   engines = new Map<string, Engine>();
   server!: TapeServer;
   /** Calls of catalog and engines that are still let through. */
   callsLeft = Infinity;
   callCount = 0;
 
+  private constructor(sabotage: Sabotage) {
+    this.#sabotage = sabotage;
+  }
+
   /** VAULT00 with pools POOL1 and POOL2, VAULT01 with pool FAR; tapes LAB001 and LAB002 in POOL1. */
-  static async start(): Promise<Yard> {
-    const yard = new Yard();
+  static async start(sabotage: Sabotage = {}): Promise<Yard> {
+    const yard = new Yard(sabotage);
     await yard.#serve();
     for (const name of ['VAULT00', 'VAULT01'])
       await yard.call('vault.create', { name, path: `/${name}` });
@@ -73,7 +84,7 @@ export class Yard {
         random: this.#world.random,
         network: this.#world.network.port('10.0.0.1', { onEnd: () => () => undefined } as never),
         link: { connect: () => Promise.reject(new Error('nobody connects')) },
-        catalog: decorate(this.catalog, guard),
+        catalog: decorate(this.#sabotage.catalog?.(this.catalog) ?? this.catalog, guard),
         fileSystems: {
           usage: async (path) => ({ id: path, totalBytes: 1_000_000, freeBytes: 250_000 }),
         },
@@ -82,7 +93,7 @@ export class Yard {
         openEngine: async (vault) => {
           const engine = await openSimulatedEngine(this.#disk, vault.path, { mode: 'create' });
           this.engines.set(vault.name, engine);
-          return decorate(engine, guard);
+          return decorate(this.#sabotage.engine?.(engine) ?? engine, guard);
         },
       },
       SETTINGS,
@@ -171,6 +182,26 @@ export class Yard {
     const engine = this.engine(vault);
     const { digest } = await engine.readManifest(await engine.exportManifest(name));
     return Buffer.from(digest).toString('hex');
+  }
+
+  /** What {@link write} wrote: the first byte of each block behind the label. */
+  async written(vault: string, name: string): Promise<readonly number[]> {
+    const image = await this.engine(vault).openImage(name, 'read');
+    const { partitions } = await image.info();
+    const bytes: number[] = [];
+    for (let at = 0; at < (partitions[0]?.objectCount ?? 0); at += 1) {
+      const { lengths, data } = await image.read({
+        partition: 0,
+        at: logicalObjectNumber(at),
+        direction: 'forward',
+        countMax: 1,
+        bytesMax: 1_000_000,
+      });
+      // Labels have 80 bytes, filemarks none.
+      if ((lengths[0] ?? 0) > 80) bytes.push(data[0] ?? 0);
+    }
+    await image.close();
+    return bytes;
   }
 
   async firstBlock(vault: string, name: string): Promise<Uint8Array> {
