@@ -23,15 +23,16 @@ import type { ZsvrEvent } from '../ems/zsvr-events.ts';
 import type { DriveRow, MountRequestRow, MountRow, TapeRow } from '../ports/catalog.ts';
 import type { Cancel } from '../ports/clock.ts';
 import type { AutoCopy } from './autocopy.ts';
-import { reasonOf } from './context.ts';
 import type { ServerContext } from './context.ts';
-import { runHostCommand } from './host-commands.ts';
+import { DeviceResets } from './device-resets.ts';
 import { tapeObstacle } from './mount-obstacles.ts';
 
 /** Requests that may wait of one host: a host that loops must not fill the catalog. */
 export const REQUESTS_PER_HOST_MAX = 1000;
 /** Waiting requests are looked at again so often, for reasons whose end nobody tells. */
 export const LOOK_INTERVAL_MS = MINUTE_MS;
+/** How often a tape is mounted for a request whose host gives it back. */
+export const REFUSALS_MAX = 3;
 /** How long a start waits for what a host logged while no server ran. */
 export const HOLD_MS_MAX = 2 * MINUTE_MS;
 
@@ -50,8 +51,12 @@ export class MountQueue {
   readonly #context: ServerContext;
   /** Tapes that are locked for a mount which has to wait a little. */
   readonly #locked = new Set<string>();
-  /** Resets of a drive for a request: running, or done. */
-  readonly #resets = new Map<string, 'running' | 'done'>();
+  readonly #resets: DeviceResets;
+  /** Requests whose tape the host gave back. */
+  readonly #refusals = new Map<
+    string,
+    { readonly count: number; readonly reason: string; readonly notBeforeMs: number }
+  >();
   /** Hosts whose full queue has been told of. */
   readonly #full = new Set<string>();
   /** Hosts that are still to tell what they logged before the server started. */
@@ -63,6 +68,9 @@ export class MountQueue {
   constructor(options: MountQueueOptions) {
     this.#options = options;
     this.#context = options.context;
+    this.#resets = new DeviceResets(options.context, () => {
+      if (!this.#stopping) this.lookAgain();
+    });
   }
 
   /**
@@ -160,10 +168,44 @@ export class MountQueue {
       case 'request-rejected':
         await this.#context.ports.catalog.acceptMount(host, event.requestNumber);
         return this.#end(host, event.requestNumber, 'the operator rejected it');
+      case 'write-protected':
+        return this.#refused(host, event, 'it is write protected');
+      case 'not-expired':
+        return this.#refused(host, event, 'it has not expired');
+      case 'wrong-label-type':
+        return this.#refused(host, event, `it has ${event.found} labels`);
+      case 'wrong-tape':
+        return this.#refused(host, event, `it asked for ${event.wanted}`);
       default:
         // The host's own affair, or a confirmation of what SCSI has told already.
         return undefined;
     }
+  }
+
+  /**
+   * The host looked at a tape and gave it back, as where it took it for another request of the same
+   * volume: the request that it was mounted for is still open there. It is tried again, not for ever.
+   */
+  async #refused(
+    host: string,
+    { device, volume }: { readonly device: string; readonly volume: string },
+    why: string,
+  ): Promise<void> {
+    const { catalog, clock } = this.#context.ports;
+    const mount = (await catalog.listMounts({ tape: volume })).at(-1);
+    const drives = await catalog.listDrives(host);
+    const drive = drives.find((row) => row.device === device);
+    if (mount?.requestNumber === undefined || mount.host !== host || mount.drive !== drive?.name) {
+      return;
+    }
+    if (mount.state === 'interrupted' || (await catalog.isMountAccepted(mount.id))) return;
+    const key = requestKey(mount.host, mount.requestNumber);
+    const count = (this.#refusals.get(key)?.count ?? 0) + 1;
+    const again = clock.nowMs() + LOOK_INTERVAL_MS;
+    const reason = `the host refused the tape: ${why}`;
+    this.#refusals.set(key, { count, reason, notBeforeMs: again });
+    await this.putBack(mount, reason);
+    this.lookAgain();
   }
 
   /** An operator takes a request out of the queue; the host's stays open. NOT_FOUND. */
@@ -194,6 +236,7 @@ export class MountQueue {
       return;
     }
     this.#full.delete(host);
+    this.#refusals.delete(requestKey(host, requestNumber));
     // Who came first is served first.
     await this.look();
     const row = { host, requestNumber, tape: volume, device, ring, receivedAtMs: clock.nowMs() };
@@ -232,6 +275,7 @@ export class MountQueue {
     );
     if (request === undefined) return undefined;
     await catalog.deleteMountRequest(host, requestNumber);
+    this.#refusals.delete(requestKey(host, requestNumber));
     const { tape } = request;
     await this.#context.eventLog.log('MOUNT_REQUEST_ENDED', { requestNumber, host, tape, reason });
     if (this.#locked.has(tape)) await this.look();
@@ -277,6 +321,11 @@ export class MountQueue {
     const open = await catalog.listMounts({ open: true });
     const inUse = open.find((mount) => mount.tape === request.tape);
     if (inUse !== undefined) return `tape in use on ${inUse.drive}`;
+    const refusal = this.#refusals.get(requestKey(request.host, request.requestNumber));
+    if (refusal !== undefined) {
+      if (refusal.count >= REFUSALS_MAX) return `${refusal.reason}, ${REFUSALS_MAX} times`;
+      if (this.#context.ports.clock.nowMs() < refusal.notBeforeMs) return refusal.reason;
+    }
     const obstacle = await tapeObstacle(this.#context, tape, request.ring);
     if (obstacle !== undefined) return obstacle;
     if (this.#delayLeftMs(request) > 0) {
@@ -293,7 +342,10 @@ export class MountQueue {
     }
     const free = connected.find((drive) => !open.some((mount) => mount.drive === drive.name));
     if (free === undefined) return 'waiting for a drive';
-    return this.#reset(request, free) ?? this.#mountNow(request, tape, free);
+    const { resetDevices } = this.#parameters(request.host);
+    const reset = this.#resets.reasonToWait(request, free, resetDevices);
+    if (reset !== undefined) this.#lock(tape.name);
+    return reset ?? this.#mountNow(request, tape, free);
   }
 
   async #mountNow(
@@ -303,7 +355,7 @@ export class MountQueue {
   ): Promise<string | undefined> {
     // From here on the mount keeps others away.
     if (this.#locked.delete(tape.name)) this.#options.busyTapes.delete(tape.name);
-    this.#resets.delete(resetKey(request, drive));
+    this.#resets.forget(request, drive);
     try {
       await this.#options.mount(request, tape, drive);
       return undefined;
@@ -340,40 +392,8 @@ export class MountQueue {
     }
     this.#options.autocopy.wake();
   }
-
-  /** `ems_mount_reset`: has the host reset its device first; why the request waits, while it does. */
-  #reset(request: MountRequestRow, drive: DriveRow): string | undefined {
-    const { resetDevices } = this.#parameters(request.host);
-    if (resetDevices !== 'ALL' && !resetDevices.includes(drive.device)) return undefined;
-    const key = resetKey(request, drive);
-    if (this.#resets.get(key) === 'done') return undefined;
-    if (this.#resets.get(key) === undefined) {
-      this.#lock(request.tape);
-      this.#resets.set(key, 'running');
-      this.#context.background(`reset ${drive.device} of ${request.host}`, () =>
-        this.#runReset(request, drive),
-      );
-    }
-    return `resetting ${drive.device}`;
-  }
-
-  async #runReset(request: MountRequestRow, drive: DriveRow): Promise<void> {
-    const { ports, settings, eventLog } = this.#context;
-    const host = settings.hosts.find((each) => each.host === request.host);
-    assert(host !== undefined, 'only a host with parameters has a device reset');
-    try {
-      await runHostCommand(ports, host, `SCF RESET TAPE ${drive.device}`);
-    } catch (error) {
-      // The tape is mounted all the same: a device that needed no reset is no worse for it.
-      const reason = reasonOf(error);
-      eventLog.report('MOUNT_RESET_FAILED', { host: host.host, device: drive.device, reason });
-    }
-    this.#resets.set(resetKey(request, drive), 'done');
-    if (!this.#stopping) this.lookAgain();
-  }
 }
 
-/** A request's number comes round; its time of arrival does not. */
-function resetKey(request: MountRequestRow, drive: DriveRow): string {
-  return `${request.host} ${request.requestNumber} ${request.receivedAtMs} ${drive.name}`;
+function requestKey(host: string, requestNumber: number): string {
+  return `${host} ${requestNumber}`;
 }

@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { GIB, generation } from '../../../src/base/units.ts';
-import { LOOK_INTERVAL_MS, REQUESTS_PER_HOST_MAX } from '../../../src/server/mount-queue.ts';
+import {
+  LOOK_INTERVAL_MS,
+  REFUSALS_MAX,
+  REQUESTS_PER_HOST_MAX,
+} from '../../../src/server/mount-queue.ts';
 import { sleep } from '../../../src/ports/clock.ts';
 import { Bench, NODE } from './bench.ts';
 
@@ -242,6 +246,74 @@ describe('an operator', () => {
     await expect(bench.east.call('mount.drop', { host: NODE, requestNumber: 101 })).rejects.toThrow(
       /No waiting request is named \\LAB 101/,
     );
+  });
+});
+
+describe('a tape that the host gives back unused', () => {
+  const REQUEST = {
+    kind: 'mount-request',
+    number: 601,
+    requestNumber: 7,
+    volume: 'LAB001',
+    labelType: 'ansi',
+    ring: false,
+  } as const;
+  const REFUSAL = { kind: 'write-protected', device: '$TAPE0', volume: 'LAB001' } as const;
+
+  it('is mounted again for its request, and after the third time no more', async () => {
+    const bench = await Bench.start();
+    await bench.log(REQUEST);
+    for (let time = 1; time <= REFUSALS_MAX; time += 1) {
+      expect(await openMounts(bench)).toEqual(['LAB001 on VTD01 no ring']);
+      await bench.unload();
+      await bench.log(REFUSAL);
+      expect(await openMounts(bench)).toEqual([]);
+      await bench.world.advance(LOOK_INTERVAL_MS);
+    }
+    expect(await waiting(bench)).toEqual([
+      'LAB001: the host refused the tape: it is write protected, 3 times',
+    ]);
+    await bench.world.advance(10 * LOOK_INTERVAL_MS);
+    expect(await openMounts(bench)).toEqual([]);
+    // A new request of that number is another one.
+    await bench.log({ kind: 'request-cancelled', requestNumber: 7, volume: 'LAB001' });
+    await bench.log(REQUEST);
+    expect(await openMounts(bench)).toEqual(['LAB001 on VTD01 no ring']);
+  });
+
+  it('is not mounted again where a job had it', async () => {
+    const bench = await Bench.start();
+    await bench.log(REQUEST);
+    await bench.log({ kind: 'mounted', requestNumber: 7, volume: 'LAB001' });
+    // The job writes to a protected tape.
+    await bench.log(REFUSAL);
+    await bench.unload();
+    await bench.world.advance(10 * LOOK_INTERVAL_MS);
+    expect(await openMounts(bench)).toEqual([]);
+    expect(await waiting(bench)).toEqual([]);
+  });
+});
+
+describe('a host that takes a tape for another request than it was mounted for', () => {
+  it('has the other one served afterwards', async () => {
+    const bench = await Bench.start();
+    await bench.request('LAB001', { device: '$TAPE7' });
+    bench.host.logZsvr({
+      kind: 'mount-request',
+      number: 600,
+      requestNumber: 7,
+      volume: 'LAB001',
+      labelType: 'ansi',
+      ring: true,
+    });
+    await bench.world.advance(1_000);
+    expect(await openMounts(bench)).toEqual(['LAB001 on VTD01']);
+    await bench.log({ kind: 'mounted', requestNumber: 101, volume: 'LAB001' });
+    expect(await waiting(bench)).toEqual(['LAB001: tape in use on VTD01']);
+    await bench.unload();
+    expect(await bench.east.catalog.listMounts({ open: true })).toMatchObject([
+      { tape: 'LAB001', requestNumber: 7 },
+    ]);
   });
 });
 
