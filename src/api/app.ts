@@ -30,11 +30,12 @@ import { addSessionRoutes } from './session.ts';
 /** The operation whose text /metrics is. */
 const METRICS_OPERATION = 'server.metrics';
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+const STREAM_PARAMETERS = ['kinds', 'afterId'];
 /** How often a stop looks whether all requests have ended. */
 const DRAIN_POLL_MS = 20;
 
 export interface ApiOptions {
-  readonly server: Pick<TapeServer, 'operations' | 'onEvent'>;
+  readonly server: Pick<TapeServer, 'operations' | 'onEvent' | 'eventLog'>;
   readonly access: Access;
   readonly clock: Clock;
   /** The program's version, for the description. */
@@ -53,7 +54,7 @@ export class Api {
 
   constructor(options: ApiOptions) {
     this.#options = options;
-    this.#gate = new Gate(options.access, options.clock);
+    this.#gate = new Gate(options.access, options.clock, options.server.eventLog);
     this.#addGuards();
     this.#addPublicRoutes();
     addSessionRoutes(this.#app, this.#gate, options.clock);
@@ -152,6 +153,7 @@ export class Api {
     this.#app.get(`${API_PREFIX}/events/stream`, async (context) => {
       const principal = await this.#gate.principalOf(context);
       authorize(principal, 'view-system-status');
+      checkQuery(context, STREAM_PARAMETERS);
       if (this.#streams.size >= API_LIMITS.streamCountMax) {
         const fields = { what: 'event streams', limit: API_LIMITS.streamCountMax, seconds: 10 };
         throw new ApiError(503, new CapstanError('RATE_LIMITED', fields), { 'retry-after': '10' });
@@ -180,10 +182,23 @@ export class Api {
         })) as readonly EventRow[],
       check: () => this.#gate.principalOf(context),
       drop: () => context.env.drop(),
+      onTooSlow: () => {
+        const { user, address, program } = principal;
+        const fields = { user, count: API_LIMITS.streamBacklogMax };
+        const origin = { user, program, ...(address !== undefined && { address }) };
+        server.eventLog.report('API_READER_DROPPED', fields, origin);
+      },
       onEnd: () => this.#streams.delete(stream),
     });
     return stream;
   }
+}
+
+function checkQuery(context: Context, known: readonly string[]): void {
+  const strange = Object.keys(context.req.queries()).find((name) => !known.includes(name));
+  if (strange === undefined) return;
+  const what = JSON.stringify(strange.slice(0, 40));
+  throw new CapstanError('INVALID_ARGUMENT', { what, reason: `there is ${known.join(', ')}` });
 }
 
 /** `?kinds=copy-started,copy-finished` */

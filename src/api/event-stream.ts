@@ -27,6 +27,8 @@ export interface EventStreamOptions {
   readonly listEvents: (afterId: number, limit: number) => Promise<readonly EventRow[]>;
   /** Rejects once the reader may no longer read. */
   readonly check: () => Promise<unknown>;
+  /** Called before it is dropped for being too far behind. */
+  readonly onTooSlow: () => void;
   /** Drops the reader's connection. */
   readonly drop: () => void;
   /** Called once, whoever ended it. */
@@ -75,6 +77,13 @@ export class EventStream {
     this.#options.drop();
   }
 
+  #fallBehind(): void {
+    if (this.#isOver) return;
+    // First the end: the entry that tells of it is an event, too.
+    this.drop();
+    this.#options.onTooSlow();
+  }
+
   #end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -103,7 +112,7 @@ export class EventStream {
 
   #send(text: string): void {
     if (this.#queue.length >= API_LIMITS.streamBacklogMax) {
-      this.drop();
+      this.#fallBehind();
       return;
     }
     this.#queue.push(text);
@@ -117,7 +126,7 @@ export class EventStream {
     } else if (this.#waiting.length < API_LIMITS.streamBacklogMax) {
       this.#waiting.push(event);
     } else {
-      this.drop();
+      this.#fallBehind();
     }
   }
 

@@ -11,6 +11,7 @@ import type { Context } from 'hono';
 import { CapstanError } from '../base/errors.ts';
 import { SECOND_MS } from '../base/units.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { EventLog } from '../server/event-log.ts';
 import type { Access, OpenedSession, Principal, RequestOrigin } from '../server/access.ts';
 import { API_LIMITS } from './limits.ts';
 import { ApiError } from './problems.ts';
@@ -56,16 +57,28 @@ function tokenOf(
   return cookie === undefined ? undefined : { token: cookie, isCookie: true };
 }
 
+interface Counted {
+  count: number;
+  readonly untilMs: number;
+  isTold: boolean;
+}
+
 const SAFE_METHODS = ['GET', 'HEAD'];
 
 export class Gate {
   readonly #access: Access;
   readonly #clock: Pick<Clock, 'monotonicMs'>;
-  readonly #logons = new Map<string, { count: number; untilMs: number }>();
+  readonly #eventLog: Pick<EventLog, 'report'>;
+  readonly #logons = new Map<string, Counted>();
 
-  constructor(access: Access, clock: Pick<Clock, 'monotonicMs'>) {
+  constructor(
+    access: Access,
+    clock: Pick<Clock, 'monotonicMs'>,
+    eventLog: Pick<EventLog, 'report'>,
+  ) {
     this.#access = access;
     this.#clock = clock;
+    this.#eventLog = eventLog;
   }
 
   /** Who asks, as of now. Rejects SESSION_ENDED; 403 where only a cookie stands for a change. */
@@ -114,7 +127,7 @@ export class Gate {
     const { logonCountMax, logonWindowMs, logonAddressesMax } = API_LIMITS;
     let counted = this.#logons.get(address);
     if (counted === undefined || counted.untilMs <= nowMs) {
-      counted = { count: 0, untilMs: nowMs + logonWindowMs };
+      counted = { count: 0, untilMs: nowMs + logonWindowMs, isTold: false };
       this.#logons.delete(address);
       this.#logons.set(address, counted);
     }
@@ -125,6 +138,12 @@ export class Gate {
     }
     if (counted.count >= logonCountMax) {
       const seconds = Math.ceil((counted.untilMs - nowMs) / SECOND_MS);
+      // Once for all that are refused until then.
+      if (!counted.isTold) {
+        const fields = { address, seconds, limit: logonCountMax };
+        this.#eventLog.report('API_LOGONS_LIMITED', fields, { address, program: 'API' });
+        counted.isTold = true;
+      }
       throw limited(`log-ons from ${address}`, logonCountMax, seconds);
     }
     counted.count += 1;

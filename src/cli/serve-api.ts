@@ -9,6 +9,7 @@ import { CapstanError } from '../base/errors.ts';
 import { listenHttp } from '../platform/http-server.ts';
 import type { HttpOptions, HttpServer } from '../platform/http-server.ts';
 import { systemClock } from '../platform/system-clock.ts';
+import { formatEndpoint } from '../platform/tcp-network.ts';
 import type { Endpoint } from '../ports/network.ts';
 import { localPrincipal } from '../server/access.ts';
 import type { Principal } from '../server/access.ts';
@@ -68,6 +69,9 @@ export async function openApiDoors(options: ApiDoorsOptions): Promise<ApiDoors> 
       { local },
     );
     const endpoint = tcp === undefined ? undefined : (await open(tcp, {})).endpoint;
+    if (endpoint !== undefined) {
+      await server.eventLog.log('API_STARTED', { endpoint: formatEndpoint(endpoint) });
+    }
     return { endpoint, close };
   } catch (error) {
     await close();

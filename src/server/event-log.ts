@@ -7,7 +7,7 @@
  *   2006-08-28 16:25:18|WARNING|440002|5900-E|127.0.0.1|Tapeserver01|administrator||text
  *
  * Subsystems: 20 media operations and EMS, 21 pools and cartridges, 40 access control; ours are 22
- * AutoCopy, 23 Instant DR, 24 VTSPolicy and migration, 25 Scan/Cleanup, 41 licences. Numbers of events below 100 are the
+ * AutoCopy, 23 Instant DR, 24 VTSPolicy and migration, 25 Scan/Cleanup, 41 licences, 50 the API. Numbers of events below 100 are the
  * product's, those from 101 on are ours. Times are UTC.
  * docs/reference/events.md explains every message; a test compares.
  *
@@ -224,6 +224,15 @@ export const EVENT_MESSAGES = {
   ACCESS_DEFAULTS_RESTORED: {
     id: '440002',
     text: 'Access Control RESTORE {kind} defaults have been restored',
+  },
+  API_STARTED: { id: '250101', text: 'HTTP API listens on {endpoint}' },
+  API_LOGONS_LIMITED: {
+    id: '450102',
+    text: 'Log-ons from {address} are refused for {seconds} seconds: more than {limit} came',
+  },
+  API_READER_DROPPED: {
+    id: '450103',
+    text: 'Event stream of {user} was dropped: its reader was {count} events behind',
   },
   LICENCE_ADDED: { id: '241101', text: 'Licence {number} added: {features}' },
   LICENCE_REMOVED: { id: '441102', text: 'Licence {number} removed' },

@@ -185,6 +185,11 @@ export class TapeServer {
     return this.#mounts.drive(driveName);
   }
 
+  /** For what happens at the doors of the server. */
+  get eventLog(): EventLog {
+    return this.#context.eventLog;
+  }
+
   /** The copies under way. */
   progress(): readonly CopyProgress[] {
     return this.#copies.all.map((flight) => flight.progress);

@@ -76,6 +76,7 @@ export class ApiBench {
     this.api = new Api({
       server: {
         operations: bench.east.server.operations,
+        eventLog: bench.east.server.eventLog,
         onEvent: (listener) => {
           const cancel = bench.east.server.onEvent(listener);
           this.#listeners.add(listener);

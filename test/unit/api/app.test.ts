@@ -220,6 +220,10 @@ describe('limits', () => {
     const limited = await api.answer('POST /api/v1/session', { body: good }, peer);
     expect(limited.status).toBe(429);
     expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(0);
+    await api.answer('POST /api/v1/session', { body: good }, peer);
+    expect(await api.bench.east.log('450102')).toEqual([
+      'Log-ons from 10.6.6.6 are refused for 60 seconds: more than 20 came',
+    ]);
     // Others are not hindered, and this one not for ever.
     await api.as('ada');
     await api.bench.world.advance(API_LIMITS.logonWindowMs);
@@ -272,6 +276,9 @@ describe('in the open', () => {
     const { body } = await api.answer('GET /api/v1/openapi.json');
     expect(body['openapi']).toBe('3.1.0');
     expect((await api.answer('GET /metrics')).status).toBe(401);
+    const metrics = await api.raw('GET /metrics', { headers: bob });
+    expect(metrics.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(await metrics.text()).toMatch(/^# HELP capstan_/m);
     expect((await api.answer('GET /api/v1/events/stream')).status).toBe(401);
   });
 });

@@ -124,6 +124,9 @@ describe('a stream of events', () => {
     tell(1);
     expect(api.dropCount).toBe(1);
     expect(await reader.text()).toBe('');
+    expect(await api.bench.east.log('450103')).toEqual([
+      `Event stream of ada was dropped: its reader was ${API_LIMITS.streamBacklogMax} events behind`,
+    ]);
   });
 
   it('has only what its reader may see', async () => {
@@ -138,6 +141,7 @@ describe('a stream of events', () => {
   });
 
   it.each([
+    ['?kind=mounted', {}],
     ['?kinds=', {}],
     ['?kinds=A', {}],
     ['?afterId=-1', {}],

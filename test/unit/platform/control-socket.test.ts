@@ -1,6 +1,8 @@
 /** The control socket's file, and what is served at it: requests, upgrades, and who listens already. */
 import { once } from 'node:events';
 import { stat, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { withDir } from 'tmp-promise';
 import { describe, expect, it } from 'vitest';
@@ -36,6 +38,12 @@ function withServer(
   );
 }
 
+async function connected(path: string): Promise<Socket> {
+  const socket = connect(path);
+  await once(socket, 'connect');
+  return socket;
+}
+
 const send = (path: string, body: string) =>
   sendHttp({ path }, { method: 'POST', target: '/', body }, 1_000_000);
 
@@ -60,6 +68,15 @@ describe('requests', () => {
         code: 'LIMIT_EXCEEDED',
       });
       expect((await sendHttp({ path }, call, 1001)).body).toHaveLength(1001);
+    }));
+
+  it('beyond so many connections are dropped, until one is free', () =>
+    withServer({ limits: { ...API_LIMITS, connectionCountMax: 2 } }, async (path) => {
+      const held = await Promise.all([1, 2].map(() => connected(path)));
+      await expect(send(path, 'x')).rejects.toMatchObject({ code: 'SERVER_UNREACHABLE' });
+      held[0]?.destroy();
+      await expect.poll(() => send(path, 'x').catch(() => undefined)).toMatchObject({ body: 'x' });
+      held[1]?.destroy();
     }));
 
   it('under way are told when the client has gone', async () => {
