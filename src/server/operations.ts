@@ -23,6 +23,7 @@ import { SERVER_OPERATIONS } from './operations/server.ts';
 import { TAPE_OPERATIONS } from './operations/tapes.ts';
 import { VAULT_OPERATIONS } from './operations/vaults.ts';
 import { RIGHTS } from './rights.ts';
+import { VaultView } from './vault-access.ts';
 
 const REASON_CHARS_MAX = 200;
 
@@ -94,7 +95,10 @@ export class Operations {
         reason: sentencePart(issue?.message ?? 'it is malformed'),
       });
     }
-    return entry.run({ ...this.#services, context, caller }, parsed.data);
+    const view = await VaultView.of(context, caller, name);
+    view?.check(parsed.data, entry.changes);
+    const result = await entry.run({ ...this.#services, context, caller }, parsed.data);
+    return view === undefined || entry.changes ? result : view.filter(result);
   }
 }
 
