@@ -229,3 +229,31 @@ describe('a licence key', () => {
     expect(await codeOf(licences.remove('L1', log))).toBe('NOT_FOUND');
   });
 });
+
+describe('a planted bug in licences', () => {
+  it.each([
+    [
+      'the latest time is not kept',
+      () => {
+        const put = catalog.putLicence.bind(catalog);
+        catalog.putLicence = (row) => put({ ...row, latestMs: START_MS });
+      },
+    ],
+    [
+      'one that was taken away is forgotten',
+      () => {
+        const list = catalog.listLicences.bind(catalog);
+        catalog.listLicences = async () => (await list()).map((row) => ({ ...row, latestMs: 0 }));
+      },
+    ],
+  ])('lets an ended licence revive: %s', async (_, plant) => {
+    plant();
+    await licences.remove(LABORATORY, log);
+    await add(key({ expires: '2026-01-12' }));
+    nowMs = Date.UTC(2026, 0, 20);
+    expect(await has('autocopy')).toBe(false);
+    nowMs = START_MS;
+    // What the tests above hold to be impossible: they would fail.
+    expect(await has('autocopy')).toBe(true);
+  });
+});
