@@ -66,6 +66,7 @@ describe('a server', { timeout: 120_000 }, () => {
 
       const events = (await json(home, 'events', 'list')) as readonly { text: string }[];
       expect(events.map(({ text }) => text)).toEqual([
+        'Pool BACKUP created in Vault VAULT00',
         'Cartridge T00001 created in Pool BACKUP',
         'TapeServer east started',
         'Cartridge T00002 created in Pool BACKUP',

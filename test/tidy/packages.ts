@@ -18,6 +18,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'cli-progress': ['src/cli', 'harness/rig'],
   '@hono/node-server': ['src/platform'],
   croner: ['src/server/schedule.ts'],
+  'prom-client': ['src/server/metrics.ts'],
   commander: ['src/cli', 'harness/rig', 'scripts', 'bench'],
   'fast-check': ['harness', 'test', 'scripts'],
   hono: ['src/api'],
