@@ -25,6 +25,12 @@ export const ERRORS = {
     severity: 6,
   },
   IN_USE: { message: 'The {kind} {name} is in use: {by}.', retryable: true, severity: 4 },
+  VAULT_CLOSED: {
+    message:
+      'Vault {vault} is not open: {reason} Once its disk is well, `capstan vault open {vault}`.',
+    retryable: true,
+    severity: 8,
+  },
   TAPE_LOCKED: {
     message: 'Tape {name} is {how} and cannot be {doing}: {remedy}.',
     retryable: true,

@@ -35,6 +35,7 @@ const TABLES = {
     column('SIZE', size('payloadBytes'), 'right'),
     column('FREE', size('freeBytes'), 'right'),
     column('OF', size('totalBytes'), 'right'),
+    column('STATE', text('state')),
     column('CREATED', time('createdAtMs')),
     column('PATH', text('path')),
   ],

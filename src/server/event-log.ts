@@ -112,6 +112,8 @@ export const EVENT_MESSAGES = {
     text: 'Process lock of {process} on {what} removed by hand',
   },
   VAULT_CREATED: { id: '221120', text: 'Vault {vault} created at {path}' },
+  VAULT_OPENED: { id: '221122', text: 'Vault {vault} is open again' },
+  VAULT_NOT_OPENED: { id: '821123', text: 'Vault {vault} cannot be opened: {reason}' },
   VAULT_DELETED: { id: '421121', text: 'Vault {vault} at {path} deleted' },
   COPY_SUCCEEDED: {
     id: '222101',

@@ -217,14 +217,26 @@ export async function deleteContent(
   await removeIfThere(engine, marker);
 }
 
-/** Start-up, before anything staged is thrown away: ends what a crash left in the middle. */
-export async function finishMoves(context: ServerContext, vaults: Vaults): Promise<void> {
+/**
+ * Start-up, before anything staged is thrown away: ends what a crash left in the middle; with `only`, of
+ * that vault, which was closed until now, so that nothing of it is under way.
+ */
+export async function finishMoves(
+  context: ServerContext,
+  vaults: Vaults,
+  only?: string,
+): Promise<void> {
   const { catalog } = context.ports;
   for (const lock of await catalog.listLocks()) {
     const { process, tape, pool } = lock;
     const tapes = (await catalog.listTapes()).filter(
       (each) => each.name === tape || (pool !== undefined && each.pool === pool),
     );
+    // What lies in a vault that cannot be opened has to wait until it can.
+    const places = new Set(tapes.map((each) => each.vault));
+    if (process.startsWith(MOVING)) places.add(process.slice(MOVING.length));
+    if ([...places].some((vault) => vaults.closed.has(vault))) continue;
+    if (only !== undefined && !places.has(only)) continue;
     if (process.startsWith(RENAMING)) {
       const oldName = process.slice(RENAMING.length);
       const isFree = (await catalog.findTape(oldName)) === undefined;

@@ -238,6 +238,7 @@ export async function verifyTapes(
       damages.push({ place: `${vault}: ${place}`, what });
     }
   }
+  for (const [vault, reason] of vaults.closed) damages.push({ place: vault, what: reason });
   return { ...sum, damages };
 }
 

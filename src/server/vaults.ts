@@ -19,10 +19,15 @@ export const DELETING_SUFFIX = '.DELETING';
 /** Behind a tape's name: the same content, while what it refers to is mended. */
 export const REPAIR_SUFFIX = '.REPAIR';
 
+/** What keeps a vault closed and not the server. */
+const DISK_FAULTS = ['DISK_IO', 'NOT_FOUND', 'STORE_CORRUPT', 'STORE_FAILED', 'NO_SPACE'] as const;
+
 /** What is never a tape's image when a server starts. */
 const STAGING_SUFFIXES = [INCOMING_SUFFIX, REPAIR_SUFFIX, MOVING_SUFFIX];
 
 export interface VaultUsage extends VaultRow {
+  /** `open`, or why it is not. */
+  readonly state: string;
   readonly poolCount: number;
   readonly tapeCount: number;
   /** What hosts wrote, before compression and deduplication. */
@@ -36,18 +41,23 @@ export interface VaultUsage extends VaultRow {
 export class Vaults {
   readonly #context: ServerContext;
   readonly #engines = new Map<string, Engine>();
+  /** Vaults that could not be opened, and why. */
+  readonly #failures = new Map<string, CapstanError>();
 
   private constructor(context: ServerContext) {
     this.#context = context;
   }
 
-  /** Opens every vault of the catalog; where one cannot be opened, none stays open. */
+  /**
+   * Opens every vault of the catalog. One whose disk fails stays closed, and the server runs without it;
+   * rejects where another process has one, where something else than a disk is wrong, and where none can
+   * be opened: then none stays open.
+   */
   static async open(context: ServerContext): Promise<Vaults> {
     const vaults = new Vaults(context);
     try {
-      for (const row of await context.ports.catalog.listVaults()) {
-        vaults.#engines.set(row.name, await context.ports.openEngine(row, 'write'));
-      }
+      for (const row of await context.ports.catalog.listVaults()) await vaults.#openAtStart(row);
+      await vaults.#reportClosed();
     } catch (error) {
       await vaults.close();
       throw error;
@@ -55,12 +65,52 @@ export class Vaults {
     return vaults;
   }
 
+  async #openAtStart(row: VaultRow): Promise<void> {
+    try {
+      this.#engines.set(row.name, await this.#context.ports.openEngine(row, 'write'));
+    } catch (error) {
+      if (!isCapstanError(error, ...DISK_FAULTS)) throw error;
+      this.#failures.set(row.name, error);
+    }
+  }
+
+  async #reportClosed(): Promise<void> {
+    const [first] = this.#failures.values();
+    if (first !== undefined && this.#engines.size === 0) throw first;
+    for (const [vault, { message: reason }] of this.#failures) {
+      await this.#context.eventLog.log('VAULT_NOT_OPENED', { vault, reason });
+    }
+  }
+
+  /**
+   * Opens a vault that could not be opened at the start; `finish` ends what a crash left in it. Rejects
+   * NOT_FOUND, and as opening it does.
+   */
+  async reopen(name: string, finish: () => Promise<void>): Promise<VaultRow> {
+    const { catalog } = this.#context.ports;
+    checkName('vault', name);
+    const row = (await catalog.listVaults()).find((each) => each.name === name);
+    if (row === undefined) throw new CapstanError('NOT_FOUND', { kind: 'vault', name });
+    if (this.#engines.has(name)) return row;
+    const engine = await this.#context.ports.openEngine(row, 'write');
+    this.#engines.set(name, engine);
+    this.#failures.delete(name);
+    await finish();
+    await this.#reconcileVault(name, engine, await catalog.listTapes());
+    return row;
+  }
+
+  /** Vaults that could not be opened, with the reason. */
+  get closed(): ReadonlyMap<string, string> {
+    return new Map(Array.from(this.#failures, ([name, error]) => [name, error.message]));
+  }
+
   /** Makes a vault's store, then its row: a crash between leaves a folder that is used again. */
   async create(name: string, path: string, eventLog = this.#context.eventLog): Promise<VaultRow> {
     checkName('vault', name);
     const { catalog, clock } = this.#context.ports;
     await this.#refuseNested(name, path);
-    if (this.#engines.has(name)) {
+    if (this.#engines.has(name) || this.#failures.has(name)) {
       throw new CapstanError('ALREADY_EXISTS', { kind: 'vault', name, where: '' });
     }
     const row = { name, path, createdAtMs: clock.nowMs() };
@@ -88,6 +138,7 @@ export class Vaults {
     await catalog.deleteVault(name);
     const engine = this.#engines.get(name);
     this.#engines.delete(name);
+    this.#failures.delete(name);
     await engine?.close();
     await eventLog.log('VAULT_DELETED', { vault: name, path: row.path });
     return row;
@@ -107,6 +158,7 @@ export class Vaults {
       });
       usages.push({
         ...vault,
+        state: this.#failures.get(vault.name)?.message ?? 'open',
         poolCount: pools.filter((pool) => pool.vault === vault.name).length,
         tapeCount: own.length,
         payloadBytes: own.reduce((sum, tape) => sum + tape.payloadBytes, 0),
@@ -143,7 +195,14 @@ export class Vaults {
 
   engine(vault: string): Engine {
     const engine = this.#engines.get(vault);
-    if (engine === undefined) throw new CapstanError('NOT_FOUND', { kind: 'vault', name: vault });
+    if (engine === undefined) {
+      const cause = this.#failures.get(vault);
+      if (cause !== undefined) {
+        const fields = { vault, reason: cause.message };
+        throw new CapstanError('VAULT_CLOSED', fields, { cause });
+      }
+      throw new CapstanError('NOT_FOUND', { kind: 'vault', name: vault });
+    }
     return engine;
   }
 
@@ -158,30 +217,32 @@ export class Vaults {
    */
   async reconcile(): Promise<void> {
     const tapes = await this.#context.ports.catalog.listTapes();
-    for (const [vault, engine] of this.all) {
-      const images = new Map((await engine.listImages()).map((image) => [image.name, image]));
-      const remove = async (name: string): Promise<void> => {
-        images.delete(name);
-        await removeIfThere(engine, name);
-      };
-      // A deletion whose row is gone is ended first: its image is nobody's.
-      for (const name of images.keys()) {
-        const tape = name.slice(0, -DELETING_SUFFIX.length);
-        if (!name.endsWith(DELETING_SUFFIX)) continue;
-        if (!tapes.some((row) => row.name === tape)) await remove(tape);
-        await remove(name);
-      }
-      for (const name of images.keys()) {
-        if (STAGING_SUFFIXES.some((end) => name.endsWith(end))) await remove(name);
-      }
-      for (const row of tapes.filter((each) => each.vault === vault)) {
-        await this.#reconcileTape(engine, row, images.get(row.name));
-        images.delete(row.name);
-      }
-      for (const [name, image] of images) {
-        if (isUnwritten(image)) await remove(name);
-        else await this.#reportStray(vault, name);
-      }
+    for (const [vault, engine] of this.all) await this.#reconcileVault(vault, engine, tapes);
+  }
+
+  async #reconcileVault(vault: string, engine: Engine, tapes: readonly TapeRow[]): Promise<void> {
+    const images = new Map((await engine.listImages()).map((image) => [image.name, image]));
+    const remove = async (name: string): Promise<void> => {
+      images.delete(name);
+      await removeIfThere(engine, name);
+    };
+    // A deletion whose row is gone is ended first: its image is nobody's.
+    for (const name of images.keys()) {
+      const tape = name.slice(0, -DELETING_SUFFIX.length);
+      if (!name.endsWith(DELETING_SUFFIX)) continue;
+      if (!tapes.some((row) => row.name === tape)) await remove(tape);
+      await remove(name);
+    }
+    for (const name of images.keys()) {
+      if (STAGING_SUFFIXES.some((end) => name.endsWith(end))) await remove(name);
+    }
+    for (const row of tapes.filter((each) => each.vault === vault)) {
+      await this.#reconcileTape(engine, row, images.get(row.name));
+      images.delete(row.name);
+    }
+    for (const [name, image] of images) {
+      if (isUnwritten(image)) await remove(name);
+      else await this.#reportStray(vault, name);
     }
   }
 

@@ -34,6 +34,16 @@ export const VAULT_COMMANDS: CommandGroup = {
       examples: ['capstan vault create VAULT01 --path /srv/tape2/VAULT01'],
     },
     {
+      usage: 'open <name>',
+      description: 'open a vault that could not be opened when the server started',
+      operation: 'vault.open',
+      parameters: named,
+      shows: 'fields',
+      examples: ['capstan vault open VAULT01'],
+      notes:
+        'A server starts without a vault whose disk fails or is not mounted: event 821123 tells of it, and\nrequests for its tapes wait.',
+    },
+    {
       usage: 'delete <name>',
       description: 'take a vault that has no pools out of the server',
       operation: 'vault.delete',

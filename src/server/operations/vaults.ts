@@ -1,6 +1,7 @@
 /** Operations on vaults. */
 import { z } from 'zod';
 import { collectVault } from '../collect.ts';
+import { finishMoves } from '../tape-moves.ts';
 import { PATH_CHARS_MAX, byName, found, nothing, operation, query, text } from './operation.ts';
 import type { OperationTable } from './operation.ts';
 
@@ -13,10 +14,26 @@ export const VAULT_OPERATIONS: OperationTable = {
   'vault.delete': operation('manage-configuration', byName, ({ vaults, context }, { name }) =>
     vaults.delete(name, context.eventLog),
   ),
+  'vault.open': operation(
+    'manage-configuration',
+    byName,
+    async ({ vaults, mounts, context }, { name }) => {
+      const row = await context.decisions.run(() =>
+        vaults.reopen(name, () => finishMoves(context, vaults, name)),
+      );
+      await context.eventLog.log('VAULT_OPENED', { vault: name });
+      mounts.lookAgain();
+      return row;
+    },
+  ),
   'vault.list': query('vault-access', nothing, ({ vaults }) => vaults.list()),
   'vault.show': query('vault-access', byName, async ({ vaults }, { name }) => {
     const row = (await vaults.list()).find((each) => each.name === name);
-    return { ...found('vault', name, row), ...(await vaults.engine(name).statistics()) };
+    const vault = found('vault', name, row);
+    // Of one that is closed there is no more to say.
+    return vaults.closed.has(name)
+      ? vault
+      : { ...vault, ...(await vaults.engine(name).statistics()) };
   }),
   'vault.collect': operation(
     'system-maintenance',

@@ -5,6 +5,7 @@ import { simulatedCryptography } from '../../../harness/world/simulated-cryptogr
 import { Life } from '../../../harness/world/life.ts';
 import { SimulatedLogFiles } from '../../../harness/world/simulated-log-files.ts';
 import { NO_PROGRAMS } from '../../../harness/world/simulated-server.ts';
+import { decorate } from '../../../harness/world/ports.ts';
 import { World } from '../../../harness/world/world.ts';
 import { generation } from '../../../src/base/units.ts';
 import { CapstanError } from '../../../src/base/errors.ts';
@@ -111,7 +112,10 @@ describe('the start of a server', () => {
 describe('a server with two vaults', () => {
   const settings = { serverName: 'west', systemId: 'CAPSTAN', address: '10.0.0.2', hosts: [] };
 
-  function portsOf(engines: ReadonlyMap<string, Engine>) {
+  function portsOf(
+    engines: ReadonlyMap<string, Engine>,
+    fault = new CapstanError('DISK_IO', { place: '/', what: 'gone' }),
+  ) {
     const world = new World(1);
     return {
       clock: world.clock,
@@ -124,7 +128,7 @@ describe('a server with two vaults', () => {
       logFiles: new SimulatedLogFiles().port(new Life()),
       openEngine: async (vault: { readonly name: string }): Promise<Engine> => {
         const engine = engines.get(vault.name);
-        if (engine === undefined) throw new CapstanError('DISK_IO', { place: '/', what: 'gone' });
+        if (engine === undefined) throw fault;
         return engine;
       },
     };
@@ -155,18 +159,80 @@ describe('a server with two vaults', () => {
     await server.stop();
   });
 
-  it('does not start where one cannot be opened, and leaves none open', async () => {
+  it.each([
+    ['another process has one', 'STORE_LOCKED', { path: '/', holder: 'pid 7' }],
+    ['a fault is none of a disk', 'INVALID_ARGUMENT', { what: '/', reason: 'the key is wrong' }],
+  ] as const)('does not start where %s, and leaves none open', async (_, code, fields) => {
     let closed = 0;
     const engine = new EngineModel(new ModelStore());
     engine.close = async () => {
       closed += 1;
     };
-    const ports = portsOf(new Map([['EAST', engine]]));
+    const ports = portsOf(new Map([['EAST', engine]]), new CapstanError(code, fields));
+    for (const name of ['EAST', 'NORTH']) {
+      await ports.catalog.createVault({ name, path: `/${name}`, createdAtMs: 0 });
+    }
+    await expect(TapeServer.start(ports, settings)).rejects.toMatchObject({ code });
+    expect(closed).toBe(1);
+    await ports.catalog.close();
+  });
+
+  it('does not start where none can be opened', async () => {
+    const ports = portsOf(new Map());
     for (const name of ['EAST', 'NORTH']) {
       await ports.catalog.createVault({ name, path: `/${name}`, createdAtMs: 0 });
     }
     await expect(TapeServer.start(ports, settings)).rejects.toMatchObject({ code: 'DISK_IO' });
-    expect(closed).toBe(1);
+    await ports.catalog.close();
+  });
+
+  it('runs without one whose disk fails, says so, and opens it when it is well', async () => {
+    const engines = new Map<string, Engine>([
+      ['EAST', new EngineModel(new ModelStore())],
+      ['NORTH', new EngineModel(new ModelStore())],
+    ]);
+    const ports = portsOf(engines);
+    // The catalog outlives the first server.
+    const lasting = {
+      ...ports,
+      catalog: decorate(ports.catalog, async (method, go) =>
+        method === 'close' ? undefined : go(),
+      ),
+    };
+    const first = await TapeServer.start(lasting, settings);
+    for (const name of ['EAST', 'NORTH']) {
+      await first.operations.call('vault.create', { name, path: `/${name}` });
+      await first.operations.call('pool.create', { name: `P${name}`, vault: name });
+      await first.operations.call('tape.create', { name: `T${name}`, pool: `P${name}` });
+    }
+    await first.stop();
+    const north = engines.get('NORTH');
+    engines.delete('NORTH');
+    const server = await TapeServer.start(lasting, settings);
+    const call = (method: string, parameters: object = {}): Promise<unknown> =>
+      server.operations.call(method, parameters);
+    expect(await call('vault.list')).toMatchObject([
+      { name: 'EAST', state: 'open' },
+      { name: 'NORTH', state: 'The disk failed at /: gone.' },
+    ]);
+    expect(await call('vault.show', { name: 'NORTH' })).toMatchObject({ tapeCount: 1 });
+    await expect(call('tape.erase', { name: 'TNORTH' })).rejects.toMatchObject({
+      code: 'VAULT_CLOSED',
+      message: expect.stringContaining('capstan vault open NORTH'),
+    });
+    await call('tape.erase', { name: 'TEAST' });
+    expect(await call('tape.verify')).toMatchObject({ damages: [{ place: 'NORTH' }] });
+    const texts = (await ports.catalog.listEvents({ limit: 100 })).map((row) => row.text);
+    expect(texts).toContain('Vault NORTH cannot be opened: The disk failed at /: gone.');
+    await expect(call('vault.open', { name: 'NORTH' })).rejects.toMatchObject({ code: 'DISK_IO' });
+    await expect(call('vault.create', { name: 'NORTH', path: '/x' })).rejects.toMatchObject({
+      code: 'ALREADY_EXISTS',
+    });
+    if (north !== undefined) engines.set('NORTH', north);
+    await call('vault.open', { name: 'NORTH' });
+    await call('tape.erase', { name: 'TNORTH' });
+    expect(await call('tape.verify')).toMatchObject({ damages: [] });
+    await server.stop();
     await ports.catalog.close();
   });
 });
