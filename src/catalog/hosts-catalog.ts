@@ -22,8 +22,8 @@ export function hostsCatalog(database: Database): HostCatalog {
       database.transaction(() => {
         database.run(
           `INSERT OR IGNORE INTO acceptedMount (mountId)
-           SELECT id FROM mount
-           WHERE host = :host AND requestNumber = :requestNumber AND state = 'open'`,
+           SELECT id FROM mount WHERE host = :host AND requestNumber = :requestNumber
+           ORDER BY id DESC LIMIT 1`,
           { host, requestNumber },
         );
       });

@@ -15,8 +15,8 @@ export interface HostCatalog {
   findEmsPosition(host: string): Promise<EmsPositionRow | undefined>;
 
   /**
-   * Notes of the open mount for this request that the host has the tape, or asks for it no longer; does
-   * nothing where there is none.
+   * Notes of the last mount for this request, open or not, that the host has had the tape, or asks for it
+   * no longer; does nothing where there is none.
    */
   acceptMount(host: string, requestNumber: number): Promise<void>;
   /** Whether that was noted. */

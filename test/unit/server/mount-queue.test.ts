@@ -294,6 +294,25 @@ describe('a tape that the host gives back unused', () => {
   });
 });
 
+describe('a tape whose request has ended when its host gives it back', () => {
+  it('is not mounted again, however late the end is heard', async () => {
+    const bench = await Bench.start();
+    await bench.log({
+      kind: 'mount-request',
+      number: 600,
+      requestNumber: 7,
+      volume: 'LAB001',
+      labelType: 'ansi',
+      ring: true,
+    });
+    await bench.unload();
+    await bench.log({ kind: 'request-rejected', requestNumber: 7, volume: 'LAB001' });
+    await bench.log({ kind: 'wrong-tape', device: '$TAPE0', volume: 'LAB001', wanted: 'LAB002' });
+    await bench.world.advance(10 * LOOK_INTERVAL_MS);
+    expect(await openMounts(bench)).toEqual([]);
+  });
+});
+
 describe('a host that takes a tape for another request than it was mounted for', () => {
   it('has the other one served afterwards', async () => {
     const bench = await Bench.start();
