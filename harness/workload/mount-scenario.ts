@@ -59,8 +59,6 @@ interface Job {
   readonly ring: boolean;
   readonly device: string | undefined;
   state: 'waiting' | 'mounted' | 'ended';
-  /** The operator of the server took the tape away before the host had it. */
-  forsaken: boolean;
   endedAtMs: number;
   tape: MountedTape | undefined;
 }
@@ -174,7 +172,7 @@ export class MountScenario {
     });
     const requestNumber = this.host.outstandingRequests.at(-1);
     assert(requestNumber !== undefined, 'a request is outstanding');
-    const rest = { state: 'waiting', forsaken: false, endedAtMs: 0, tape: undefined } as const;
+    const rest = { state: 'waiting', endedAtMs: 0, tape: undefined } as const;
     const job: Job = { requestNumber, volume, ring, device, ...rest };
     this.jobs.push(job);
     mounting.then(
@@ -224,7 +222,8 @@ export class MountScenario {
     const job = this.jobs.find((each) => each.state === 'mounted' && each.volume === tape);
     if (job !== undefined) this.#end(job);
     const asked = this.jobs.find((each) => each.requestNumber === mount.requestNumber);
-    if (asked?.state === 'waiting') asked.forsaken = true;
+    // The host does not know of it yet, and its operator is told.
+    if (asked?.state === 'waiting') await this.reject(asked);
   }
 
   async #tryCall(name: string, parameters: object): Promise<void> {
@@ -293,7 +292,6 @@ export class MountScenario {
       if (mount !== undefined && mount.requestNumber === undefined) await this.unmountByHand(tape);
     }
     await world.advance(RECOVERY_MS);
-    for (const job of this.in('waiting')) if (job.forsaken) await this.reject(job);
     for (let round = 0; round <= this.jobs.length; round += 1) {
       for (const job of this.in('mounted')) await this.unload(job);
       await world.advance(MINUTE_MS + SETTLING_MS);

@@ -192,13 +192,16 @@ export class MountQueue {
     why: string,
   ): Promise<void> {
     const { catalog, clock } = this.#context.ports;
-    const mount = (await catalog.listMounts({ tape: volume })).at(-1);
     const drives = await catalog.listDrives(host);
     const drive = drives.find((row) => row.device === device);
-    if (mount?.requestNumber === undefined || mount.host !== host || mount.drive !== drive?.name) {
-      return;
-    }
-    if (mount.state === 'interrupted' || (await catalog.isMountAccepted(mount.id))) return;
+    // What is told of is unloaded already, as a rule, and the tape may be mounted anew.
+    const sinceMs = clock.nowMs() - LOOK_INTERVAL_MS;
+    const mounts = (await catalog.listMounts({ tape: volume })).filter(
+      (row) => row.host === host && row.drive === drive?.name && row.state !== 'interrupted',
+    );
+    const mount =
+      mounts.findLast(({ dismountedAtMs }) => (dismountedAtMs ?? 0) > sinceMs) ?? mounts.at(-1);
+    if (mount?.requestNumber === undefined || (await catalog.isMountAccepted(mount.id))) return;
     const key = requestKey(mount.host, mount.requestNumber);
     const count = (this.#refusals.get(key)?.count ?? 0) + 1;
     const again = clock.nowMs() + LOOK_INTERVAL_MS;
