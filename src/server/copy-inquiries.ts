@@ -11,7 +11,7 @@ import type { Holding, InstantDrReceiver, TapeInquiry } from '../ports/copy-rece
 import { reasonOf } from './context.ts';
 import type { ServerContext } from './context.ts';
 import { knows, sameVersion, versionOf } from './copy-lineage.ts';
-import { IN_ANOTHER_POOL, MOUNTED_THERE } from './copy-refusals.ts';
+import { COPY_TO_ITSELF, IN_ANOTHER_POOL, MOUNTED_THERE } from './copy-refusals.ts';
 import { contentOf, removeIfThere } from './vaults.ts';
 import type { Vaults } from './vaults.ts';
 
@@ -45,6 +45,14 @@ export class CopyInquiries implements InstantDrReceiver {
 
   async inquire(inquiry: Inquiry): Promise<readonly (Holding | undefined)[]> {
     const { scheme, sourceServer, thorough, tapes } = inquiry;
+    const { serverName } = this.#context.settings;
+    if (sourceServer === serverName) {
+      const tape = tapes
+        .map((each) => each.tape)
+        .join(' ')
+        .slice(0, 40);
+      throw new CapstanError('COPY_REFUSED', { peer: serverName, tape, reason: COPY_TO_ITSELF });
+    }
     if (scheme !== '') await this.#roles.checkIsTarget(scheme, sourceServer);
     const holdings: (Holding | undefined)[] = [];
     for (const tape of tapes) holdings.push(await this.#holding(tape, thorough));

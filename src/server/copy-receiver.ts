@@ -21,7 +21,13 @@ import type {
 } from '../ports/copy-receiver.ts';
 import type { Engine } from '../ports/engine.ts';
 import type { ServerContext } from './context.ts';
-import { ANOTHER_CONTENT, IN_ANOTHER_POOL, MOUNTED_THERE, WRITTEN_HERE } from './copy-refusals.ts';
+import {
+  ANOTHER_CONTENT,
+  COPY_TO_ITSELF,
+  IN_ANOTHER_POOL,
+  MOUNTED_THERE,
+  WRITTEN_HERE,
+} from './copy-refusals.ts';
 import { giveUpDamage } from './repair.ts';
 import { INCOMING_SUFFIX, contentOf, hexadecimal, removeIfThere } from './vaults.ts';
 import type { Vaults } from './vaults.ts';
@@ -109,6 +115,7 @@ export class TapeReceiver implements CopyReceiver {
     offer: TapeOffer,
     heals = false,
   ): Promise<Exclude<OfferAnswer, { kind: 'accept' }> | Place> {
+    if (offer.sourceServer === this.#context.settings.serverName) return refuse(COPY_TO_ITSELF);
     const row = await this.#context.ports.catalog.findTape(offer.tape);
     if (row !== undefined && row.pool !== offer.pool) {
       return refuse(IN_ANOTHER_POOL);

@@ -70,6 +70,20 @@ const images = async (): Promise<string[]> =>
   (await bench.finish(bench.east.engine.listImages())).map((image) => image.name);
 
 describe('an offered copy', () => {
+  it('of the server itself is refused, whatever its rule calls the target', async () => {
+    const sent = await content(1, { sourceServer: 'east', tape: 'NEW001' });
+    const reason = 'the target is the source itself, or another server of its name';
+    expect(await offered(sent)).toEqual({ kind: 'refuse', reason });
+    expect(await row('NEW001')).toBeUndefined();
+    expect(await bench.east.log('622104')).toEqual([
+      `Copy of cartridge NEW001 from east refused: ${reason}`,
+    ]);
+    const inquiry = { scheme: '', sourceServer: 'east', thorough: false, tapes: [sent.offer] };
+    await expect(bench.east.server.receiver.instantDr?.inquire(inquiry)).rejects.toMatchObject({
+      code: 'COPY_REFUSED',
+    });
+  });
+
   it('becomes the tape once it is committed, and is recorded as what came from there', async () => {
     const sent = await content(1);
     const copy = await accepted(sent);
