@@ -127,10 +127,10 @@ export class MountQueue {
     const { catalog } = this.#context.ports;
     const open = await catalog.listMounts({ open: true });
     const mount = open.find((row) => row.host === host && row.tape === volume);
-    if (mount?.requestNumber === undefined) return;
-    if (mount.requestNumber !== requestNumber) {
-      await this.putBack(mount, `tape in use on ${mount.drive}`);
-    }
+    // Its own mount may have ended before the host was heard.
+    await catalog.acceptMount(host, requestNumber);
+    if (mount?.requestNumber === undefined || mount.requestNumber === requestNumber) return;
+    await this.putBack(mount, `tape in use on ${mount.drive}`);
     await catalog.acceptMount(host, mount.requestNumber);
   }
 

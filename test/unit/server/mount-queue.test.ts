@@ -295,7 +295,10 @@ describe('a tape that the host gives back unused', () => {
 });
 
 describe('a tape whose request has ended when its host gives it back', () => {
-  it('is not mounted again, however late the end is heard', async () => {
+  it.each([
+    { kind: 'request-rejected', requestNumber: 7, volume: 'LAB001' },
+    { kind: 'mounted', requestNumber: 7, volume: 'LAB001' },
+  ] as const)('is not mounted again, however late %j is heard', async (end) => {
     const bench = await Bench.start();
     await bench.log({
       kind: 'mount-request',
@@ -306,7 +309,7 @@ describe('a tape whose request has ended when its host gives it back', () => {
       ring: true,
     });
     await bench.unload();
-    await bench.log({ kind: 'request-rejected', requestNumber: 7, volume: 'LAB001' });
+    await bench.log(end);
     await bench.log({ kind: 'wrong-tape', device: '$TAPE0', volume: 'LAB001', wanted: 'LAB002' });
     await bench.world.advance(10 * LOOK_INTERVAL_MS);
     expect(await openMounts(bench)).toEqual([]);
