@@ -182,7 +182,8 @@ export class Mounts {
     // Outside of a decision: the drive may be in a command of its host.
     await drive.dismount(name);
     await eventLog.log('MANUALLY_UNMOUNTED', { tape: name });
-    return mounted.mount;
+    const mounts = await this.#context.ports.catalog.listMounts({ tape: name });
+    return mounts.find((row) => row.id === mounted.mount.id) ?? mounted.mount;
   }
 
   async #mountFreeTape(purpose: MountPurpose, tape: TapeRow, drive: DriveRow): Promise<MountRow> {

@@ -169,7 +169,10 @@ describe('an operator', () => {
     const drive = await bench.drive();
     await bench.finish(drive.spaceToEndOfData());
     await bench.finish(drive.writeBlock(new Uint8Array(500).fill(7)));
-    await bench.east.call('mount.end', { tape: 'LAB002' });
+    expect(await bench.east.call('mount.end', { tape: 'LAB002' })).toMatchObject({
+      tape: 'LAB002',
+      state: 'dismounted',
+    });
     expect(await openMounts(bench)).toEqual([]);
     expect(await bench.east.log('220001')).toEqual([
       'Cartridge LAB002 for read-write has been manually mounted',
