@@ -146,7 +146,11 @@ class Centre {
   /** New disks, homes and servers, with what they copy. */
   async #make(): Promise<void> {
     const { options, fileSystem, noSync, random } = this.#options;
-    const environment: Record<string, string> = noSync === undefined ? {} : { LD_PRELOAD: noSync };
+    const environment = {
+      // Sites start hundreds of times.
+      NODE_COMPILE_CACHE: join(options.folder, 'compile-cache'),
+      ...(noSync !== undefined && { LD_PRELOAD: noSync }),
+    };
     const [hostPort, sshPort] = [await freePort(), await freePort()];
     const site = async (name: string, port: number): Promise<Site> => {
       const folder = join(options.folder, name);
@@ -172,8 +176,7 @@ class Centre {
     await writeFile(homePaths(west.home).authorizedKeys, `${made.publicKey}\n`, { mode: 0o600 });
     // What the campaign itself has written is not what is tried.
     for (const { home } of [east, west]) await run('sync', '--file-system', home);
-    await west.start(random.below(SEEDS));
-    await east.start(random.below(SEEDS));
+    await Promise.all([west, east].map((each) => each.start(random.below(SEEDS))));
     await this.#configure(east, {
       server: 'west',
       address: LOOPBACK,
@@ -228,8 +231,7 @@ class Centre {
   async #check(): Promise<{ readonly failure?: string }> {
     const { random } = this.#options;
     const { east, west } = this.#both;
-    await west.start(random.below(SEEDS));
-    await east.start(random.below(SEEDS));
+    await Promise.all([west, east].map((each) => each.start(random.below(SEEDS))));
     const lost = [
       ...(await east.ledger.check(east.client, new Map())).map((each) => `east: ${each}`),
       ...(await west.ledger.check(west.client, east.ledger.copies)).map((each) => `west: ${each}`),
