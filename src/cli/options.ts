@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 import type { Endpoint } from '../ports/network.ts';
 import { homeFolder } from './configuration.ts';
+import { CommandFailure, EXIT } from './context.ts';
 import type { CliContext } from './context.ts';
 import { parseRetention } from '../server/retention.ts';
 import { parseSize } from './text.ts';
@@ -65,8 +66,12 @@ export interface HomeOptions {
   readonly json?: boolean;
 }
 
-/** The home folder that a command is about. */
+/** The home folder that a command is about which works on this machine only. */
 export function homeOf(options: HomeOptions, context: CliContext): string {
+  if (context.server?.isAsked === true) {
+    const sentence = 'This command works on this machine only: give --home instead of --server.';
+    throw new CommandFailure(sentence, EXIT.USAGE);
+  }
   return homeFolder(options.home, context.environment);
 }
 

@@ -55,6 +55,12 @@ describe('every command', () => {
     expect(out).toContain('--json');
   });
 
+  it.each(['init', 'serve', 'receive'])('%s works on no server elsewhere', async (command) => {
+    const { code, error } = await run(command, '--server', 'https://tapes.example.com');
+    expect(code).toBe(2);
+    expect(error).toContain('works on this machine only');
+  });
+
   it.each(COMMANDS)('%s stands in docs/reference/cli.md', async (command) => {
     const page = await readFile(join(import.meta.dirname, '../../docs/reference/cli.md'), 'utf8');
     expect(page).toContain(`capstan ${command}`);
