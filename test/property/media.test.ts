@@ -6,11 +6,10 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decorate } from '../../harness/world/ports.ts';
+import { MEDIA_MUTANTS } from '../../harness/mutants/media-mutants.ts';
+import type { MediaMutant } from '../../harness/mutants/media-mutants.ts';
 import { isCapstanError } from '../../src/base/errors.ts';
-import type { Catalog } from '../../src/ports/catalog.ts';
-import type { Engine, VerifyReport } from '../../src/ports/engine.ts';
-import type { Sabotage } from '../unit/server/yard.ts';
+import type { VerifyReport } from '../../src/ports/engine.ts';
 import { Yard } from '../unit/server/yard.ts';
 
 const NAMES = ['LAB001', 'LAB002', 'NEW001'] as const;
@@ -188,9 +187,9 @@ async function perform(yard: Yard, command: Command): Promise<boolean> {
 
 async function run(
   plan: readonly { readonly command: Command; readonly cut: number | undefined }[],
-  sabotage?: Sabotage,
+  mutant?: MediaMutant,
 ): Promise<void> {
-  const yard = await Yard.start(sabotage);
+  const yard = await Yard.start(mutant);
   await yard.call('tape.delete', { name: 'LAB002' });
   await yard.call('tape.create', { name: 'LAB002', pool: 'POOL1' });
   let model = START;
@@ -215,88 +214,18 @@ async function run(
   expect(report.damages).toEqual([]);
 }
 
-const property = (sabotage?: Sabotage) => fc.asyncProperty(steps, (plan) => run(plan, sabotage));
-
-/** Planted: what is wrong, and in which port. */
-const BUGS: readonly { readonly what: string; readonly sabotage: Sabotage }[] = [
-  {
-    what: 'a lock is forgotten, so that a crash leaves half a change',
-    sabotage: { catalog: (catalog: Catalog) => skip(catalog, 'takeLock') },
-  },
-  {
-    what: 'staged copies are not synced before the row changes',
-    sabotage: { engine: (engine: Engine) => skip(engine, 'sync') },
-  },
-  {
-    what: 'an old image is not removed',
-    sabotage: {
-      engine: (engine: Engine) =>
-        decorate(engine, async (method, go, [image]) =>
-          method === 'removeImage' && !String(image).includes('.') ? undefined : go(),
-        ),
-    },
-  },
-  {
-    what: 'a rename loses the lock of a user',
-    sabotage: {
-      catalog: (catalog: Catalog) =>
-        decorate(catalog, async (method, go, [, newName]) => {
-          const value = await go();
-          if (method === 'renameTape') {
-            await catalog.updateTape(String(newName), { userLocked: false });
-          }
-          return value;
-        }),
-    },
-  },
-  {
-    what: "a pool's lock is not seen",
-    sabotage: {
-      catalog: (catalog: Catalog) =>
-        decorate(catalog, async (method, go) => {
-          const value = await go();
-          if (method !== 'listPools') return value;
-          return (value as Awaited<ReturnType<Catalog['listPools']>>).map((row) => ({
-            ...row,
-            locked: false,
-          }));
-        }),
-    },
-  },
-  {
-    what: 'an erasure keeps the size',
-    sabotage: {
-      catalog: (catalog: Catalog) =>
-        decorate(catalog, async (method, go, [row]) => {
-          const value = await go();
-          const { tape } = (row ?? {}) as { tape?: string };
-          if (method === 'recordErase' && tape !== undefined) {
-            const now = await catalog.findTape(tape);
-            const [generation] = (await catalog.listGenerations(tape)).slice(-1);
-            if (now !== undefined && generation !== undefined) {
-              await catalog.recordContent({ ...now, payloadBytes: 1 }, generation);
-            }
-          }
-          return value;
-        }),
-    },
-  },
-];
-
-function skip<Port extends object>(port: Port, skipped: string): Port {
-  return decorate(port, async (method, go) => (method === skipped ? undefined : go()));
-}
+const property = (mutant?: MediaMutant) => fc.asyncProperty(steps, (plan) => run(plan, mutant));
 
 describe('Vaults, pools and tapes', () => {
   it('say what the model says, also after a power cut in the middle of anything', async () => {
     await fc.assert(property(), { numRuns: 150, seed: 421_013, endOnFailure: true });
   }, 120_000);
 
-  it.each(BUGS)(
+  it.each(MEDIA_MUTANTS)(
     'do not where $what',
-    async ({ sabotage }) => {
-      const details = await fc.check(property(sabotage), {
-        numRuns: 150,
+    async (mutant) => {
+      const details = await fc.check(property(mutant), {
+        numRuns: 200,
         seed: 421_013,
         endOnFailure: true,
       });

@@ -1,5 +1,6 @@
 /** A server with two vaults on one simulated disk, whose process can be killed in any call of a port. */
 import { Life } from '../../../harness/world/life.ts';
+import type { MediaMutant } from '../../../harness/mutants/media-mutants.ts';
 import { decorate } from '../../../harness/world/ports.ts';
 import { simulatedCryptography } from '../../../harness/world/simulated-cryptography.ts';
 import { SimulatedLogFiles } from '../../../harness/world/simulated-log-files.ts';
@@ -28,29 +29,23 @@ export class Killed extends Error {
   override readonly name = 'Killed';
 }
 
-/** Decorators of the ports, in which a bug is planted. */
-export interface Sabotage {
-  readonly catalog?: (catalog: Catalog) => Catalog;
-  readonly engine?: (engine: Engine) => Engine;
-}
-
 export class Yard {
   readonly catalog: Catalog = openCatalog(':memory:');
   readonly #disk = new SimulatedDisk({ seed: 1, profile: 'any' });
   readonly #world = new World(1);
-  readonly #sabotage: Sabotage;
+  readonly #sabotage: Pick<MediaMutant, 'catalog' | 'engine'>;
   engines = new Map<string, Engine>();
   server!: TapeServer;
   /** Calls of catalog and engines that are still let through. */
   callsLeft = Infinity;
   callCount = 0;
 
-  private constructor(sabotage: Sabotage) {
+  private constructor(sabotage: Pick<MediaMutant, 'catalog' | 'engine'>) {
     this.#sabotage = sabotage;
   }
 
   /** VAULT00 with pools POOL1 and POOL2, VAULT01 with pool FAR; tapes LAB001 and LAB002 in POOL1. */
-  static async start(sabotage: Sabotage = {}): Promise<Yard> {
+  static async start(sabotage: Pick<MediaMutant, 'catalog' | 'engine'> = {}): Promise<Yard> {
     const yard = new Yard(sabotage);
     await yard.#serve();
     for (const name of ['VAULT00', 'VAULT01'])
