@@ -395,7 +395,12 @@ Status Store::Sync() {
     const auto file = disk_->Open(ImagePath(name), OpenMode::kWrite);
     // Removed meanwhile: its copy was given up.
     if (!file.ok() && file.error().code == ErrorCode::kNotFound) continue;
-    if (!file.ok()) return file.error();
+    if (!file.ok()) {
+      // None of them is durable yet; syncing one twice harms nobody.
+      const std::lock_guard guard(mutex_);
+      staged_.merge(staged);
+      return file.error();
+    }
     if (const Status synced = file.value()->Sync(); !synced.ok()) {
       Fail(synced.error());
       return synced;

@@ -21,6 +21,8 @@ constexpr uint32_t kBlockBytes = 20000;
 struct Hooks {
   std::function<void(const std::string&)> open = [](const std::string&) {};
   std::function<void(const std::string&)> sync = [](const std::string&) {};
+  // The file that cannot be opened, just once.
+  std::string refused;
 };
 
 class HookedFile : public File {
@@ -51,6 +53,10 @@ class HookedDisk : public Disk {
   HookedDisk(std::unique_ptr<Disk> disk, std::shared_ptr<Hooks> hooks)
       : disk_(std::move(disk)), hooks_(std::move(hooks)) {}
   Result<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override {
+    if (!hooks_->refused.empty() && path.ends_with(hooks_->refused)) {
+      hooks_->refused.clear();
+      return Error{ErrorCode::kIo, path, "too many open files"};
+    }
     return Hooked(disk_->Open(path, mode), path);
   }
   Result<std::unique_ptr<File>> OpenDirect(const std::string& path, OpenMode mode) override {
@@ -323,6 +329,22 @@ TEST("a sync beside another", "returns no sooner than what the other has taken o
   Must(store->Sync(), "sync");
   other.join();
   CHECK(synced == 2 && late == 0, synced, " ", late);
+}
+
+TEST("a sync beside another", "leaves to the next what it could not open") {
+  const Copy copy = MakeCopy();
+  SimulatedDisk disk(1, CrashProfile::kOrdered);
+  const auto hooks = std::make_shared<Hooks>();
+  const auto store = MakeTarget(disk, copy, hooks);
+  for (const char* const name : {"C.ONE", "C.TWO"}) Must(store->StageImage(name, copy.manifest, 1), "stage");
+  std::vector<std::string> synced;
+  hooks->sync = [&](const std::string& path) {
+    if (path.ends_with(".ONE") || path.ends_with(".TWO")) synced.push_back(path.substr(path.size() - 3));
+  };
+  hooks->refused = ".ONE";
+  CHECK(store->Sync().error().code == ErrorCode::kIo);
+  Must(store->Sync(), "sync");
+  CHECK(synced == (std::vector<std::string>{"ONE", "TWO"}), synced.size());
 }
 
 TEST("a sync beside another", "passes over a staged copy that is given up meanwhile") {
