@@ -16,12 +16,12 @@ export interface Mutant {
 }
 
 /** The target's engine says that it synced, and did not. */
-function withoutSync(engine: Engine): Engine {
+export function withoutSync(engine: Engine): Engine {
   return decorate(engine, async (method, call) => (method === 'sync' ? undefined : call()));
 }
 
 /** The copy is not staged and renamed: the old one is removed and the new one staged in its place. */
-function withoutRename(engine: Engine): Engine {
+export function withoutRename(engine: Engine): Engine {
   return decorate(engine, async (method, call, [from, to]) => {
     if (method !== 'publishImage') return call();
     const [staged, published] = [String(from), String(to)];

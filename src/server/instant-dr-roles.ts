@@ -104,19 +104,24 @@ export class InstantDrRoles implements SchemeRoles {
       await this.#checkAllIsThere(scheme, pools);
     } catch (error) {
       // Nothing was asked of the target yet.
-      await catalog.putIdrScheme({ ...scheme, role: 'source' });
+      await this.#staySource(scheme);
       throw error;
     }
     try {
       await this.#withTarget(scheme, (sender) => sender.takeOver({ scheme: scheme.name, pools }));
     } catch (error) {
       // A refusal is an answer; any other error leaves open what the target has done.
-      if (isCapstanError(error, 'PEER_REFUSED')) {
-        await catalog.putIdrScheme({ ...scheme, role: 'source' });
-      }
+      if (isCapstanError(error, 'PEER_REFUSED')) await this.#staySource(scheme);
       throw error;
     }
     return this.#become(scheme, 'standby', '');
+  }
+
+  /** What its schedules said meanwhile is not made up. */
+  async #staySource(scheme: IdrSchemeRow): Promise<void> {
+    const { catalog, clock } = this.#context.ports;
+    await catalog.putIdrScheme({ ...scheme, role: 'source', answeredAtMs: clock.nowMs() });
+    this.#instantDr.look();
   }
 
   async #become(

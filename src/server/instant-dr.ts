@@ -422,14 +422,15 @@ export class InstantDr {
   ): Promise<IdrRunRow | undefined> {
     const { ports, eventLog, copyPolicy } = this.#context;
     const { attemptsMax, retryIntervalMs } = copyPolicy;
-    const reason = reasonOf(error);
+    const lost = error instanceof LineLost;
+    const reason = lost ? error.message : reasonOf(error);
     const nowMs = ports.clock.nowMs();
     const target = scheme.target.server;
     // An attempt that brought something is no failure of the line.
     const attempts = (progressed ? 0 : run.attempts) + 1;
-    const lost = error instanceof LineLost;
     const fields = { scheme: scheme.name, run: run.id, reason };
-    if (lost && attempts < attemptsMax) {
+    // Who swaps roles waits for it, and is told at once.
+    if (lost && attempts < attemptsMax && run.cause !== 'swap') {
       const next = { ...run, attempts, nextAttemptAtMs: nowMs + retryIntervalMs, reason };
       const entry = eventLog.entry('IDR_LINE_LOST', {
         ...fields,
