@@ -13,6 +13,8 @@ export const NAME_PATTERNS = {
   /** A backup scheme of Instant DR. */
   scheme: /^[A-Za-z0-9][A-Za-z0-9_-]{0,15}$/,
   server: /^[A-Za-z0-9][A-Za-z0-9_-]{0,14}$/,
+  /** ID of a key of Data Encryption. */
+  key: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
   /** A NonStop node: backslash, a letter, at most six more. */
   host: /^\\[A-Z][A-Z0-9]{0,6}$/,
   /** A NonStop device: dollar sign, a letter, at most six more. */

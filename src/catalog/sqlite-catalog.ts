@@ -183,7 +183,8 @@ class SqliteCatalog implements CoreCatalog {
         this.#database.run(
           `UPDATE tape SET labelType = :labelType, capacityBytes = :capacityBytes,
              generation = :generation, payloadBytes = :payloadBytes,
-             writtenAtMs = :writtenAtMs, updatedAtMs = :atMs, copiedFrom = :copiedFrom
+             writtenAtMs = :writtenAtMs, updatedAtMs = :atMs, copiedFrom = :copiedFrom,
+             keyId = :keyId
            WHERE name = :name`,
           {
             name: tape.name,
@@ -194,6 +195,7 @@ class SqliteCatalog implements CoreCatalog {
             writtenAtMs: tape.writtenAtMs ?? null,
             atMs: generation.atMs,
             copiedFrom: tape.copiedFrom ?? null,
+            keyId: tape.keyId ?? null,
           },
         );
       }

@@ -22,6 +22,8 @@ export interface TapeOffer {
   readonly manifestBytes: number;
   /** BLAKE3 of the manifest. */
   readonly manifestDigest: Uint8Array;
+  /** Of an encrypted tape: which key it needs. The copy is as encrypted as the tape. */
+  readonly keyId?: string;
   /**
    * The receiver's version that the sender knows to be an earlier one of what it offers: a tape that was
    * written on the receiver is replaced only where it still is that version.

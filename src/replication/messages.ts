@@ -45,6 +45,8 @@ export interface Offer {
   readonly generation: Generation;
   readonly manifestBytes: number;
   readonly manifestDigest: Uint8Array;
+  /** Of an encrypted tape. */
+  readonly keyId?: string;
   /** The receiver's version that the sender knows to be an earlier one of this. */
   readonly replaces?: TapeVersion;
 }
@@ -155,9 +157,10 @@ function payloadBytes(message: Message): number {
       return 7 + message.serverName.length;
     case 'offer':
       return (
-        55 +
+        56 +
         message.tape.length +
         message.pool.length +
+        (message.keyId?.length ?? 0) +
         (message.replaces === undefined ? 0 : 8 + DIGEST_BYTES)
       );
     case 'manifest':
@@ -213,6 +216,7 @@ function writeFields(fields: FieldWriter, message: Message): void {
       fields.text(message.tape).text(message.pool).uint(1, LABEL_TYPES.indexOf(message.labelType));
       fields.uint(8, message.capacityBytes).uint(8, message.generation);
       fields.uint(4, message.manifestBytes).bytes(message.manifestDigest);
+      fields.text(message.keyId ?? '');
       if (message.replaces !== undefined) fields.version(message.replaces);
       break;
     case 'manifest':
@@ -307,7 +311,8 @@ function readFields(fields: FieldReader, kind: FrameKind): Message {
       const version = generation(fields.uint(8));
       const manifestBytes = fields.uint(4);
       const manifestDigest = fields.bytes(DIGEST_BYTES);
-      const what = { tape, pool, labelType, capacityBytes };
+      const keyId = fields.text();
+      const what = { tape, pool, labelType, capacityBytes, ...(keyId !== '' && { keyId }) };
       const offer = { kind, ...what, generation: version, manifestBytes, manifestDigest } as const;
       return fields.atEnd ? offer : { ...offer, replaces: fields.version() };
     }

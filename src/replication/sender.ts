@@ -223,13 +223,14 @@ class Copy {
 
   async run(): Promise<SendResult> {
     const { connection, offer, manifest, digest } = this.#parts;
-    const { tape, pool, labelType, capacityBytes, generation, replaces } = offer;
+    const { tape, pool, labelType, capacityBytes, generation, keyId, replaces } = offer;
     const what = {
       tape,
       pool,
       labelType,
       capacityBytes,
       generation,
+      ...(keyId !== undefined && { keyId }),
       ...(replaces !== undefined && { replaces }),
     };
     const size = { manifestBytes: manifest.length, manifestDigest: digest };

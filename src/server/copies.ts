@@ -231,6 +231,7 @@ export class Copies {
       capacityBytes: tape.capacityBytes,
       generation: tape.generation,
       image: tape.name,
+      ...(tape.keyId !== undefined && { keyId: tape.keyId }),
       ...(replaces !== undefined && { replaces }),
     };
     return sender.send(this.#vaults.engine(tape.vault), offer, (progress) => {

@@ -79,6 +79,7 @@ export class TapeReceiver implements CopyReceiver {
   async offer(offer: TapeOffer): Promise<OfferAnswer> {
     checkName('tape', offer.tape);
     checkName('pool', offer.pool);
+    if (offer.keyId !== undefined) checkName('key', offer.keyId);
     const { tape } = offer;
     if (this.#stopped) return refuse('the server stops');
     if (this.#receiving.has(tape)) return refuse('another copy of it is being received');
@@ -262,6 +263,7 @@ export class TapeReceiver implements CopyReceiver {
         payloadBytes: content.payloadBytes,
         writtenAtMs: atMs,
         copiedFrom: sourceServer,
+        keyId: offer.keyId,
       },
       { tape, generation, atMs, origin: sourceServer, ...content },
     );

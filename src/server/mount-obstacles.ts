@@ -1,6 +1,7 @@
 /** What keeps a tape from being mounted although it is not in use: as an operator reads it. */
 import type { TapeRow } from '../ports/catalog.ts';
 import type { ServerContext } from './context.ts';
+import { keyObstacle } from './encrypted-tape.ts';
 
 /** Verb of Tivoli Storage Manager in a migration's row. */
 const TIVOLI = 'TSM';
@@ -16,9 +17,8 @@ export async function tapeObstacle(
     (each) => each.tape === tape.name || each.pool === tape.pool,
   );
   if (lock !== undefined) return `locked by ${lock.process}: ${lock.reason}`;
-  if (tape.keyId !== undefined) {
-    return `no key: ${tape.keyId} cannot be had, and the tape is encrypted with it`;
-  }
+  const key = keyObstacle(tape);
+  if (key !== undefined) return key;
   return (await recallObstacle(context, tape)) ?? (ring ? quotaObstacle(context, tape) : undefined);
 }
 

@@ -49,6 +49,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     generation: generations,
     manifestBytes: uint32,
     manifestDigest: digest,
+    keyId: fc.constant('KEY-7'),
     replaces: fc.record(version),
   }),
   fc.record({

@@ -99,8 +99,8 @@ describe('a message', () => {
       manifestDigest: new Uint8Array(32).fill(0xee),
     });
     const payload = [2, 65, 49, 2, 68, 82, 1, 0, 0, 1, 2, 3, 4, 5, 6, 0, 0, 0, 0, 0, 0, 0, 7];
-    const rest = [0, 0, 0x0a, 0x0b, ...Array.from({ length: 32 }, () => 0xee)];
-    expect([...frame.subarray(0, 8)]).toEqual([2, 0, 0, 0, 0, 0, 0, 59]);
+    const rest = [0, 0, 0x0a, 0x0b, ...Array.from({ length: 32 }, () => 0xee), 0];
+    expect([...frame.subarray(0, 8)]).toEqual([2, 0, 0, 0, 0, 0, 0, 60]);
     expect([...frame.subarray(12)]).toEqual([...payload, ...rest]);
   });
 

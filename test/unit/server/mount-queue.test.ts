@@ -125,7 +125,7 @@ describe('a tape waits, with the reason,', () => {
     await bench.east.catalog.updateTape('LAB001', { keyId: 'KEY-7' });
     await bench.request('LAB001');
     expect(await waiting(bench)).toEqual([
-      'LAB001: no key: KEY-7 cannot be had, and the tape is encrypted with it',
+      'LAB001: no key: KEY-7 cannot be had, since Data Encryption is not enabled on this server',
     ]);
     await expect(
       bench.east.call('mount.create', { tape: 'LAB001', drive: 'VTD01' }),
