@@ -5,14 +5,33 @@
 import { MINUTE_MS } from '../../src/base/units.ts';
 import type { IdrResultRow } from '../../src/ports/catalog-instant-dr.ts';
 import { parseSchedule } from '../../src/server/schedule.ts';
-import type { DrWorld, Side } from '../workload/dr-world.ts';
-import { ZONE, other } from '../workload/dr-world.ts';
+import { ZONE, other } from '../workload/dr-sides.ts';
+import type { Side } from '../workload/dr-sides.ts';
+import type { SimulatedServer } from '../world/simulated-server.ts';
+import type { World } from '../world/world.ts';
 import { hold } from './violation.ts';
 
 const STARTED = '223101';
 const PASSED_OVER = '423106';
 const ATTEMPTS_MAX = 12;
 const RUNS_MAX = 1000;
+
+/** What the checker looks at. */
+interface CheckedWorld {
+  readonly world: World;
+  readonly servers: Readonly<Record<Side, SimulatedServer>>;
+  readonly schedules: readonly string[];
+  /** Since when a side serves without a break, ms since 1970. */
+  readonly servesSinceMs: Readonly<Record<Side, number>>;
+  /** `generation:digest` that each side was last seen to have. */
+  readonly tapes: readonly {
+    readonly name: string;
+    readonly seen: Readonly<Record<Side, string | undefined>>;
+  }[];
+  scheme(side: Side): Promise<{ readonly role: string }>;
+  /** Its schedules rested for a time since the check before. */
+  roleChanged(side: Side): boolean;
+}
 
 /** What was seen of runs before; one a world and side. */
 interface Seen {
@@ -23,9 +42,9 @@ interface Seen {
   occurrencesUntilMs: number;
 }
 
-const SEEN = new WeakMap<DrWorld, Record<Side, Seen>>();
+const SEEN = new WeakMap<CheckedWorld, Record<Side, Seen>>();
 
-function seenOf(dr: DrWorld, side: Side): Seen {
+function seenOf(dr: CheckedWorld, side: Side): Seen {
   let seen = SEEN.get(dr);
   if (seen === undefined) {
     const nowMs = dr.world.clock.nowMs();
@@ -37,7 +56,7 @@ function seenOf(dr: DrWorld, side: Side): Seen {
 }
 
 /** Throws InvariantViolation. */
-export async function checkRuns(dr: DrWorld, side: Side): Promise<void> {
+export async function checkRuns(dr: CheckedWorld, side: Side): Promise<void> {
   const { catalog } = dr.servers[side];
   const seen = seenOf(dr, side);
   const events = await catalog.listEvents({ afterId: seen.eventId, limit: 10_000 });
@@ -68,7 +87,7 @@ export async function checkRuns(dr: DrWorld, side: Side): Promise<void> {
 
 /** Each occurrence while the server served starts a run, or is passed over, to the second; no other does. */
 async function checkSchedule(
-  dr: DrWorld,
+  dr: CheckedWorld,
   side: Side,
   events: readonly { readonly messageId: string; readonly text: string; readonly atMs: number }[],
 ): Promise<void> {
@@ -110,7 +129,7 @@ async function checkSchedule(
 
 /** A result is final, and says what is so. */
 async function checkResult(
-  dr: DrWorld,
+  dr: CheckedWorld,
   side: Side,
   seen: Seen,
   result: IdrResultRow,

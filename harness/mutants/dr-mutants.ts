@@ -14,7 +14,7 @@ export interface DrMutant {
 }
 
 type RecordResults = Parameters<Catalog['recordIdrResults']>[0];
-type Method = keyof Catalog & string;
+type Method = keyof Catalog;
 
 /** A catalog one of whose methods is given other parameters. */
 const asking =
@@ -127,11 +127,6 @@ export const DR_MUTANTS: readonly DrMutant[] = [
     name: 'dr-role-dropped',
     what: 'who takes the role over does not record it',
     sabotage: { west: rolesRecorded((role) => (role === 'source' ? 'standby' : role)) },
-  },
-  {
-    name: 'dr-no-handing-over',
-    what: 'the role is handed over without the step between',
-    sabotage: both(rolesRecorded((role) => (role === 'handing-over' ? 'source' : role))),
   },
   {
     name: 'dr-results-gilded',

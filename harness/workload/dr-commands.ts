@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
 import type { CrashPoint } from '../world/simulated-server.ts';
-import type { DrWorld, Side } from './dr-world.ts';
+import type { Side } from './dr-sides.ts';
+import type { DrWorld } from './dr-world.ts';
 import { DR_TAPES, SCHEME } from './dr-world.ts';
 
 export type DrCommand = fc.AsyncCommand<DrWorld, DrWorld>;

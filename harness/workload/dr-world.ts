@@ -17,19 +17,18 @@ import type { Sabotage } from '../world/simulated-server.ts';
 import type { NewVault } from '../world/simulated-vault.ts';
 import type { Wire } from '../world/simulated-wire.ts';
 import { World } from '../world/world.ts';
+import { ZONE, other } from './dr-sides.ts';
+import type { Side } from './dr-sides.ts';
 import type { FaultProfile } from './fault-profile.ts';
 
 export const DR_TAPES = ['LAB001', 'LAB002', 'LAB003'] as const;
 export const SCHEME = 'NIGHTLY';
-export const ZONE = 'Europe/Berlin';
 const PORT = 2201;
 const ANSWER_LIMIT_MS = 120 * MINUTE_MS;
 const SETTLING_MS = 10_000;
 /** Twelve attempts, five minutes apart, fit into it. */
 const DRAIN_MS = 70 * MINUTE_MS;
 
-export type Side = 'east' | 'west';
-export const other = (side: Side): Side => (side === 'east' ? 'west' : 'east');
 const ADDRESSES: Readonly<Record<Side, string>> = { east: '10.0.0.1', west: '10.0.0.2' };
 const POOLS: Readonly<Record<Side, string>> = { east: 'BACKUP', west: 'DR' };
 

@@ -344,6 +344,18 @@ describe('a scheme', () => {
     expect(await dr.west.catalog.findTape('OTHER1')).toMatchObject({ pool: 'POOL2' });
   });
 
+  it('needs a licence: to be made, to be dispatched, and when its schedule comes', async () => {
+    await dr.east.call('idr.change', { name: 'NIGHTLY', schedules: ['daily at 02:00'] });
+    await dr.east.call('licence.remove', { number: 'LABORATORY' });
+    await expect(
+      dr.east.call('idr.create', { name: 'B', target: TARGET, sources: [{ pool: 'POOL1' }] }),
+    ).rejects.toThrow('Instant DR');
+    await expect(dr.east.call('idr.dispatch', { name: 'NIGHTLY' })).rejects.toThrow('Instant DR');
+    await dr.bench.world.advance(30 * HOUR_MS);
+    expect(await dr.east.log('623108')).toHaveLength(2);
+    expect(await dr.east.catalog.listIdrRuns({ limit: 9 })).toEqual([]);
+  });
+
   it('is deleted with its run', async () => {
     dr.bench.setLink(false);
     await dr.east.call('idr.dispatch', { name: 'NIGHTLY' });
