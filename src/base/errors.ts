@@ -27,7 +27,7 @@ export const ERRORS = {
   IN_USE: { message: 'The {kind} {name} is in use: {by}.', retryable: true, severity: 4 },
   VAULT_CLOSED: {
     message:
-      'Vault {vault} is not open: {reason} Once its disk is well, `capstan vault open {vault}`.',
+      'Vault {vault} is closed. {reason} Once its disk is well, `capstan vault open {vault}`.',
     retryable: true,
     severity: 8,
   },

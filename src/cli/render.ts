@@ -35,7 +35,7 @@ const TABLES = {
     column('SIZE', size('payloadBytes'), 'right'),
     column('FREE', size('freeBytes'), 'right'),
     column('OF', size('totalBytes'), 'right'),
-    column('STATE', text('state')),
+    column('STATE', (row) => (row['state'] === 'open' ? 'open' : 'closed')),
     column('CREATED', time('createdAtMs')),
     column('PATH', text('path')),
   ],

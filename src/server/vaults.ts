@@ -20,7 +20,7 @@ export const DELETING_SUFFIX = '.DELETING';
 export const REPAIR_SUFFIX = '.REPAIR';
 
 /** What keeps a vault closed and not the server. */
-const DISK_FAULTS = ['DISK_IO', 'NOT_FOUND', 'STORE_CORRUPT', 'STORE_FAILED', 'NO_SPACE'] as const;
+const DISK_FAULTS = ['DISK_IO', 'STORE_CORRUPT', 'STORE_FAILED', 'NO_SPACE'] as const;
 
 /** What is never a tape's image when a server starts. */
 const STAGING_SUFFIXES = [INCOMING_SUFFIX, REPAIR_SUFFIX, MOVING_SUFFIX];
@@ -67,10 +67,20 @@ export class Vaults {
 
   async #openAtStart(row: VaultRow): Promise<void> {
     try {
-      this.#engines.set(row.name, await this.#context.ports.openEngine(row, 'write'));
+      this.#engines.set(row.name, await this.#openStore(row));
     } catch (error) {
       if (!isCapstanError(error, ...DISK_FAULTS)) throw error;
       this.#failures.set(row.name, error);
+    }
+  }
+
+  async #openStore(row: VaultRow): Promise<Engine> {
+    try {
+      return await this.#context.ports.openEngine(row, 'write');
+    } catch (error) {
+      if (!isCapstanError(error, 'NOT_FOUND')) throw error;
+      const what = 'there is no store in this folder; its file system may not be mounted';
+      throw new CapstanError('DISK_IO', { place: row.path, what }, { cause: error });
     }
   }
 
@@ -92,7 +102,7 @@ export class Vaults {
     const row = (await catalog.listVaults()).find((each) => each.name === name);
     if (row === undefined) throw new CapstanError('NOT_FOUND', { kind: 'vault', name });
     if (this.#engines.has(name)) return row;
-    const engine = await this.#context.ports.openEngine(row, 'write');
+    const engine = await this.#openStore(row);
     this.#engines.set(name, engine);
     this.#failures.delete(name);
     await finish();

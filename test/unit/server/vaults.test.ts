@@ -177,6 +177,19 @@ describe('a server with two vaults', () => {
     await ports.catalog.close();
   });
 
+  it('says of one that is not there that its file system may not be mounted', async () => {
+    const engines = new Map<string, Engine>([['EAST', new EngineModel(new ModelStore())]]);
+    const ports = portsOf(engines, new CapstanError('NOT_FOUND', { kind: 'image', name: '/x' }));
+    for (const name of ['EAST', 'NORTH']) {
+      await ports.catalog.createVault({ name, path: `/${name}`, createdAtMs: 0 });
+    }
+    const server = await TapeServer.start(ports, settings);
+    await expect(server.operations.call('vault.open', { name: 'NORTH' })).rejects.toThrow(
+      'The disk failed at /NORTH: there is no store in this folder; its file system may not be mounted',
+    );
+    await server.stop();
+  });
+
   it('does not start where none can be opened', async () => {
     const ports = portsOf(new Map());
     for (const name of ['EAST', 'NORTH']) {
