@@ -80,20 +80,24 @@ export interface BackupManagementOptions {
   /** Tapes that are mounted, or about to be. */
   readonly busyTapes: ReadonlySet<string>;
   readonly erase: EraseTape;
+  /** Called when a tape is free again, for which a host may wait. */
+  readonly onReleased: () => void;
 }
 
 export class BackupManagement {
   readonly #context: ServerContext;
   readonly #busyTapes: ReadonlySet<string>;
   readonly #erase: EraseTape;
+  readonly #onReleased: () => void;
   /** A drive or a server of the application is one for all: clients run one after another. */
   readonly #clients = new Sequence();
   #running: RunningProcess | undefined;
   #stopping = false;
 
-  constructor({ context, busyTapes, erase }: BackupManagementOptions) {
+  constructor({ context, busyTapes, erase, onReleased }: BackupManagementOptions) {
     this.#context = context;
     this.#erase = erase;
+    this.#onReleased = onReleased;
     this.#busyTapes = busyTapes;
   }
 
@@ -205,6 +209,7 @@ export class BackupManagement {
       await this.#mark(context, command, tape);
     } finally {
       await catalog.releaseLock({ tape: name }, process);
+      this.#onReleased();
     }
     if (context.profile.migrationRemovesData) await this.#removeData(context, tape);
     return { subject: name, outcome: 'migrated' };

@@ -94,7 +94,12 @@ export class TapeServer {
     const media = mediaOf({ vaults, copies, autocopy, busyTapes });
     const metrics = new Metrics(context);
     listeners.add((event) => metrics.observe(event));
-    this.#backupManagement = new BackupManagement({ context, busyTapes, erase: media.erase });
+    this.#backupManagement = new BackupManagement({
+      context,
+      busyTapes,
+      erase: media.erase,
+      onReleased: () => mounts.lookAgain(),
+    });
     const backupManagement = this.#backupManagement;
     this.#policy = new Policy({ context, media, backupManagement, instantDr });
     const policy = this.#policy;
