@@ -94,6 +94,17 @@ const configurationSchema = z.strictObject({
   store: z.strictObject({ compression: z.enum(['on', 'fast', 'off']).default('on') }).prefault({}),
   cleanup: CLEANUP_CONFIGURATION.prefault({}),
   hsm: HSM_CONFIGURATION.prefault({}),
+  /** Log-ons to the HTTP API. */
+  access: z
+    .strictObject({
+      /** Wrong passwords in a row that lock a user out. */
+      failuresMax: z.int().min(1).max(100).default(5),
+      lockOutMinutes: z.number().min(0.1).max(1440).default(15),
+      sessionHours: z.number().min(0.1).max(720).default(12),
+      /** Without a request. */
+      idleMinutes: z.number().min(0.1).max(43_200).default(30),
+    })
+    .prefault({}),
   /** The files of the event log. */
   log: z
     .strictObject({

@@ -22,11 +22,9 @@ export async function readSecret(
     }
     return firstLine(what, text);
   }
-  const typed = await ask(`${what}: `);
-  if (isNew && (await ask(`${what} again: `)) !== typed) {
-    throw new CommandFailure('the two are not the same', EXIT.USAGE);
-  }
-  return typed;
+  const [typed, again] = await ask(isNew ? [`${what}: `, `${what} again: `] : [`${what}: `]);
+  if (isNew && again !== typed) throw new CommandFailure('the two are not the same', EXIT.USAGE);
+  return typed ?? '';
 }
 
 function firstLine(what: string, text: string): string {
@@ -35,16 +33,22 @@ function firstLine(what: string, text: string): string {
   throw new CommandFailure(`${what}: there is none in the first line`, EXIT.USAGE);
 }
 
-/** A line from the terminal that is not shown. */
-async function ask(question: string): Promise<string> {
-  process.stderr.write(question);
+/** A line from the terminal for each question; none is shown. */
+async function ask(questions: readonly string[]): Promise<readonly string[]> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+  const lines: string[] = [];
   try {
-    return await terminal.question('');
+    process.stderr.write(questions[0] ?? '');
+    // What was pasted at once comes as lines, too.
+    for await (const line of terminal) {
+      lines.push(line);
+      process.stderr.write(`\n${questions[lines.length] ?? ''}`);
+      if (lines.length === questions.length) break;
+    }
+    return lines;
   } finally {
     terminal.close();
-    process.stderr.write('\n');
   }
 }
 

@@ -107,6 +107,11 @@ const TABLES = {
     column('LAST LOG-ON', time('loggedOnAtMs')),
     column('PASSWORD SET', time('passwordSetAtMs')),
   ],
+  right: [
+    column('RIGHT', text('right')),
+    column('NAME', text('name')),
+    column('GROUPS', (row) => (row['groups'] as readonly string[]).join(' ')),
+  ],
   session: [
     column('ID', text('id'), 'right'),
     column('USER', text('user')),
@@ -213,6 +218,7 @@ const TABLES = {
 /** How a result is shown. `fields`: one thing; `verify`, `repair`: a report of damages. */
 export type RowKind =
   | keyof typeof TABLES
+  | 'access'
   | 'cleanup'
   | 'policy-report'
   | 'fields'
@@ -222,6 +228,7 @@ export type RowKind =
 
 export function render(kind: RowKind, result: unknown): string {
   if (kind === 'fields') return renderFields(result);
+  if (kind === 'access') return renderAccess(result);
   if (kind === 'verify') return renderVerify(result);
   if (kind === 'repair') return renderRepair(result);
   if (kind === 'cleanup') return renderCleanup(result);
@@ -315,6 +322,11 @@ function renderCopies(result: unknown): string {
       `${cell(row['state'])} ${formatCount(Number(row['tapeCount']))} (${formatSize(Number(row['payloadBytes']))})`,
   );
   return `${formatTable<Row>(TABLES.copy, tapes)}\n\n${sums.join(', ')}`;
+}
+
+function renderAccess(result: unknown): string {
+  const { rights, ...rest } = (result ?? {}) as Row;
+  return `${renderFields(rest)}\n${render('right', rights)}`;
 }
 
 function renderVerify(result: unknown): string {

@@ -7,7 +7,7 @@
 import { isAbsolute, join } from 'node:path';
 import type { Socket } from 'node:net';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
-import { SECOND_MS } from '../base/units.ts';
+import { MINUTE_MS, SECOND_MS } from '../base/units.ts';
 import { openCatalog } from '../catalog/sqlite-catalog.ts';
 import { answers } from '../platform/control-socket.ts';
 import { childProcesses } from '../platform/child-processes.ts';
@@ -137,6 +137,12 @@ export async function openServer(
   const settings: ServerSettings = {
     serverName: configuration.name,
     profile: configuration.profile,
+    access: {
+      failuresMax: configuration.access.failuresMax,
+      lockOutMs: configuration.access.lockOutMinutes * MINUTE_MS,
+      sessionMs: configuration.access.sessionHours * 60 * MINUTE_MS,
+      idleMs: configuration.access.idleMinutes * MINUTE_MS,
+    },
     eventFiles: {
       rotateAt: configuration.log.rotateAt,
       timeZone: configuration.log.timeZone ?? systemTimeZone(),

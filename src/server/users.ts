@@ -6,6 +6,7 @@
  */
 import { CapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
+import { MINUTE_MS } from '../base/units.ts';
 import type { AccessMode, SessionRow, UserRow } from '../ports/catalog-access.ts';
 import type { AccessPolicy, Principal } from './access.ts';
 import { authorize, groupNamed, readRights, vaultsOf } from './access.ts';
@@ -13,7 +14,7 @@ import type { ServerContext } from './context.ts';
 import { isLocked } from './logon.ts';
 import type { Logon } from './logon.ts';
 import { checkPassword } from './passwords.ts';
-import { CLOSED_RIGHTS, GROUPS, RIGHTS } from './rights.ts';
+import { ALL_RIGHTS, CLOSED_RIGHTS, GROUPS, RIGHTS } from './rights.ts';
 import type { Group, Right } from './rights.ts';
 import type { NewToken, Sessions } from './sessions.ts';
 
@@ -73,13 +74,18 @@ export class Users {
   async overview({ context }: Asked): Promise<object> {
     const table = await readRights(context.ports.catalog, this.#defaultMode);
     const { failuresMax, lockOutMs, sessionMs, idleMs } = this.#policy;
+    const minutes = (ms: number): number => ms / MINUTE_MS;
     return {
       mode: table.mode,
       failuresMax,
-      lockOutMs,
-      sessionMs,
-      idleMs,
-      groups: GROUPS.map((group) => ({ group, rights: [...table.groupRights(group)] })),
+      lockOutMinutes: minutes(lockOutMs),
+      sessionMinutes: minutes(sessionMs),
+      idleMinutes: minutes(idleMs),
+      rights: ALL_RIGHTS.map((right) => ({
+        right,
+        name: RIGHTS[right],
+        groups: GROUPS.filter((group) => table.groupRights(group).has(right)),
+      })),
     };
   }
 

@@ -18,7 +18,7 @@ export const ACCESS_COMMANDS: CommandGroup = {
       description: 'open or closed, limits, and what each group may do',
       operation: 'access.show',
       parameters: nothing,
-      shows: 'fields',
+      shows: 'access',
       examples: ['capstan access show'],
     },
     {
@@ -42,7 +42,7 @@ export const ACCESS_COMMANDS: CommandGroup = {
       description: 'the defaults of an open or a closed system: rights of groups and default users',
       operation: 'access.restore',
       parameters: (args) => ({ mode: args[0] }),
-      shows: 'fields',
+      shows: 'access',
       examples: ['capstan access restore closed', 'capstan access restore open'],
       notes:
         'Takes back every right that was given to or taken from a group or a user. Passwords stay.',

@@ -1,9 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { CapstanError } from '../../../src/base/errors.ts';
 import { MINUTE_MS } from '../../../src/base/units.ts';
+import { openCatalog } from '../../../src/catalog/sqlite-catalog.ts';
 import type { Principal } from '../../../src/server/access.ts';
-import { ACCESS_POLICY } from '../../../src/server/access.ts';
+import { ACCESS_POLICY, readRights } from '../../../src/server/access.ts';
 import { LOGONS_WAITING_MAX } from '../../../src/server/logon.ts';
+import { PROFILES } from '../../../src/server/profiles.ts';
 import { ALL_RIGHTS, CLOSED_RIGHTS } from '../../../src/server/rights.ts';
 import { SESSIONS_PER_USER_MAX } from '../../../src/server/sessions.ts';
 import { Bench } from './bench.ts';
@@ -276,6 +278,17 @@ describe('rights', () => {
       'Access Control RESTORE OPEN defaults have been restored',
       'Access Control RESTORE CLOSED defaults have been restored',
     ]);
+  });
+});
+
+describe('a system that nobody has restored', () => {
+  it.each(Object.values(PROFILES))('of profile $name is as its manuals say', async (profile) => {
+    const catalog = openCatalog(':memory:');
+    const table = await readRights(catalog, profile.accessDefaults);
+    expect(table.mode).toBe(profile.name.startsWith('6.') ? 'open' : 'closed');
+    const operator = { name: 'operator', groupName: 'Operations' };
+    expect(table.userRights(operator).has('delete-cartridges')).toBe(table.mode === 'open');
+    await catalog.close();
   });
 });
 
