@@ -1,5 +1,5 @@
 /** The API of real servers over real sockets: log-on, TLS, hostile clients, live events across a restart. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { withDir } from 'tmp-promise';
 import { describe, expect, it } from 'vitest';
-import { ServeProcess, runCapstan } from '../../harness/rig/serve-process.ts';
+import { CAPSTAN, ServeProcess, runCapstan } from '../../harness/rig/serve-process.ts';
 import { EventParser } from '../../src/api/event-parser.ts';
 import type { ParsedEvent } from '../../src/api/event-parser.ts';
 import { API_LIMITS } from '../../src/api/limits.ts';
@@ -20,6 +20,8 @@ import { systemClock } from '../../src/platform/system-clock.ts';
 import { sleep } from '../../src/ports/clock.ts';
 
 const PASSWORD = 'correct horse battery staple';
+/** A process takes its time to start where many do. */
+const WAIT = { timeout: 60_000 };
 const LOOPBACK = { address: '127.0.0.1', port: 0 };
 
 const inFolder = (work: (path: string) => Promise<void>): Promise<void> =>
@@ -149,15 +151,18 @@ describe('the command line', { timeout: 120_000 }, () => {
       const file = join(folder, 'token');
       await writeFile(file, await tokenOf(site, 'ada'), { mode: 0o600 });
       const from = ['--server', site.url, '--token-file', file];
-      const following = runCapstan(['events', 'list', '--follow', ...from]);
-      await sleep(systemClock, 2000);
+      const child = spawn(process.execPath, [CAPSTAN, 'events', 'list', '--follow', ...from]);
+      let stdout = '';
+      let stderr = '';
+      child.stdout.on('data', (text) => (stdout += String(text)));
+      child.stderr.on('data', (text) => (stderr += String(text)));
+      const closed = once(child, 'close');
+      await expect.poll(() => stdout, WAIT).toContain('|east|');
       await site.local.call('pool.create', { name: 'P', vault: 'VAULT00' });
       await site.local.call('tape.create', { name: 'T00001', pool: 'P' });
-      await sleep(systemClock, 500);
+      await expect.poll(() => stdout, WAIT).toContain('Cartridge T00001 created in Pool P');
       await site.process.end('SIGTERM');
-      const { stdout, stderr, code } = await following;
-      expect(stdout).toContain('|east|');
-      expect(stdout).toContain('Cartridge T00001 created in Pool P');
+      const [code] = (await closed) as [number];
       expect({ code, stderr }).toMatchObject({
         code: 1,
         stderr: expect.stringContaining('the server ended the connection'),
@@ -294,8 +299,7 @@ describe('live events', { timeout: 120_000 }, () => {
     withSite(async (site) => {
       await site.local.call('pool.create', { name: 'P', vault: 'VAULT00' });
       const token = await tokenOf(site, 'ada');
-      const first = eventsUntil(site.place, token, 'Cartridge T00001 created');
-      await sleep(systemClock, 500);
+      const first = eventsUntil(site.place, token, 'Cartridge T00001 created', '0');
       await site.local.call('tape.create', { name: 'T00001', pool: 'P' });
       const ids = (await first).map(({ id }) => id).filter((id) => id !== undefined);
       const open = Promise.allSettled([eventsUntil(site.place, token, 'never')]);
