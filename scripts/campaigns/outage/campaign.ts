@@ -269,11 +269,8 @@ class Centre {
   }
 
   async #isDue(): Promise<boolean> {
-    const jobs = (await this.#both.east.client.call('autocopy.status', {})) as
-      | readonly CopyJobRow[]
-      | { readonly tapes: readonly { readonly state: string }[] };
-    const rows = 'tapes' in jobs ? jobs.tapes : jobs;
-    return JSON.stringify(rows).includes('"due"');
+    const jobs = (await this.#both.east.client.call('autocopy.queue', {})) as readonly CopyJobRow[];
+    return jobs.some(({ state }) => state === 'due');
   }
 }
 
