@@ -11,7 +11,7 @@ import { DR_TAPES, DrWorld } from '../../harness/workload/dr-world.ts';
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 const DAYS = 365;
-const TIMEOUT_MS = 240_000;
+const TIMEOUT_MS = 600_000;
 
 const local = (ms: number): string =>
   new Intl.DateTimeFormat('sv', {

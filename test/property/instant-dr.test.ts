@@ -16,7 +16,7 @@ const newVault = newNativeVault;
 const SEED = 20_261_121;
 const RUNS = 150;
 const MUTANT_RUNS = 300;
-const TIMEOUT_MS = 240_000;
+const TIMEOUT_MS = 600_000;
 
 const report = (failure: DrFailure | undefined): string =>
   failure === undefined
