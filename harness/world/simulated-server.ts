@@ -11,7 +11,9 @@ import { openCatalog } from '../../src/catalog/sqlite-catalog.ts';
 import type { Catalog } from '../../src/ports/catalog.ts';
 import { sleep } from '../../src/ports/clock.ts';
 import type { Engine, TapeImage } from '../../src/ports/engine.ts';
-import type { FileSystemUsage } from '../../src/ports/file-systems.ts';
+import type { FileSystemUsage, FileSystems } from '../../src/ports/file-systems.ts';
+import type { LogFiles } from '../../src/ports/log-files.ts';
+import type { Network } from '../../src/ports/network.ts';
 import type { Processes } from '../../src/ports/processes.ts';
 import type { ReplicationLink } from '../../src/ports/replication-link.ts';
 import type { ScsiCommand, ScsiResult, ScsiTransport } from '../../src/ports/scsi-transport.ts';
@@ -45,6 +47,10 @@ export interface Sabotage {
   /** `startedAtMs`: when the process began that opens the catalog. */
   readonly catalog?: (catalog: Catalog, startedAtMs: number) => Catalog;
   readonly copyPolicy?: ServerSettings['copyPolicy'];
+  readonly processes?: (processes: Processes) => Processes;
+  readonly logFiles?: (logFiles: LogFiles) => LogFiles;
+  readonly fileSystems?: (fileSystems: FileSystems) => FileSystems;
+  readonly network?: (network: Network) => Network;
 }
 
 export interface SimulatedServerOptions {
@@ -135,20 +141,23 @@ export class SimulatedServer {
     const { settings, replicationPorts, sabotage } = this.#options;
     const clock = life.clock(this.#world.clock);
     const network = this.#world.network.port(this.address, life);
+    const programs = this.#options.backup?.processes(clock, life) ?? NO_PROGRAMS;
+    const logFiles = this.logFiles.port(life, () => this.#countCatalogCall(life));
+    const fileSystems = { usage: async () => this.fileSystem };
     const startedAtMs = clock.nowMs();
     const catalog = sabotage?.catalog?.(this.catalog, startedAtMs) ?? this.catalog;
     const server = await life.call(() =>
       TapeServer.start(
         {
           clock,
-          network,
+          network: sabotage?.network?.(network) ?? network,
           random: this.#world.random,
           cryptography: simulatedCryptography,
           link: this.#link(life),
           catalog: this.#guardCatalog(life, catalog),
-          processes: this.#options.backup?.processes(clock, life) ?? NO_PROGRAMS,
-          logFiles: this.logFiles.port(life, () => this.#countCatalogCall(life)),
-          fileSystems: { usage: async () => this.fileSystem },
+          processes: sabotage?.processes?.(programs) ?? programs,
+          logFiles: sabotage?.logFiles?.(logFiles) ?? logFiles,
+          fileSystems: sabotage?.fileSystems?.(fileSystems) ?? fileSystems,
           openEngine: () => life.call(() => this.#openEngine(life)),
         },
         { ...settings, ...(sabotage?.copyPolicy && { copyPolicy: sabotage.copyPolicy }) },
