@@ -14,6 +14,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { SimulatedRandom } from '../../../harness/world/simulated-random.ts';
+import { isCapstanError } from '../../../src/base/errors.ts';
 import { createHome, FIRST_VAULT } from '../../../src/cli/create-home.ts';
 import { homePaths } from '../../../src/cli/configuration.ts';
 import { systemClock } from '../../../src/platform/system-clock.ts';
@@ -44,6 +45,8 @@ const COPY_BEGINS_MS_MAX = 10_000;
 const LIE_AFTER_MS = 2500;
 const COPIES_END_MS_MAX = 60_000;
 const POLL_MS = 100;
+/** So long a run of Instant DR is given before a further one is asked for. */
+const ROUNDS_A_RUN = 60;
 const RETRY_SECONDS = 1;
 
 export interface OutageOptions {
@@ -245,8 +248,11 @@ class Centre {
     const endMs = systemClock.monotonicMs() + COPIES_END_MS_MAX;
     let lines: readonly string[] = ['nothing was compared'];
     try {
-      await east.client.call('idr.dispatch', { name: SCHEME });
-      while (lines.length > 0) {
+      for (let round = 0; lines.length > 0; round += 1) {
+        if (round % ROUNDS_A_RUN === 0) {
+          if (round > 0) this.#options.report.count('further runs of Instant DR at the end');
+          await this.#repeat(lines, endMs);
+        }
         await sleep(systemClock, POLL_MS);
         const written = await this.#written();
         lines = (await this.#isDue()) ? ['a copy is due'] : [];
@@ -256,6 +262,29 @@ class Centre {
       return undefined;
     } catch (error) {
       return String(error);
+    }
+  }
+
+  /** What a mount that the cut ended had written is owed to nobody: AutoCopy is asked for it. */
+  async #repeat(lines: readonly string[], endMs: number): Promise<void> {
+    const owed = VOLUMES.filter((name, index) => {
+      return index % POOLS.length === 0 && lines.some((line) => line.startsWith(name));
+    });
+    const { client } = this.#both.east;
+    for (const name of owed) await client.call('autocopy.repeat', { name });
+    await this.#dispatch(endMs);
+  }
+
+  /** A run that the cut broke off goes on by itself, and comes first. */
+  async #dispatch(endMs: number): Promise<void> {
+    for (;;) {
+      try {
+        await this.#both.east.client.call('idr.dispatch', { name: SCHEME });
+        return;
+      } catch (error) {
+        if (!isCapstanError(error, 'IN_USE') || systemClock.monotonicMs() > endMs) throw error;
+        await sleep(systemClock, POLL_MS);
+      }
     }
   }
 
