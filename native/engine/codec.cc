@@ -46,6 +46,8 @@ ZSTD_DCtx_s* Decompressor() {
   return context.get();
 }
 
+size_t Worthwhile(View content) { return content.size() - content.size() / kWorthwhileDivisor; }
+
 // Bytes appended; 0, and nothing appended, where it failed or is longer than `worthwhile`.
 size_t AppendCompressed(ZSTD_CCtx_s* context, View content, size_t worthwhile, RawBytes& out) {
   const size_t start = out.size();
@@ -66,9 +68,8 @@ Codec Compress(View content, Effort effort, RawBytes& out) {
     ZSTD_CCtx_setParameter(context, kLevelParameter,
                            kLevels[static_cast<size_t>(effort)]);
     ZSTD_CCtx_setParameter(context, kHashLogParameter, kHashLog);
-    const size_t worthwhile = content.size() - content.size() / kWorthwhileDivisor;
     if (content.size() > kWorthwhileDivisor &&
-        AppendCompressed(context, content, worthwhile, out) > 0)
+        AppendCompressed(context, content, Worthwhile(content), out) > 0)
       return Codec::kZstd;
   }
   Append(out, content);
@@ -84,7 +85,7 @@ bool CompressAgainst(View prefix, View content, RawBytes& out) {
   ZSTD_CCtx_setParameter(context, kHashLogParameter, kDeltaHashLog);
   ZSTD_CCtx_setParameter(context, kMinMatchParameter, kDeltaMinMatch);
   ZSTD_CCtx_refPrefix(context, prefix.data(), prefix.size());
-  return AppendCompressed(context, content, content.size() / 2, out) > 0;
+  return AppendCompressed(context, content, Worthwhile(content), out) > 0;
 }
 
 Status Decompress(Codec codec, View stored, View prefix, std::span<uint8_t> content) {

@@ -16,7 +16,7 @@ enum class Effort { kUsual, kLittle, kFast };
 Codec Compress(View content, Effort effort, RawBytes& out);
 
 // Appends `content` compressed with `prefix` as what went before; false, and nothing appended, where
-// that did not even halve it.
+// that did not make it shorter by a little.
 bool CompressAgainst(View prefix, View content, RawBytes& out);
 
 // Fills `content`, exactly, from `stored`; `prefix` is what a kDelta was compressed against.

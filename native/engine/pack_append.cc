@@ -8,6 +8,8 @@ namespace {
 
 // Less than this saved (1/10), and the next region of the stream is worth little effort.
 constexpr uint32_t kDenseDivisor = 10;
+// A delta that does not halve its region is kept where it saves so much (1/16) of what the content comes to alone.
+constexpr size_t kDeltaGainDivisor = 16;
 constexpr size_t kSpareBuffersMax = 12;
 // At most, of what stands besides the content: of a chunk that is alone in its region, lists, headers and
 // table, and of 16 KiB, the shortest that is cut, the same as a share; of a region in a table, bases and all.
@@ -80,13 +82,23 @@ void PackStore::WriteDraft(const Draft& draft) {
   }
   const auto content_bytes = static_cast<uint32_t>(draft->content.size());
   BeginRegion(encoded.lists, encoded.bytes);
+  const size_t lists_end = encoded.bytes.size();
   const auto& arrived = draft->arrived;
   Codec codec = Codec::kRaw;
+  std::optional<Codec> alone_codec;
+  RawBytes alone;
   if (arrived) {
     codec = arrived->codec;
   } else if (!encoded.lists.bases.empty()) {
     const auto prefix = BasePrefix(encoded.lists.bases);
-    if (prefix.ok() && CompressAgainst(prefix.value().bytes, draft->content, encoded.bytes)) {
+    bool gains = prefix.ok() && CompressAgainst(prefix.value().bytes, draft->content, encoded.bytes);
+    const size_t delta_bytes = encoded.bytes.size() - lists_end;
+    if (gains && delta_bytes > content_bytes / 2) {
+      // A long one must be shorter than what the content comes to alone, since reading it takes longer.
+      alone_codec = Compress(draft->content, EffortFor(*draft), alone);
+      gains = delta_bytes + delta_bytes / kDeltaGainDivisor <= alone.size();
+    }
+    if (gains) {
       codec = Codec::kDelta;
     } else {
       encoded.lists.bases.clear();
@@ -96,12 +108,16 @@ void PackStore::WriteDraft(const Draft& draft) {
   }
   const bool compresses = !arrived && options_.compression != Compression::kOff;
   const bool as_it_is = codec == Codec::kRaw && !compresses && sealing_ == nullptr;
-  if (arrived && codec != Codec::kRaw)
+  if (arrived && codec != Codec::kRaw) {
     Append(encoded.bytes, arrived->stored);
-  else if (codec == Codec::kRaw && compresses)
+  } else if (codec == Codec::kRaw && alone_codec) {
+    codec = *alone_codec;
+    Append(encoded.bytes, alone);
+  } else if (codec == Codec::kRaw && compresses) {
     codec = Compress(draft->content, EffortFor(*draft), encoded.bytes);
-  else if (codec == Codec::kRaw && !as_it_is)
+  } else if (codec == Codec::kRaw && !as_it_is) {
     Append(encoded.bytes, draft->content);
+  }
   if (encoded.lists.bases.empty() && !arrived)
     *draft->dense = encoded.bytes.size() > content_bytes - content_bytes / kDenseDivisor;
   const auto header =

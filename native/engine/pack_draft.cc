@@ -78,9 +78,11 @@ PackStore::Draft& PackStore::OpenDraft(ChunkStream& stream) {
   if (stream.delta && stream.delta->closed) stream.delta.reset();
   if (stream.plain && stream.plain->closed) stream.plain.reset();
   if (stream.delta) return stream.delta;
-  if (stream.last_match != kNoChunk && stream.delta_count < kDeltaCountMax) {
-    const ChunkRef replaced =
-        stream.delta_count == 0 ? Successor(stream.last_match) : stream.next_base;
+  const bool follows = stream.replaced != kNoChunk || stream.last_match != kNoChunk;
+  if (follows && stream.delta_count < kDeltaCountMax) {
+    const ChunkRef replaced = stream.delta_count > 0         ? stream.next_base
+                              : stream.replaced != kNoChunk ? stream.replaced
+                                                            : Successor(stream.last_match);
     const ChunkRef base =
         replaced == kNoChunk || options_.compression == Compression::kOff ? kNoChunk : BaseAt(replaced);
     if (base != kNoChunk) {
@@ -166,6 +168,7 @@ ChunkRef PackStore::Take(ChunkStream& stream, const Digest& digest, View content
         found->second->shared = true;
       CloseDraft(stream.delta, closing);
       stream.last_match = ref;
+      stream.replaced = kNoChunk;
       stream.delta_count = 0;
       const ChunkRef next = Successor(ref);
       const auto chunks = ChunksOf(RegionOf(next));

@@ -69,6 +69,8 @@ struct ChunkStream {
   // Deltas since the last match, and what the next one would replace.
   unsigned delta_count = 0;
   ChunkRef next_base = kNoChunk;
+  // What lay where the stream was cut, until something is known again.
+  ChunkRef replaced = kNoChunk;
   // Numbers set aside, so that the regions of a stream follow one another.
   uint32_t plain_ids[2] = {0, 0};
   uint32_t delta_ids[2] = {0, 0};

@@ -108,6 +108,9 @@ void StreamWriter::Truncate(uint64_t bytes, ChunkList& list) {
     return;
   }
   pending_.clear();
+  // A tape that is written again begins with much of what it had there.
+  chunks_.replaced = list.CursorAt(bytes).slice().ref;
+  chunks_.delta_count = 0;
   list.Truncate(bytes);
 }
 

@@ -269,10 +269,10 @@ TEST("beside a collection", "what new chunks were to be compressed against may g
   Write(*store, "OTHER", BlocksOf(8, 10));
   Must(store->CreateImage("NEW", 1), "create");
   const auto image = Must(store->OpenImage("NEW", true));
-  // The first is known, so the next is drafted against the one that followed it then; and in place of the first.
+  // What takes the place of a chunk is drafted against it: here of the second of its region.
   Bytes edited = old[1];
   for (size_t i = 0; i < edited.size(); i += 5000) edited[i] ^= 1;
-  Must(image->Append(0, 0, block_and_mark, old[0]), "append");
+  Must(image->Append(0, 0, block_and_mark, old[1]), "append");
   Must(image->Append(0, 0, block_and_mark, edited), "append");
   Must(store->RemoveImage("OLD"), "remove");
   CHECK(Must(store->Collect(1, UINT32_MAX), "collect").packs_removed > 0);
