@@ -15,6 +15,7 @@ import type {
   Damage,
   Engine,
   ImageInfo,
+  FilledManifest,
   ManifestSummary,
   PartitionInfo,
   StoreStatistics,
@@ -35,6 +36,7 @@ import {
   toHex,
   writeManifest,
 } from './model-store.ts';
+import { fillManifest, outlineManifest } from './manifest-outline.ts';
 import type { ModelStore, StoredImage } from './model-store.ts';
 import { TapeImageModel } from './tape-image.ts';
 
@@ -151,6 +153,14 @@ export class EngineModel implements Engine {
       partitions: partitions.map((digests, index) => partitionInfo(digests, lengths[index] ?? [])),
       digests: concatBytes([...unique].map(fromHex)),
     };
+  }
+
+  async outlineManifest(manifest: Uint8Array): Promise<Uint8Array> {
+    return outlineManifest(manifest);
+  }
+
+  async fillManifest(outline: Uint8Array, older: Uint8Array): Promise<FilledManifest> {
+    return fillManifest(outline, older);
   }
 
   async lackingChunks(digests: Uint8Array): Promise<Uint8Array> {

@@ -28,6 +28,8 @@ class StoreHandle final : public Napi::ObjectWrap<StoreHandle> {
   Napi::Value PublishImage(const Napi::CallbackInfo& info);
   Napi::Value ExportManifest(const Napi::CallbackInfo& info);
   Napi::Value ReadManifest(const Napi::CallbackInfo& info);
+  Napi::Value OutlineManifest(const Napi::CallbackInfo& info);
+  Napi::Value FillManifest(const Napi::CallbackInfo& info);
   Napi::Value LackingChunks(const Napi::CallbackInfo& info);
   Napi::Value OpenTransfer(const Napi::CallbackInfo& info);
   Napi::Value AddParcels(const Napi::CallbackInfo& info);

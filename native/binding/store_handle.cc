@@ -1,5 +1,6 @@
 #include "handles.h"
 
+#include "../engine/manifest_outline.h"
 #include "../engine/posix_disk.h"
 
 namespace capstan {
@@ -32,6 +33,8 @@ Napi::Function StoreHandle::Define(Napi::Env env) {
                       InstanceMethod<&StoreHandle::PublishImage>("publishImage"),
                       InstanceMethod<&StoreHandle::ExportManifest>("exportManifest"),
                       InstanceMethod<&StoreHandle::ReadManifest>("readManifest"),
+                      InstanceMethod<&StoreHandle::OutlineManifest>("outlineManifest"),
+                      InstanceMethod<&StoreHandle::FillManifest>("fillManifest"),
                       InstanceMethod<&StoreHandle::LackingChunks>("lackingChunks"),
                       InstanceMethod<&StoreHandle::OpenTransfer>("openTransfer"),
                       InstanceMethod<&StoreHandle::AddParcels>("addParcels"),
@@ -118,6 +121,31 @@ Napi::Value StoreHandle::ReadManifest(const Napi::CallbackInfo& info) {
         object.Set("digest", ToJs(env, Bytes(summary.digest.begin(), summary.digest.end())));
         object.Set("partitions", ToJs(env, summary.partitions));
         object.Set("digests", ToJs(env, Joined(summary.digests)));
+        return object;
+      });
+}
+
+Napi::Value StoreHandle::OutlineManifest(const Napi::CallbackInfo& info) {
+  const Napi::Uint8Array manifest = BytesArgument(info, 0, "manifest");
+  return Task<Bytes>::Run(
+      info.Env(), synchronous_, {manifest},
+      [view = ViewOf(manifest)]() -> Result<Bytes> { return capstan::OutlineManifest(view); },
+      [](Napi::Env env, Bytes&& bytes) { return ToJs(env, std::move(bytes)); });
+}
+
+// fillManifest(outline, older)
+Napi::Value StoreHandle::FillManifest(const Napi::CallbackInfo& info) {
+  const Napi::Uint8Array outline = BytesArgument(info, 0, "outline");
+  const Napi::Uint8Array older = BytesArgument(info, 1, "older");
+  return Task<FilledManifest>::Run(
+      info.Env(), synchronous_, {outline, older},
+      [outline_view = ViewOf(outline), older_view = ViewOf(older)] {
+        return capstan::FillManifest(outline_view, older_view);
+      },
+      [](Napi::Env env, FilledManifest&& filled) -> Napi::Value {
+        const Napi::Object object = Napi::Object::New(env);
+        object.Set("manifest", ToJs(env, std::move(filled.manifest)));
+        object.Set("lacking", ToJs(env, std::move(filled.lacking)));
         return object;
       });
 }

@@ -11,6 +11,7 @@ import type {
   CollectReport,
   Engine,
   ImageInfo,
+  FilledManifest,
   ManifestSummary,
   StoreStatistics,
   TapeImage,
@@ -169,6 +170,14 @@ class NativeEngine implements Engine {
 
   readManifest(manifest: Uint8Array): Promise<ManifestSummary> {
     return translated(this.#store.readManifest(manifest));
+  }
+
+  outlineManifest(manifest: Uint8Array): Promise<Uint8Array> {
+    return translated(this.#store.outlineManifest(manifest));
+  }
+
+  fillManifest(outline: Uint8Array, older: Uint8Array): Promise<FilledManifest> {
+    return translated(this.#store.fillManifest(outline, older));
   }
 
   lackingChunks(digests: Uint8Array): Promise<Uint8Array> {

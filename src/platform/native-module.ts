@@ -9,6 +9,7 @@ import { CapstanError } from '../base/errors.ts';
 import type { ErrorCode } from '../base/errors.ts';
 import type {
   CollectReport,
+  FilledManifest,
   ManifestSummary,
   PartitionInfo,
   StoreStatistics,
@@ -68,6 +69,8 @@ export interface NativeStore {
   publishImage(from: string, to: string): Promise<void>;
   exportManifest(name: string): Promise<Uint8Array>;
   readManifest(manifest: Uint8Array): Promise<ManifestSummary>;
+  outlineManifest(manifest: Uint8Array): Promise<Uint8Array>;
+  fillManifest(outline: Uint8Array, older: Uint8Array): Promise<FilledManifest>;
   lackingChunks(digests: Uint8Array): Promise<Uint8Array>;
   openTransfer(digests: Uint8Array): Promise<NativeTransfer>;
   addParcels(parcels: Uint8Array): Promise<void>;

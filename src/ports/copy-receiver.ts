@@ -35,6 +35,8 @@ export interface TapeOffer {
 export interface IncomingCopy {
   /** Store of the vault that the pool lies in; chunks go there. */
   readonly engine: Engine;
+  /** The image in it that the copy is to replace: what the two have in common does not travel. */
+  readonly olderImage?: string | undefined;
   /**
    * Stages the manifest under a temporary name, makes it durable, publishes it as the tape, records it in
    * the catalog. Resolves when the copy would survive a power cut: only then it is acknowledged.

@@ -32,6 +32,11 @@ import type {
 export const IMAGE_NAME_PATTERN = /^[A-Z0-9][A-Z0-9._-]{0,63}$/;
 /** Bytes of a chunk's digest (BLAKE3, 256 bits). */
 export const DIGEST_BYTES = 32;
+/** Of a piece in a manifest's outline: its length, and the beginning of its digest. */
+export const OUTLINE_PIECE_BYTES = 18;
+/** Bytes of a piece at least (but for a manifest's last), and at most. */
+export const PIECE_BYTES_MIN = 64;
+export const PIECE_BYTES_MAX = 4096;
 /** Largest manifest that is taken from a peer, bytes. */
 export const MANIFEST_BYTES_MAX = 256 * 1024 * 1024;
 /** Largest chunk, bytes of its content. */
@@ -106,6 +111,14 @@ export interface ManifestSummary {
   readonly digests: Uint8Array;
 }
 
+/** A manifest as far as another one has its pieces. */
+export interface FilledManifest {
+  /** Zeros where a piece lacks. */
+  readonly manifest: Uint8Array;
+  /** For each piece of the outline 1 where it lacks, else 0. */
+  readonly lacking: Uint8Array;
+}
+
 export interface TransferBatch {
   /** Parcels one behind another: docs/formats/replication.md has their bytes. */
   readonly parcels: Uint8Array;
@@ -161,6 +174,16 @@ export interface Engine {
   exportManifest(name: string): Promise<Uint8Array>;
   /** Parses and checks a manifest from anywhere; rejects STORE_CORRUPT or LIMIT_EXCEEDED. */
   readManifest(manifest: Uint8Array): Promise<ManifestSummary>;
+  /**
+   * What the manifest's pieces are, cut by content: OUTLINE_PIECE_BYTES each, of which the first two are its
+   * length, big-endian.
+   */
+  outlineManifest(manifest: Uint8Array): Promise<Uint8Array>;
+  /**
+   * The manifest of that outline, with the pieces that `older` has; its digest tells whether they are the right
+   * ones. INVALID_ARGUMENT where it is no outline, LIMIT_EXCEEDED where its manifest would be too long.
+   */
+  fillManifest(outline: Uint8Array, older: Uint8Array): Promise<FilledManifest>;
   /** One byte per digest: 1 where this store lacks the chunk. */
   lackingChunks(digests: Uint8Array): Promise<Uint8Array>;
   /** For another store that lacks these chunks, no two alike; STORE_CORRUPT where one is not here. */

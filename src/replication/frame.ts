@@ -16,12 +16,14 @@ import { readUint, writeUint } from '../base/bytes.ts';
 import { crc32 } from '../base/crc32.ts';
 import { CapstanError } from '../base/errors.ts';
 import { KIB, MIB } from '../base/units.ts';
-import { DIGEST_BYTES, PARCEL_BYTES_MAX } from '../ports/engine.ts';
+import { DIGEST_BYTES, OUTLINE_PIECE_BYTES, PARCEL_BYTES_MAX } from '../ports/engine.ts';
 
 /** What each side sends first: not ASCII, and changed by whatever changes line ends. */
 export const PREAMBLE = Uint8Array.of(0x89, 0x43, 0x50, 0x53, 0x54, 0x4e, 0x0d, 0x0a);
 export const FRAME_HEADER_BYTES = 12;
 
+/** Pieces of the manifest in one OUTLINE frame. */
+export const PIECE_COUNT_MAX = 32 * KIB;
 /** Bytes of the manifest in one MANIFEST frame. */
 export const MANIFEST_PAGE_BYTES_MAX = 256 * KIB;
 /** Digests in one BASES frame. */
@@ -43,7 +45,7 @@ export const PARCELS_FIELDS_BYTES = 8;
 export const FRAMES = {
   hello: { type: 0x01, payloadBytesMax: 64, checkedBytesMax: 64 },
   offer: { type: 0x02, payloadBytesMax: 192, checkedBytesMax: 192 },
-  'need-manifest': { type: 0x03, payloadBytesMax: 0, checkedBytesMax: 0 },
+  'need-manifest': { type: 0x03, payloadBytesMax: 1, checkedBytesMax: 1 },
   manifest: {
     type: 0x04,
     payloadBytesMax: 4 + MANIFEST_PAGE_BYTES_MAX,
@@ -86,6 +88,11 @@ export const FRAMES = {
     checkedBytesMax: TAKE_OVER_BYTES_MAX,
   },
   done: { type: 0x11, payloadBytesMax: 0, checkedBytesMax: 0 },
+  outline: {
+    type: 0x12,
+    payloadBytesMax: PIECE_COUNT_MAX * OUTLINE_PIECE_BYTES,
+    checkedBytesMax: PIECE_COUNT_MAX * OUTLINE_PIECE_BYTES,
+  },
 } as const satisfies Record<
   string,
   {

@@ -9,7 +9,7 @@ import { decodeAscii } from '../base/bytes.ts';
 import { generation } from '../base/units.ts';
 import type { Generation } from '../base/units.ts';
 import type { LabelType } from '../ports/catalog.ts';
-import { DIGEST_BYTES } from '../ports/engine.ts';
+import { DIGEST_BYTES, OUTLINE_PIECE_BYTES } from '../ports/engine.ts';
 import type { Holding, TapeInquiry, TapeVersion } from '../ports/copy-receiver.ts';
 import {
   CHUNK_COUNT_MAX,
@@ -52,8 +52,8 @@ export interface Offer {
 }
 
 /**
- * Receiver: a bit for each unique chunk of the manifest, or for each of BASES, in their order, first in the
- * highest bit; 1 where it lacks.
+ * Receiver: a bit for each piece of the outline, for each unique chunk of the manifest, or for each of BASES, in
+ * their order, first in the highest bit; 1 where it lacks.
  */
 export interface Need {
   readonly kind: 'need';
@@ -117,7 +117,11 @@ export interface Commit {
 export type Message =
   | Hello
   | Offer
-  | { readonly kind: 'need-manifest' }
+  /** Receiver: send the manifest, or its outline first, since much of it may be here. */
+  | { readonly kind: 'need-manifest'; readonly wants: (typeof MANIFEST_FORMS)[number] }
+  /** Sender: the manifest's pieces, OUTLINE_PIECE_BYTES each. */
+  | { readonly kind: 'outline'; readonly pieces: Uint8Array }
+  /** Sender: `offset` is in what travels of the manifest. */
   | { readonly kind: 'manifest'; readonly offset: number; readonly page: Uint8Array }
   | Need
   /** Sender: what do you lack of these chunks, which deltas rest on? */
@@ -143,6 +147,8 @@ export type MessageOf<Kind extends FrameKind> = Extract<Message, { kind: Kind }>
 const LABEL_TYPES = ['ansi', 'backup', 'unlabelled', 'ibm'] as const satisfies readonly LabelType[];
 /** A code is an outcome's place. */
 const ACK_OUTCOMES = ['present', 'copied', 'stale'] as const;
+/** A code is a form's place. */
+const MANIFEST_FORMS = ['whole', 'outline'] as const;
 
 /** Bits of a holding's first byte; 0 where there is none. */
 const HOLDING_BITS = { held: 1, knowsOurs: 2, mounted: 4, damaged: 8 } as const;
@@ -169,6 +175,8 @@ function payloadBytes(message: Message): number {
       return 4 + message.bitmap.length;
     case 'bases':
       return message.digests.length;
+    case 'outline':
+      return message.pieces.length;
     case 'parcels':
       return PARCELS_FIELDS_BYTES + message.parcels.length;
     case 'progress':
@@ -199,6 +207,7 @@ function payloadBytes(message: Message): number {
         3 + message.scheme.length,
       );
     case 'need-manifest':
+      return 1;
     case 'done':
     case 'ping':
       return 0;
@@ -263,6 +272,11 @@ function writeFields(fields: FieldWriter, message: Message): void {
       for (const { pool, targetPool } of message.pools) fields.text(pool).text(targetPool);
       break;
     case 'need-manifest':
+      fields.uint(1, MANIFEST_FORMS.indexOf(message.wants));
+      break;
+    case 'outline':
+      fields.bytes(message.pieces);
+      break;
     case 'done':
     case 'ping':
       break;
@@ -350,6 +364,12 @@ function readFields(fields: FieldReader, kind: FrameKind): Message {
     case 'take-over':
       return readInstantDrFields(fields, kind);
     case 'need-manifest':
+      return { kind, wants: fields.choice(MANIFEST_FORMS) };
+    case 'outline': {
+      const pieces = fields.rest();
+      if (pieces.length % OUTLINE_PIECE_BYTES !== 0) fields.fail('ends in the middle of a piece');
+      return { kind, pieces };
+    }
     case 'done':
     case 'ping':
       return { kind };

@@ -7,7 +7,7 @@
 import { equalBytes } from '../base/bytes.ts';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
-import { MIB } from '../base/units.ts';
+import { KIB, MIB } from '../base/units.ts';
 import type {
   CopyReceiver,
   Holding,
@@ -23,10 +23,13 @@ import type { ConnectionOptions } from './connection.ts';
 import { CHUNK_COUNT_MAX, MANIFEST_PAGE_BYTES_MAX, violation } from './frame.ts';
 import { needOf, neededDigests } from './messages.ts';
 import type { Message, MessageOf, Offer, Parcels } from './messages.ts';
+import { OutlineIntake, neededPlaces } from './outline.ts';
 import { NeededChunks, chunksOfParcels } from './parcels.ts';
 
 /** After so many bytes of chunks they are made durable: what a power cut takes is sent again. */
 const SYNC_INTERVAL_BYTES = 256 * MIB;
+/** A manifest shorter than this comes whole: its outline would cost a round trip and save little. */
+const OUTLINED_BYTES_MIN = 16 * KIB;
 
 export interface ReceiveOptions extends ConnectionOptions {
   readonly receiver: CopyReceiver;
@@ -60,6 +63,7 @@ const endsConnection = (error: unknown): boolean =>
 
 /** What a peer may still have under way when it is refused. */
 const isOfCopy = (message: Message): boolean =>
+  message.kind === 'outline' ||
   message.kind === 'manifest' ||
   message.kind === 'bases' ||
   message.kind === 'parcels' ||
@@ -213,8 +217,7 @@ async function receiveCopy(
 ): Promise<void> {
   let manifest: Uint8Array;
   try {
-    await connection.send({ kind: 'need-manifest' });
-    manifest = await receiveManifest(connection, offer.manifestBytes);
+    manifest = await receiveManifest(connection, offer, copy);
     const digests = await readManifest(connection, offer, manifest, copy);
     const need = needOf(await copy.engine.lackingChunks(digests));
     await connection.send(need);
@@ -227,21 +230,61 @@ async function receiveCopy(
   await copy.commit(manifest);
 }
 
-async function receiveManifest(connection: Connection, manifestBytes: number): Promise<Uint8Array> {
-  // The offer's length was checked against MANIFEST_BYTES_MAX.
-  const manifest = new Uint8Array(manifestBytes);
+/** The manifest, of which only what an older one of the tape lacks has to come. */
+async function receiveManifest(
+  connection: Connection,
+  { manifestBytes }: TapeOffer,
+  copy: IncomingCopy,
+): Promise<Uint8Array> {
+  const older = manifestBytes < OUTLINED_BYTES_MIN ? undefined : await olderManifest(copy);
+  if (older === undefined) {
+    await connection.send({ kind: 'need-manifest', wants: 'whole' });
+    return receivePages(connection, manifestBytes);
+  }
+  await connection.send({ kind: 'need-manifest', wants: 'outline' });
+  const intake = new OutlineIntake(connection.peer, manifestBytes);
+  while (!intake.isComplete) intake.add((await connection.expect('outline')).pieces);
+  const outline = intake.outline();
+  const { manifest, lacking } = await copy.engine.fillManifest(outline, older);
+  const need = needOf(lacking);
+  await connection.send(need);
+  const places = [...neededPlaces(outline, need)];
+  const lackingBytes = places.reduce((sum, { start, end }) => sum + end - start, 0);
+  const pieces = await receivePages(connection, lackingBytes);
+  let taken = 0;
+  for (const { start, end } of places) {
+    manifest.set(pieces.subarray(taken, taken + end - start), start);
+    taken += end - start;
+  }
+  return manifest;
+}
+
+/** What the tape's image is here before the copy; undefined where there is none that can be read. */
+async function olderManifest({ engine, olderImage }: IncomingCopy): Promise<Uint8Array | undefined> {
+  if (olderImage === undefined) return undefined;
+  try {
+    return await engine.exportManifest(olderImage);
+  } catch (error) {
+    if (isCapstanError(error, 'NOT_FOUND', 'STORE_CORRUPT', 'LIMIT_EXCEEDED')) return undefined;
+    throw error;
+  }
+}
+
+/** So many bytes of the manifest; the offer's length was checked against MANIFEST_BYTES_MAX. */
+async function receivePages(connection: Connection, byteCount: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(byteCount);
   let received = 0;
-  while (received < manifestBytes) {
+  while (received < byteCount) {
     const { offset, page } = await connection.expect('manifest');
-    const length = Math.min(MANIFEST_PAGE_BYTES_MAX, manifestBytes - received);
+    const length = Math.min(MANIFEST_PAGE_BYTES_MAX, byteCount - received);
     if (offset !== received || page.length !== length) {
       const what = `a page of the manifest has ${page.length} bytes at ${offset}`;
       throw violation(connection.peer, `${what} in place of ${length} at ${received}`);
     }
-    manifest.set(page, offset);
+    bytes.set(page, offset);
     received += length;
   }
-  return manifest;
+  return bytes;
 }
 
 /** The unique chunks' digests of a manifest that is what was offered. */

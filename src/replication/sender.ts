@@ -9,13 +9,25 @@ import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
 import { MIB } from '../base/units.ts';
 import type { Holding, InstantDrReceiver, TapeOffer } from '../ports/copy-receiver.ts';
-import { DIGEST_BYTES, MANIFEST_BYTES_MAX, PARCEL_BYTES_MAX } from '../ports/engine.ts';
+import {
+  DIGEST_BYTES,
+  MANIFEST_BYTES_MAX,
+  OUTLINE_PIECE_BYTES,
+  PARCEL_BYTES_MAX,
+} from '../ports/engine.ts';
 import type { Engine, Transfer, TransferBatch } from '../ports/engine.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionOptions } from './connection.ts';
-import { BASE_COUNT_MAX, CHUNK_COUNT_MAX, MANIFEST_PAGE_BYTES_MAX, violation } from './frame.ts';
+import {
+  BASE_COUNT_MAX,
+  CHUNK_COUNT_MAX,
+  MANIFEST_PAGE_BYTES_MAX,
+  PIECE_COUNT_MAX,
+  violation,
+} from './frame.ts';
 import { countOf, isNeeded, neededDigests } from './messages.ts';
 import type { Ack, MessageOf, Need } from './messages.ts';
+import { neededPieces } from './outline.ts';
 import { SendWindow } from './window.ts';
 
 /** Parcels sent and not yet acknowledged, bytes: 160 MB/s where a round trip takes 50 ms. */
@@ -242,7 +254,9 @@ class Copy {
         throw violation(connection.peer, 'it copied what was not sent');
       return this.#result(this.#checkAck(answer));
     }
-    await this.#sendManifest();
+    await this.#sendManifest(
+      answer.wants === 'outline' ? await this.#lackingOfManifest() : manifest,
+    );
     const need = await connection.expect('need', 'refuse');
     if (need.kind === 'refuse') throw this.#refused(need.reason);
     const needed = this.#checkNeed(need, this.#parts.digests.length / DIGEST_BYTES);
@@ -255,18 +269,32 @@ class Copy {
     return this.#result(end);
   }
 
-  async #sendManifest(): Promise<void> {
-    const { connection, manifest } = this.#parts;
-    for (let offset = 0; offset < manifest.length; offset += MANIFEST_PAGE_BYTES_MAX) {
-      const page = manifest.subarray(offset, offset + MANIFEST_PAGE_BYTES_MAX);
-      await connection.send({ kind: 'manifest', offset, page });
+  /** Sends the manifest's outline; what the receiver lacks of its pieces. */
+  async #lackingOfManifest(): Promise<Uint8Array> {
+    const { connection, engine, manifest } = this.#parts;
+    const outline = await engine.outlineManifest(manifest);
+    const partBytes = PIECE_COUNT_MAX * OUTLINE_PIECE_BYTES;
+    for (let offset = 0; offset < outline.length; offset += partBytes) {
+      const pieces = outline.subarray(offset, offset + partBytes);
+      await connection.send({ kind: 'outline', pieces });
+    }
+    const need = await connection.expect('need', 'refuse');
+    if (need.kind === 'refuse') throw this.#refused(need.reason);
+    this.#checkNeed(need, outline.length / OUTLINE_PIECE_BYTES);
+    return neededPieces(manifest, outline, need);
+  }
+
+  async #sendManifest(bytes: Uint8Array): Promise<void> {
+    for (let offset = 0; offset < bytes.length; offset += MANIFEST_PAGE_BYTES_MAX) {
+      const page = bytes.subarray(offset, offset + MANIFEST_PAGE_BYTES_MAX);
+      await this.#parts.connection.send({ kind: 'manifest', offset, page });
     }
   }
 
-  /** How many of `chunkCount` chunks `need` asks for. */
-  #checkNeed(need: Need, chunkCount: number): number {
-    if (need.chunkCount !== chunkCount) {
-      const what = `it needs some of ${need.chunkCount} chunks, where there are ${chunkCount}`;
+  /** How many of `count` chunks, or pieces, `need` asks for. */
+  #checkNeed(need: Need, count: number): number {
+    if (need.chunkCount !== count) {
+      const what = `it needs some of ${need.chunkCount} chunks, where there are ${count}`;
       throw violation(this.#parts.connection.peer, what);
     }
     return countOf(need);

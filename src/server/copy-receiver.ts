@@ -191,11 +191,12 @@ export class TapeReceiver implements CopyReceiver {
     return catalog.createPool({ name, vault, createdAtMs: clock.nowMs() });
   }
 
-  #incoming(offer: TapeOffer, { pool, heals }: Place): IncomingCopy {
+  #incoming(offer: TapeOffer, { pool, row, heals }: Place): IncomingCopy {
     const engine = this.#vaults.engine(pool.vault);
     const staged = `${offer.tape}${INCOMING_SUFFIX}`;
     return {
       engine,
+      olderImage: row?.name,
       commit: (manifest) => {
         const committing = this.#commit({ engine, staged, offer, heals }, manifest);
         this.#commits.add(committing);

@@ -117,7 +117,17 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     manifestDigest: digest,
   }),
   fc.record({ kind: fc.constant('refuse' as const), reason: text(200) }),
-  fc.constantFrom({ kind: 'ping' as const }, { kind: 'need-manifest' as const }),
+  fc.record({
+    kind: fc.constant('need-manifest' as const),
+    wants: fc.constantFrom('whole' as const, 'outline' as const),
+  }),
+  fc.record({
+    kind: fc.constant('outline' as const),
+    pieces: fc
+      .array(fc.uint8Array({ minLength: 18, maxLength: 18 }), { maxLength: 8 })
+      .map((each) => concatBytes(each)),
+  }),
+  fc.constant({ kind: 'ping' as const }),
 );
 const messages = fc.array(message, { maxLength: 8 });
 

@@ -6,6 +6,7 @@
 #include "../../engine/blake3.h"
 #include "../../engine/crc32c.h"
 #include "../../engine/image_format.h"
+#include "../../engine/manifest_outline.h"
 #include "fuzz.h"
 
 namespace capstan::fuzz {
@@ -217,6 +218,20 @@ void ManifestBytes(View input) {
   FUZZ_CHECK(EncodeManifest(parsed.value()) == bytes);
 }
 
+void Outline(View input) {
+  static const Bytes older = WholeManifest();
+  static const Bytes whole = OutlineManifest(older);
+  Reader script(input);
+  const Bytes outline = Edit(whole, script);
+  const auto filled = FillManifest(outline, older);
+  if (input.empty()) FUZZ_CHECK(filled.ok() && filled.value().manifest == older);
+  if (!filled.ok()) return;
+  FUZZ_CHECK(filled.value().lacking.size() * kOutlinePieceBytes == outline.size());
+  // What was taken is what was asked for.
+  const auto again = FillManifest(OutlineManifest(filled.value().manifest), older);
+  FUZZ_CHECK(again.ok() && again.value().manifest.size() == filled.value().manifest.size());
+}
+
 // Either all of the bytes is taken and comes out again, or nothing changes.
 template <class List>
 void Runs(View input, const List& whole) {
@@ -249,7 +264,8 @@ void Chunks(View input) {
 const Target kFormatTargets[] = {{"region", Region},          {"table", Table},
                                  {"pack-end", PackEndBytes},  {"pack-header", PackHeaderBytes},
                                  {"image-file", ImageFile},   {"manifest", ManifestBytes},
-                                 {"objects", Objects},        {"chunks", Chunks}};
+                                 {"outline", Outline},        {"objects", Objects},
+                                 {"chunks", Chunks}};
 const size_t kFormatTargetCount = std::size(kFormatTargets);
 
 }  // namespace capstan::fuzz

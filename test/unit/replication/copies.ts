@@ -58,6 +58,7 @@ export class TargetServer implements CopyReceiver {
       kind: 'accept',
       copy: {
         engine: this.engine,
+        olderImage: this.#generation > 0 ? offer.tape : undefined,
         commit: async (manifest) => {
           this.committed += 1;
           if (this.commitError !== undefined) throw this.commitError;

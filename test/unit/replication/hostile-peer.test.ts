@@ -227,7 +227,7 @@ async function answer(stream: DuplexStream, messages: readonly Message[]): Promi
   }
 }
 
-const needManifest: Message = { kind: 'need-manifest' };
+const needManifest: Message = { kind: 'need-manifest', wants: 'whole' };
 const need: Message = needOf(Uint8Array.of(1, 1, 1, 1));
 const ack: MessageOf<'ack'> = {
   kind: 'ack',
