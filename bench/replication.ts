@@ -7,7 +7,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { formatDuration, formatSize } from '../src/cli/text.ts';
-import { VERSION } from '../src/cli/main.ts';
+import { VERSION } from '../src/cli/version.ts';
 import { copySecond } from './replication/capstan.ts';
 import { installedPeers, peerCopySecond } from './replication/peers.ts';
 import type { PeerName } from './replication/peers.ts';
