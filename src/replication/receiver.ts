@@ -260,7 +260,10 @@ async function receiveManifest(
 }
 
 /** What the tape's image is here before the copy; undefined where there is none that can be read. */
-async function olderManifest({ engine, olderImage }: IncomingCopy): Promise<Uint8Array | undefined> {
+async function olderManifest({
+  engine,
+  olderImage,
+}: IncomingCopy): Promise<Uint8Array | undefined> {
   if (olderImage === undefined) return undefined;
   try {
     return await engine.exportManifest(olderImage);
