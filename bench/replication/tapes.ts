@@ -63,9 +63,7 @@ const isChanged = (record: number): boolean => {
 
 function headedCase(bytes: number): Case {
   const count = Math.floor(bytes / HEADED_RECORD_BYTES);
-  const source = [
-    ...numbers(count).map((record) => ({ version: isChanged(record) ? 2 : 1, record })),
-  ];
+  const source = numbers(count).map((record) => ({ version: isChanged(record) ? 2 : 1, record }));
   const inserted = numbers(INSERTED_RECORDS).map((index) => ({ version: 3, record: index }));
   source.splice(Math.floor(count / 3), 0, ...inserted);
   const fresh = source.filter(({ version }) => version > 1).length;
