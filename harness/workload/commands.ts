@@ -11,28 +11,13 @@ import { SimulatedRandom } from '../world/simulated-random.ts';
 import type { CrashPoint, SimulatedServer } from '../world/simulated-server.ts';
 import type { FaultProfile } from './fault-profile.ts';
 import type { Scenario } from './scenario.ts';
+import { scenarioCommand } from './scenario-command.ts';
 
 export type ScenarioCommand = fc.AsyncCommand<Scenario, Scenario>;
 
 export type ServerName = 'east' | 'west';
 
-/** A command out of its parts: `perform` does it, then every invariant is checked. */
-function command(
-  text: string,
-  possible: (scenario: Readonly<Scenario>) => boolean,
-  perform: (scenario: Scenario) => Promise<void> | void,
-): ScenarioCommand {
-  return {
-    check: possible,
-    run: async (_, scenario) => {
-      scenario.executed.push(text);
-      scenario.world.trace.record(`> ${text}`);
-      await perform(scenario);
-      await scenario.check();
-    },
-    toString: () => text,
-  };
-}
+const command = scenarioCommand<Scenario>;
 
 const has =
   (fault: keyof FaultProfile) =>

@@ -5,28 +5,14 @@ import type { CrashPoint } from '../world/simulated-server.ts';
 import type { Side } from './dr-sides.ts';
 import type { DrWorld } from './dr-world.ts';
 import { DR_TAPES, SCHEME } from './dr-world.ts';
+import { scenarioCommand } from './scenario-command.ts';
 
 export type DrCommand = fc.AsyncCommand<DrWorld, DrWorld>;
 
 /** Most commands of a case. */
 const COMMANDS_MAX = 40;
 
-function command(
-  text: string,
-  possible: (dr: Readonly<DrWorld>) => boolean,
-  perform: (dr: DrWorld) => Promise<unknown> | void,
-): DrCommand {
-  return {
-    check: possible,
-    run: async (_, dr) => {
-      dr.executed.push(text);
-      dr.world.trace.record(`> ${text}`);
-      await perform(dr);
-      await dr.check();
-    },
-    toString: () => text,
-  };
-}
+const command = scenarioCommand<DrWorld>;
 
 const serves =
   (side: Side) =>

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
 import { DEVICE_COUNT, MOUNT_TAPES } from './mount-scenario.ts';
 import type { MountProfile, MountScenario } from './mount-scenario.ts';
+import { scenarioCommand } from './scenario-command.ts';
 
 export type MountCommand = fc.AsyncCommand<MountScenario, MountScenario>;
 
@@ -19,22 +20,7 @@ export const mountProfile: fc.Arbitrary<MountProfile> = fc.record({
   mountDelayMs: fc.constantFrom(0, 0, 5 * SECOND_MS),
 });
 
-function command(
-  text: string,
-  possible: (scenario: Readonly<MountScenario>) => boolean,
-  perform: (scenario: MountScenario) => Promise<void> | void,
-): MountCommand {
-  return {
-    check: possible,
-    run: async (_, scenario) => {
-      scenario.executed.push(text);
-      scenario.world.trace.record(`> ${text}`);
-      await perform(scenario);
-      await scenario.check();
-    },
-    toString: () => text,
-  };
-}
+const command = scenarioCommand<MountScenario>;
 
 const request = (volume: string, ring: boolean, device: number | undefined): MountCommand =>
   command(

@@ -6,28 +6,14 @@ import type { BmaBehaviour } from '../peers/backup-application.ts';
 import type { CrashPoint } from '../world/simulated-server.ts';
 import { DAY_MS, POLICY_TAPES, tapeName } from './policy-scenario.ts';
 import type { PolicyProfile, PolicyScenario, PolicyRoute } from './policy-scenario.ts';
+import { scenarioCommand } from './scenario-command.ts';
 
 export type PolicyScenarioCommand = fc.AsyncCommand<PolicyScenario, PolicyScenario>;
 
 /** Most commands of a case. */
 const COMMANDS_MAX = 60;
 
-function command(
-  text: string,
-  possible: (scenario: Readonly<PolicyScenario>) => boolean,
-  perform: (scenario: PolicyScenario) => Promise<unknown> | void,
-): PolicyScenarioCommand {
-  return {
-    check: possible,
-    run: async (_, scenario) => {
-      scenario.executed.push(text);
-      scenario.world.trace.record(`> ${text}`);
-      await perform(scenario);
-      await scenario.check();
-    },
-    toString: () => text,
-  };
-}
+const command = scenarioCommand<PolicyScenario>;
 
 const runs = ({ server }: Readonly<PolicyScenario>): boolean => server.running;
 const always = (): boolean => true;
