@@ -1,11 +1,10 @@
 /** `capstan autocopy …`. */
 import { Option } from 'commander';
-import { numberOption } from '../options.ts';
 import { RATE, rateOf } from './copy-rate.ts';
-import { given, named, nothing, required } from './operation-command.ts';
+import { given, named, nothing } from './operation-command.ts';
 import type { CommandGroup, Values } from './operation-command.ts';
+import { TARGET_OPTIONS, targetOf } from './target-options.ts';
 
-const TRANSPORTS = ['ssh2', 'openssh'];
 const ONLY_TO = new Option('--to <server>', 'only copies to this server');
 
 const chosen = (args: readonly string[], options: Values): Values => ({
@@ -37,26 +36,14 @@ export const AUTOCOPY_COMMANDS: CommandGroup = {
       description: 'copy the tapes of a pool to a pool of another server',
       operation: 'autocopy.create',
       options: [
-        required('--to <server>', "the target server's name"),
-        required('--address <address>', 'its address'),
-        new Option('--port <port>', 'its SSH port')
-          .argParser(numberOption(1, 65_535))
-          .default(4022),
-        new Option('--user <name>', 'its SSH user').default('capstan'),
-        required('--host-key <fingerprint>', "the fingerprint of its host key, 'SHA256:…'"),
+        ...TARGET_OPTIONS,
         new Option('--target-pool <name>', "the target's pool (default: the same name)"),
-        new Option('--transport <kind>', "this program's SSH, or the system's ssh")
-          .choices(TRANSPORTS)
-          .default('ssh2'),
         RATE,
       ],
       parameters: (args, options) => ({
         pool: args[0],
         targetPool: options['targetPool'] ?? args[0],
-        target: {
-          server: options['to'],
-          ...given(options, 'address', 'port', 'user', 'hostKey', 'transport'),
-        },
+        target: targetOf(options),
         ...rateOf(options),
       }),
       shows: 'fields',

@@ -2,10 +2,9 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { numberOption } from '../options.ts';
 import { RATE, rateOf } from './copy-rate.ts';
-import { given, named, nothing, required } from './operation-command.ts';
+import { given, named, nothing } from './operation-command.ts';
 import type { CommandGroup, Values } from './operation-command.ts';
-
-const TRANSPORTS = ['ssh2', 'openssh'];
+import { TARGET_OPTIONS, targetOf } from './target-options.ts';
 
 /** One value more each time that the option is given. */
 const more = (value: string, before: unknown): readonly string[] => [
@@ -93,16 +92,7 @@ export const IDR_COMMANDS: CommandGroup = {
       description: 'make a scheme',
       operation: 'idr.create',
       options: [
-        required('--to <server>', "the other server's name"),
-        required('--address <address>', 'its address'),
-        new Option('--port <port>', 'its SSH port')
-          .argParser(numberOption(1, 65_535))
-          .default(4022),
-        new Option('--user <name>', 'its SSH user').default('capstan'),
-        required('--host-key <fingerprint>', "the fingerprint of its host key, 'SHA256:…'"),
-        new Option('--transport <kind>', "this program's SSH, or the system's ssh")
-          .choices(TRANSPORTS)
-          .default('ssh2'),
+        ...TARGET_OPTIONS,
         new Option('--role <role>', 'source: this server copies; standby: it is copied to')
           .choices(['source', 'standby'])
           .default('source'),
@@ -111,10 +101,7 @@ export const IDR_COMMANDS: CommandGroup = {
       parameters: (args, options) => ({
         ...named(args),
         ...given(options, 'role'),
-        target: {
-          server: options['to'],
-          ...given(options, 'address', 'port', 'user', 'hostKey', 'transport'),
-        },
+        target: targetOf(options),
         sources: [],
         ...settingsOf(options),
       }),

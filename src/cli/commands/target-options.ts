@@ -1,0 +1,28 @@
+/** The options that say which server tapes are copied to, and how it is reached. */
+import { Option } from 'commander';
+import { numberOption } from '../options.ts';
+import { given, required } from './operation-command.ts';
+import type { Values } from './operation-command.ts';
+
+const PORT_DEFAULT = 4022;
+
+export const TARGET_OPTIONS: readonly Option[] = [
+  required('--to <server>', "the other server's name"),
+  required('--address <address>', 'its address'),
+  new Option('--port <port>', 'its SSH port')
+    .argParser(numberOption(1, 65_535))
+    .default(PORT_DEFAULT),
+  new Option('--user <name>', 'its SSH user').default('capstan'),
+  required('--host-key <fingerprint>', "the fingerprint of its host key, 'SHA256:…'"),
+  new Option('--transport <kind>', "this program's SSH, or the system's ssh")
+    .choices(['ssh2', 'openssh'])
+    .default('ssh2'),
+];
+
+/** The operation's `target` out of {@link TARGET_OPTIONS}. */
+export function targetOf(options: Values): Values {
+  return {
+    server: options['to'],
+    ...given(options, 'address', 'port', 'user', 'hostKey', 'transport'),
+  };
+}
