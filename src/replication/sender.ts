@@ -74,17 +74,7 @@ type Asked<Method extends keyof InstantDrReceiver> = Omit<
 /** Sends one tape over `stream` and ends it; destroys it where that fails. */
 export async function sendTape(options: SendOptions): Promise<SendResult> {
   const sender = await CopySender.open(options, options.sourceServer);
-  try {
-    const result = await sender.send(options.engine, options.offer, options.onProgress);
-    await sender.end();
-    return result;
-  } catch (error) {
-    // A refusal is an answer like others; the receiver need not wonder where the sender went.
-    if (isCapstanError(error, 'COPY_REFUSED')) await sender.end();
-    throw error;
-  } finally {
-    sender.destroy();
-  }
+  return sender.during(() => sender.send(options.engine, options.offer, options.onProgress));
 }
 
 /** A connection on which tapes are sent one after another. */
@@ -104,6 +94,21 @@ export class CopySender {
     } catch (error) {
       connection.destroy();
       throw error;
+    }
+  }
+
+  /** Does `work`, and ends the connection; destroys it where either fails. */
+  async during<Result>(work: (sender: CopySender) => Promise<Result>): Promise<Result> {
+    try {
+      const result = await work(this);
+      await this.end();
+      return result;
+    } catch (error) {
+      // A refusal is an answer like others; the receiver need not wonder where the sender went.
+      if (isCapstanError(error, 'COPY_REFUSED', 'PEER_REFUSED')) await this.end();
+      throw error;
+    } finally {
+      this.destroy();
     }
   }
 

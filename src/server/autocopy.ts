@@ -181,20 +181,8 @@ export class AutoCopy {
     await this.#context.licences.require('autocopy');
     const limits = this.#copies.limits(`rule ${rule.id}`, rule.bytesPerSecond);
     const sender = await this.#copies.open(attempt, limits);
-    try {
-      const result = await this.#copies.send(attempt, sender, {
-        tape,
-        targetPool: rule.targetPool,
-      });
-      await sender.end();
-      return result;
-    } catch (error) {
-      // A refusal is an answer like others; the receiver need not wonder where the sender went.
-      if (isCapstanError(error, 'COPY_REFUSED')) await sender.end();
-      throw error;
-    } finally {
-      sender.destroy();
-    }
+    const copy = { tape, targetPool: rule.targetPool };
+    return sender.during(() => this.#copies.send(attempt, sender, copy));
   }
 
   async #recordSuccess(job: CopyJobRow, rule: CopyRuleRow, result: SendResult): Promise<void> {

@@ -221,15 +221,7 @@ export class InstantDrRoles implements SchemeRoles {
     work: (sender: CopySender) => Promise<void>,
   ): Promise<void> {
     const sender = await this.#copies.connect(scheme.target, []);
-    try {
-      await work(sender);
-      await sender.end();
-    } catch (error) {
-      if (isCapstanError(error, 'PEER_REFUSED')) await sender.end();
-      throw error;
-    } finally {
-      sender.destroy();
-    }
+    await sender.during(work);
   }
 
   async checkIsTarget(name: string, sourceServer: string): Promise<void> {
