@@ -135,3 +135,18 @@ export async function runCopy(
   await settle(clock, receiving);
   return { ...end, log, elapsedMs: clock.elapsedMs };
 }
+
+/** Version `version` of the tape LAB001, in order from 1. Each block is a chunk: a filemark ends it. */
+export async function writeBlocks(
+  engine: Engine,
+  blocks: readonly Uint8Array[],
+  version: number,
+): Promise<void> {
+  if (version === 1) await engine.createImage('LAB001', { partitionCount: 1 });
+  const image = await engine.openImage('LAB001', 'write');
+  const objects = blocks.flatMap((data) => [{ kind: 'block' as const, data }, FILEMARK]);
+  const at = logicalObjectNumber(0);
+  await image.append({ partition: 0, at, ...packObjects(objects) });
+  await image.sync({ generation: generation(version) });
+  await image.close();
+}

@@ -4,12 +4,11 @@
  */
 import { describe, expect, it } from 'vitest';
 import { SimulatedDisk, openSimulatedEngine } from '../../../src/platform/engine.ts';
-import { generation, logicalObjectNumber } from '../../../src/base/units.ts';
+import { generation } from '../../../src/base/units.ts';
 import type { CopyReceiver } from '../../../src/ports/copy-receiver.ts';
 import type { Engine } from '../../../src/ports/engine.ts';
-import { FILEMARK, packObjects } from '../../../src/tape/tape-object.ts';
 import { SimulatedRandom } from '../../../harness/world/simulated-random.ts';
-import { OFFER, runCopy } from './copies.ts';
+import { OFFER, runCopy, writeBlocks } from './copies.ts';
 import { duplexPair } from './duplex-pair.ts';
 
 const BLOCK_BYTES = 60_000;
@@ -22,21 +21,6 @@ const open = (): Promise<Engine> =>
 function noise(): Uint8Array[] {
   const random = new SimulatedRandom(3);
   return Array.from({ length: BLOCK_COUNT }, () => random.bytes(BLOCK_BYTES));
-}
-
-/** Each block is a chunk: a filemark ends it. */
-async function write(
-  engine: Engine,
-  blocks: readonly Uint8Array[],
-  version: number,
-): Promise<void> {
-  if (version === 1) await engine.createImage('LAB001', { partitionCount: 1 });
-  const image = await engine.openImage('LAB001', 'write');
-  const objects = blocks.flatMap((data) => [{ kind: 'block' as const, data }, FILEMARK]);
-  const at = logicalObjectNumber(0);
-  await image.append({ partition: 0, at, ...packObjects(objects) });
-  await image.sync({ generation: generation(version) });
-  await image.close();
 }
 
 function receiverOf(engine: Engine): CopyReceiver {
@@ -72,7 +56,7 @@ describe('a copy between native stores', () => {
   it('of a changed tape costs the change, where the target has the version before', async () => {
     const [source, target, other] = await Promise.all([open(), open(), open()]);
     const blocks = noise();
-    await write(source, blocks, 1);
+    await writeBlocks(source, blocks, 1);
     const all = BLOCK_COUNT * BLOCK_BYTES;
     const first = await copy(source, target, 1);
     expect(first).toBeGreaterThan(all);
@@ -81,7 +65,7 @@ describe('a copy between native stores', () => {
     const changed = blocks.map((block, index) =>
       index % 5 === 4 ? block.with(9, (block[9] ?? 0) ^ 1) : block,
     );
-    await write(source, changed, 2);
+    await writeBlocks(source, changed, 2);
     expect(await copy(source, target, 2)).toBeLessThan(10_000);
     const { storedBytes } = await target.statistics();
     expect(storedBytes).toBeLessThan(all * 1.02);

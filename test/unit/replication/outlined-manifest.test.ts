@@ -6,7 +6,6 @@
 import { describe, expect, it } from 'vitest';
 import { concatBytes } from '../../../src/base/bytes.ts';
 import { CapstanError } from '../../../src/base/errors.ts';
-import { generation, logicalObjectNumber } from '../../../src/base/units.ts';
 import { SimulatedDisk, openSimulatedEngine } from '../../../src/platform/engine.ts';
 import type { CopyReceiver } from '../../../src/ports/copy-receiver.ts';
 import { OUTLINE_PIECE_BYTES } from '../../../src/ports/engine.ts';
@@ -17,12 +16,11 @@ import type { Message, Need } from '../../../src/replication/messages.ts';
 import { OutlineIntake, neededPieces } from '../../../src/replication/outline.ts';
 import { receiveCopies } from '../../../src/replication/receiver.ts';
 import { sendTape } from '../../../src/replication/sender.ts';
-import { FILEMARK, packObjects } from '../../../src/tape/tape-object.ts';
 import { EngineModel } from '../../../harness/model/engine-model.ts';
 import { ModelStore } from '../../../harness/model/model-store.ts';
 import { SimulatedClock } from '../../../harness/world/simulated-clock.ts';
 import { SimulatedRandom } from '../../../harness/world/simulated-random.ts';
-import { OFFER, STALL_TIMEOUT_MS, runCopy, settle } from './copies.ts';
+import { OFFER, STALL_TIMEOUT_MS, runCopy, settle, writeBlocks } from './copies.ts';
 import { duplexPair } from './duplex-pair.ts';
 
 const BLOCK_COUNT = 1000;
@@ -31,21 +29,6 @@ const BLOCK_BYTES = 4000;
 function noise(): Uint8Array[] {
   const random = new SimulatedRandom(5);
   return Array.from({ length: BLOCK_COUNT }, () => random.bytes(BLOCK_BYTES));
-}
-
-/** Each block is a chunk: a filemark ends it. */
-async function write(
-  engine: Engine,
-  blocks: readonly Uint8Array[],
-  version: number,
-): Promise<void> {
-  if (version === 1) await engine.createImage('LAB001', { partitionCount: 1 });
-  const image = await engine.openImage('LAB001', 'write');
-  const objects = blocks.flatMap((data) => [{ kind: 'block' as const, data }, FILEMARK]);
-  const at = logicalObjectNumber(0);
-  await image.append({ partition: 0, at, ...packObjects(objects) });
-  await image.sync({ generation: generation(version) });
-  await image.close();
 }
 
 /** `olderImage`: the image that the server says is there. */
@@ -85,22 +68,22 @@ describe('the manifest of a tape of which the receiver has an older version', ()
       expect(manifest).toEqual(await source.exportManifest('LAB001'));
       return pair.bytesWritten().near;
     };
-    await write(source, blocks, 1);
+    await writeBlocks(source, blocks, 1);
     await copy();
     const manifestBytes = (await source.exportManifest('LAB001')).length;
     expect(manifestBytes).toBeGreaterThan(BLOCK_COUNT * 40);
-    await write(source, blocks.with(500, new Uint8Array(BLOCK_BYTES)), 2);
+    await writeBlocks(source, blocks.with(500, new Uint8Array(BLOCK_BYTES)), 2);
     expect(await copy('LAB001')).toBeLessThan(manifestBytes / 8);
     // Whoever cannot read what it had gets the whole, and the same copy.
-    await write(source, blocks.with(300, new Uint8Array(BLOCK_BYTES)), 3);
+    await writeBlocks(source, blocks.with(300, new Uint8Array(BLOCK_BYTES)), 3);
     expect(await copy('GONE')).toBeGreaterThan(manifestBytes);
   });
 });
 
 const older = new EngineModel(new ModelStore());
-await write(older, noise(), 1);
+await writeBlocks(older, noise(), 1);
 const source = new EngineModel(new ModelStore());
-await write(source, noise().with(7, new Uint8Array(BLOCK_BYTES)), 1);
+await writeBlocks(source, noise().with(7, new Uint8Array(BLOCK_BYTES)), 1);
 const manifest = await source.exportManifest('LAB001');
 const { digest } = await source.readManifest(manifest);
 const pieces = await source.outlineManifest(manifest);
