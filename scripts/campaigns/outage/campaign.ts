@@ -19,7 +19,7 @@ import { createHome, FIRST_VAULT } from '../../../src/cli/create-home.ts';
 import { homePaths } from '../../../src/cli/configuration.ts';
 import { systemClock } from '../../../src/platform/system-clock.ts';
 import { sleep } from '../../../src/ports/clock.ts';
-import type { CopyJobRow } from '../../../src/ports/catalog.ts';
+import type { CopyJobRow, MountRow } from '../../../src/ports/catalog.ts';
 import { LOOP_FILE_SYSTEMS, Mount, SHUTDOWN_FLAGS, whyNoLoop } from '../disks/mounts.ts';
 import type { LoopFileSystem, Shutdown } from '../disks/mounts.ts';
 import { run } from '../disks/tools.ts';
@@ -48,6 +48,8 @@ const POLL_MS = 100;
 /** So long a run of Instant DR is given before a further one is asked for. */
 const ROUNDS_A_RUN = 60;
 const RETRY_SECONDS = 1;
+/** Of a site, for who looks into a failure. */
+const SAID_LINES = 20;
 
 export interface OutageOptions {
   /** An empty folder on a disk with 2 GB of room. */
@@ -249,20 +251,33 @@ class Centre {
     let lines: readonly string[] = ['nothing was compared'];
     try {
       for (let round = 0; lines.length > 0; round += 1) {
+        await this.#freeDrives();
         if (round % ROUNDS_A_RUN === 0) {
           if (round > 0) this.#options.report.count('further runs of Instant DR at the end');
           await this.#repeat(lines, endMs);
         }
         await sleep(systemClock, POLL_MS);
         const written = await this.#written();
-        lines = (await this.#isDue()) ? ['a copy is due'] : [];
+        lines = await this.#due();
         if (lines.length === 0) lines = await differences(east.client, west.client, written);
-        if (systemClock.monotonicMs() > endMs) return lines.join('; ');
+        if (systemClock.monotonicMs() > endMs) {
+          return `${lines.join('; ')}; east said at last:\n${lastLines(east.said)}`;
+        }
       }
       return undefined;
     } catch (error) {
       return String(error);
     }
+  }
+
+  /**
+   * The host's jobs died with east's process: what its requests have mounted again since is unloaded by
+   * nobody but an operator, and a tape in a drive is not copied.
+   */
+  async #freeDrives(): Promise<void> {
+    const { client } = this.#both.east;
+    const { mounts } = (await client.call('mount.list', {})) as { readonly mounts: MountRow[] };
+    for (const { tape } of mounts) await client.call('mount.end', { tape });
   }
 
   /** What a mount that the cut ended had written is owed to nobody: AutoCopy is asked for it. */
@@ -297,10 +312,19 @@ class Centre {
     return tapes.filter(({ generation }) => generation > 0).map(({ name }) => name);
   }
 
-  async #isDue(): Promise<boolean> {
+  /** The copies that AutoCopy owes, with why they are not there. */
+  async #due(): Promise<readonly string[]> {
     const jobs = (await this.#both.east.client.call('autocopy.queue', {})) as readonly CopyJobRow[];
-    return jobs.some(({ state }) => state === 'due');
+    return jobs
+      .filter(({ state }) => state === 'due')
+      .map(({ tape, attempts, lastError }) => {
+        return `${tape}: a copy is due after ${attempts} attempts: ${lastError ?? 'none failed'}`;
+      });
   }
+}
+
+function lastLines(said: string): string {
+  return said.trim().split('\n').slice(-SAID_LINES).join('\n');
 }
 
 /** Whether the last copy that began has not ended. */
