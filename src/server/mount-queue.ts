@@ -26,6 +26,7 @@ import type { AutoCopy } from './autocopy.ts';
 import type { ServerContext } from './context.ts';
 import { DeviceResets } from './device-resets.ts';
 import { tapeObstacle } from './mount-obstacles.ts';
+import { UnheardDismounts } from './unheard-dismounts.ts';
 
 /** Requests that may wait of one host: a host that loops must not fill the catalog. */
 export const REQUESTS_PER_HOST_MAX = 1000;
@@ -52,6 +53,7 @@ export class MountQueue {
   /** Tapes that are locked for a mount which has to wait a little. */
   readonly #locked = new Set<string>();
   readonly #resets: DeviceResets;
+  readonly #unheardDismounts: UnheardDismounts;
   /** Requests whose tape the host gave back. */
   readonly #refusals = new Map<
     string,
@@ -68,6 +70,7 @@ export class MountQueue {
   constructor(options: MountQueueOptions) {
     this.#options = options;
     this.#context = options.context;
+    this.#unheardDismounts = new UnheardDismounts(options.context.ports.clock);
     this.#resets = new DeviceResets(options.context, () => {
       if (!this.#stopping) this.lookAgain();
     });
@@ -134,6 +137,11 @@ export class MountQueue {
     await catalog.acceptMount(host, mount.requestNumber);
   }
 
+  /** The tape has left its drive; its host is still to be heard of it. */
+  dismounted(mount: MountRow): void {
+    this.#unheardDismounts.expect(mount);
+  }
+
   /** Nothing is mounted any more. */
   stop(): void {
     this.#stopping = true;
@@ -176,6 +184,9 @@ export class MountQueue {
         return this.#refused(host, event, `it has ${event.found} labels`);
       case 'wrong-tape':
         return this.#refused(host, event, `it asked for ${event.wanted}`);
+      case 'dismounted':
+        if (this.#unheardDismounts.hear({ host, tape: event.volume })) await this.look();
+        return undefined;
       default:
         // The host's own affair, or a confirmation of what SCSI has told already.
         return undefined;
@@ -305,7 +316,9 @@ export class MountQueue {
     this.#cancelLook();
     if (waiting.length === 0 || this.#stopping) return;
     const { clock } = this.#context.ports;
-    const delaysMs = waiting.map((request) => this.#delayLeftMs(request)).filter((ms) => ms > 0);
+    const delaysMs = waiting
+      .flatMap((each) => [this.#delayLeftMs(each), this.#unheardDismounts.leftMs(each)])
+      .filter((ms) => ms > 0);
     this.#cancelLook = clock.after(Math.min(LOOK_INTERVAL_MS, ...delaysMs), () => this.lookAgain());
   }
 
@@ -345,6 +358,9 @@ export class MountQueue {
     }
     const free = connected.find((drive) => !open.some((mount) => mount.drive === drive.name));
     if (free === undefined) return 'waiting for a drive';
+    if (this.#unheardDismounts.leftMs(request) > 0) {
+      return `waiting for ${request.host} to tell of the tape's dismount`;
+    }
     const { resetDevices } = this.#parameters(request.host);
     const reset = this.#resets.reasonToWait(request, free, resetDevices);
     if (reset !== undefined) this.#lock(tape.name);

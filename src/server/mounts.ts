@@ -255,6 +255,7 @@ export class Mounts {
         throw error;
       }
       await this.#release(drive, tape);
+      this.#queue.dismounted(mount);
       this.#context.emit({ kind: 'dismounted', mount, ...outcome });
       this.#context.eventLog.report('DISMOUNTED', {
         tape: tape.name,

@@ -25,7 +25,7 @@ async function copyUnderWay(bench: Bench, salt = 1): Promise<void> {
     await bench.finish(drive.writeBlock(block));
   }
   await bench.finish(drive.writeFilemarks(1));
-  await bench.finish(drive.unload());
+  await bench.unload();
   const begun = (): boolean => bench.east.server.progress().some((copy) => copy.chunksSent > 0);
   expect(await bench.world.until(begun, 1_000)).toBe(true);
   wireOf(bench).stall();

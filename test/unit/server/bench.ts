@@ -274,10 +274,16 @@ export class Bench {
     assert(marked.kind === 'done', 'the filemark is durable');
   }
 
-  /** UNLOAD, and what follows of it at once. */
+  /** UNLOAD, what follows of it at once, and the host's word of it, which is heard later. */
   async unload(name = 'VTD01'): Promise<Awaited<ReturnType<TapeOperations['unload']>>> {
+    const { catalog } = this.east;
+    const mount = (await catalog.listMounts({ open: true })).find((row) => row.drive === name);
     const outcome = await this.finish((await this.drive(name)).unload());
     await this.world.advance(0);
+    if (outcome.kind === 'done' && mount !== undefined) {
+      const device = (await catalog.listDrives()).find((row) => row.name === name)?.device ?? '';
+      this.host.logZsvr({ kind: 'dismounted', volume: mount.tape, device });
+    }
     return outcome;
   }
 

@@ -6,6 +6,7 @@ import {
   REQUESTS_PER_HOST_MAX,
 } from '../../../src/server/mount-queue.ts';
 import { sleep } from '../../../src/ports/clock.ts';
+import { HEARD_MS_MAX } from '../../../src/server/unheard-dismounts.ts';
 import { Bench, NODE } from './bench.ts';
 
 const openMounts = async (bench: Bench): Promise<string[]> =>
@@ -336,9 +337,74 @@ describe('a host that takes a tape for another request than it was mounted for',
     await bench.log({ kind: 'mounted', requestNumber: 101, volume: 'LAB001' });
     expect(await waiting(bench)).toEqual(['LAB001: tape in use on VTD01']);
     await bench.unload();
+    await bench.world.advance(1_000);
     expect(await bench.east.catalog.listMounts({ open: true })).toMatchObject([
       { tape: 'LAB001', requestNumber: 7 },
     ]);
+  });
+});
+
+describe('a request that is satisfied by the tape in its drive, and unloaded at once,', () => {
+  const asking = {
+    kind: 'mount-request',
+    number: 600,
+    requestNumber: 8,
+    volume: 'LAB001',
+    labelType: 'ansi',
+    ring: true,
+  } as const;
+  const satisfied = { kind: 'mounted', requestNumber: 8, volume: 'LAB001' } as const;
+
+  it('is not mounted a second time', async () => {
+    const bench = await Bench.start();
+    await bench.request('LAB001');
+    bench.host.logZsvr(asking);
+    // The request is heard, since another event follows it; that it is satisfied is not, yet.
+    bench.host.logZsvr(satisfied);
+    await bench.world.advance(100);
+    expect(await waiting(bench)).toEqual(['LAB001: tape in use on VTD01']);
+    await bench.unload();
+    await bench.world.advance(60_000);
+    expect(await waiting(bench)).toEqual([]);
+    expect(await bench.east.catalog.listMounts({ tape: 'LAB001' })).toHaveLength(1);
+    expect(await bench.east.log('220101')).toHaveLength(1);
+  });
+
+  it('is not mounted either where all of it is heard behind the UNLOAD', async () => {
+    const bench = await Bench.start();
+    await bench.request('LAB001');
+    const drive = await bench.drive();
+    bench.host.logZsvr(asking);
+    bench.host.logZsvr(satisfied);
+    const unloaded = drive.unload();
+    await bench.finish(unloaded);
+    await bench.world.advance(60_000);
+    expect(await bench.east.catalog.listMounts({ tape: 'LAB001' })).toHaveLength(1);
+  });
+
+  it('is mounted for another request as soon as the host has told of the dismount', async () => {
+    const bench = await Bench.start();
+    await bench.request('LAB001');
+    bench.host.logZsvr(asking);
+    await bench.world.advance(1_000);
+    await bench.unload();
+    expect(await waiting(bench)).toEqual([
+      "LAB001: waiting for \\LAB to tell of the tape's dismount",
+    ]);
+    await bench.world.advance(1_000);
+    expect(await openMounts(bench)).toEqual(['LAB001 on VTD01']);
+  });
+
+  it('is mounted after a while where the host tells of no dismount', async () => {
+    const bench = await Bench.start();
+    await bench.request('LAB001');
+    bench.host.logZsvr(asking);
+    await bench.world.advance(1_000);
+    await bench.finish((await bench.drive()).unload());
+    await bench.world.advance(HEARD_MS_MAX - 1);
+    expect(await openMounts(bench)).toEqual([]);
+    await bench.world.advance(1);
+    expect(await openMounts(bench)).toEqual(['LAB001 on VTD01']);
   });
 });
 

@@ -103,6 +103,7 @@ describe('a mount request', () => {
     await bench.unload();
     expect(await openMounts(bench)).toEqual(['LAB002 on VTD01']);
     expect(await waiting(bench)).toEqual(['LAB001: waiting for a drive']);
+    await bench.world.advance(1_000);
     await bench.unload();
     expect(await openMounts(bench)).toEqual(['LAB001 on VTD01 no ring']);
     expect(await waiting(bench)).toEqual([]);
