@@ -10,7 +10,7 @@ import type { CliContext } from '../../src/cli/context.ts';
 import { jsonText, sizeOption } from '../../src/cli/options.ts';
 import { formatSize } from '../../src/cli/text.ts';
 import { runLab } from './lab.ts';
-import type { LabProgress } from './lab.ts';
+import type { LabProgress } from './lab-record.ts';
 import { formatReport } from './lab-report.ts';
 
 interface LabCommandOptions {
@@ -25,7 +25,7 @@ export function addLabCommand(program: Command, context: CliContext): void {
   program
     .command('lab')
     .description(
-      'run the laboratory: real files onto a virtual tape, and its copy at a second server',
+      'run the laboratory: real files onto a virtual tape, copies at a second server, host commands',
     )
     .option('--from <folder>', 'back these files up (default: up to 200 MB of /usr/share)')
     .option('--keep <folder>', 'make both servers there and leave them, to look at afterwards')
@@ -38,7 +38,9 @@ Starts two servers, east and west, and a simulated NonStop host. The host asks f
 stream, writes the files through the drive's SCSI commands, and dismounts; AutoCopy carries the tape
 to west over SSH. 1 % of the files change (as they are read: the folder is never written to), and only
 what is new is sent again. Then every byte is compared, at east with the files, at west with east.
-The exit code is 0 only if every comparison held.
+Smaller tapes follow: a pool under Instant DR, with its licence, runs, a verification and the roles
+swapped and back; VTSPolicy commands that the host sends by macro and FUP; a scan of Scan/Cleanup, users'
+decisions, and the erase. The exit code is 0 only if every comparison held.
 
 Examples:
   $ capstan lab

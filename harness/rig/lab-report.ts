@@ -38,7 +38,8 @@ function heading(result: LabResult): string {
     title + time.padStart(REPORT_COLUMNS - title.length),
     '='.repeat(REPORT_COLUMNS),
     ...wrap(
-      `A NonStop host backs ${folder} up onto tape ${volume} at server east; AutoCopy carries it to west.`,
+      `A NonStop host backs ${folder} up onto tape ${volume} at server east; AutoCopy carries it to west. ` +
+        'Instant DR, VTSPolicy and Scan/Cleanup follow, on smaller tapes.',
       0,
     ),
     ...wrap(
@@ -84,7 +85,7 @@ function summary(result: LabResult): string {
       ? []
       : [
           `${name}: ${formatSize(store.uniqueBytes)} unique in ${formatSize(store.storedBytes)} on disk` +
-            (store.appendedBytes > 0
+            (store.appendedBytes > store.uniqueBytes
               ? `, for ${formatSize(store.appendedBytes)} written: deduplication ` +
                 `${(store.appendedBytes / Math.max(store.uniqueBytes, 1)).toFixed(2)} : 1, on disk ` +
                 `${(store.appendedBytes / Math.max(store.storedBytes, 1)).toFixed(2)} : 1`

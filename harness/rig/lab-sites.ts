@@ -8,6 +8,7 @@ import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assert } from '../../src/base/assert.ts';
 import { CapstanError } from '../../src/base/errors.ts';
+import { SECOND_MS } from '../../src/base/units.ts';
 import { createHome, FIRST_VAULT } from '../../src/cli/create-home.ts';
 import type { CreatedHome } from '../../src/cli/create-home.ts';
 import { homePaths } from '../../src/cli/configuration.ts';
@@ -16,9 +17,11 @@ import { startServer } from '../../src/cli/serve.ts';
 import type { RunningServer } from '../../src/cli/serve.ts';
 import { systemClock } from '../../src/platform/system-clock.ts';
 import { tcpNetwork } from '../../src/platform/tcp-network.ts';
+import type { CopyTarget } from '../../src/ports/catalog.ts';
 import type { Listener } from '../../src/ports/network.ts';
 import type { ScsiCommand, ScsiResult, ScsiTransport } from '../../src/ports/scsi-transport.ts';
 import type { ServerEvent } from '../../src/server/tape-server.ts';
+import type { MountedTape } from '../hosts/mount-request.ts';
 import { NonStopHost } from '../hosts/nonstop-host.ts';
 
 export const DRIVE = 'VTD01';
@@ -30,6 +33,36 @@ const HOST_PASSWORD = 'laboratory';
 const HOST_POLL_INTERVAL_MS = 100;
 /** A failed attempt is repeated soon: a laboratory has no five minutes. */
 const RETRY_INTERVAL_SECONDS = 2;
+const MOUNT_TIMEOUT_MS = 60 * SECOND_MS;
+/** Silence after which what is waited for is given up. */
+export const SILENCE_MS = 120 * SECOND_MS;
+
+/** An options file that is not there: the client fails. */
+export const NO_OPTIONS_FILE = '/nowhere/dsm.opt';
+/**
+ * A stand-in for a backup management application's client: notes what it was told in its ledger, and fails
+ * where it is given an options file, as there is none.
+ */
+const CLIENT = `
+  const [ledger, backupType, path, options] = process.argv.slice(1);
+  if (options !== undefined) { console.error('ANS1035S Options file not found'); process.exit(12); }
+  require('node:fs').appendFileSync(ledger, backupType + ' ' + path + '\\n');
+`;
+
+/** What the client of a home's server was told, a line each. */
+export function clientLedger(home: string): string {
+  return join(home, 'archived.txt');
+}
+
+const clientCommand = (home: string): string[] => [
+  process.execPath,
+  '--eval',
+  CLIENT,
+  clientLedger(home),
+  '{backupType}',
+  '{path}',
+  '-optfile={optfile}',
+];
 
 /** From the host to the server's drive; there is nothing at its end before the server runs. */
 class DriveCable implements ScsiTransport {
@@ -92,6 +125,8 @@ export class LabSite {
       listen: { address: LOOPBACK, port: 0 },
       ems,
       autocopy: { retryIntervalSeconds: RETRY_INTERVAL_SECONDS },
+      cleanup: { enable: true },
+      hsm: { enable: true, backup: { TSM: { command: clientCommand(this.home) } } },
     });
     const path = join(this.home, passwordFile);
     await writeFile(path, `${HOST_PASSWORD}\n`, { mode: 0o600 });
@@ -124,6 +159,11 @@ export class LabSite {
 
   call(operation: string, parameters: Readonly<Record<string, unknown>>): Promise<unknown> {
     return this.server.server.operations.call(operation, parameters);
+  }
+
+  /** The host asks for a tape and gets it. */
+  mount(volume: string, ring: boolean, comment: string): Promise<MountedTape> {
+    return this.host.requestMount({ volume, ring, comment, timeoutMs: MOUNT_TIMEOUT_MS });
   }
 
   /** A mark in the events, for {@link nextEvent}. */
@@ -186,20 +226,22 @@ export async function startSites(
   const east = await LabSite.prepare('east', String.raw`\LAB`, folder);
   const west = await LabSite.prepare('west', String.raw`\WEST`, folder);
   await west.authorize(east.created?.publicKey ?? '');
+  await east.authorize(west.created?.publicKey ?? '');
   await west.start(targetPool);
   await east.start(pool);
-  const { endpoint, hostKeyFingerprint } = west.server;
-  await east.call('autocopy.create', {
-    pool,
-    targetPool,
-    target: {
-      server: west.name,
-      address: LOOPBACK,
-      port: endpoint?.port,
-      user: 'capstan',
-      hostKey: hostKeyFingerprint,
-      transport: 'ssh2',
-    },
-  });
+  await east.call('autocopy.create', { pool, targetPool, target: targetAt(west) });
   return { east, west };
+}
+
+/** How the other server copies to `site`. */
+export function targetAt(site: LabSite): CopyTarget {
+  const { endpoint, hostKeyFingerprint } = site.server;
+  assert(endpoint !== undefined, 'a server of the laboratory receives copies');
+  return {
+    server: site.name,
+    ...endpoint,
+    user: 'capstan',
+    hostKey: hostKeyFingerprint,
+    transport: 'ssh2',
+  };
 }

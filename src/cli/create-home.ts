@@ -15,15 +15,13 @@ import type { ConfigurationFile, HomePaths } from './configuration.ts';
 /** The vault that every new server has. */
 export const FIRST_VAULT = 'VAULT00';
 
-export interface NewHome {
+/** With anything of capstan.json that is to be there from the start. */
+export interface NewHome extends Omit<ConfigurationFile, 'name' | 'listen' | 'authorizedKeys'> {
   readonly home: string;
   /** The server's name; the folder's where it is missing and can be one, else `capstan`. */
   readonly name?: string;
   /** Where copies are received; default 0.0.0.0, port DEFAULT_SSH_PORT. */
   readonly listen?: Endpoint;
-  readonly systemId?: string;
-  readonly ems?: ConfigurationFile['ems'];
-  readonly autocopy?: ConfigurationFile['autocopy'];
 }
 
 /** What a peer needs to know of a new server. */
@@ -43,17 +41,17 @@ export interface CreatedHome {
  * not be made whole is taken away again.
  */
 export async function createHome(options: NewHome): Promise<CreatedHome> {
-  const paths = homePaths(options.home);
-  const name = checkName('server', options.name ?? nameOf(paths.home));
+  const { home, name: wanted, listen: listenAt, ems = [], ...rest } = options;
+  const paths = homePaths(home);
+  const name = checkName('server', wanted ?? nameOf(paths.home));
   checkSocketPath(paths.controlSocket);
-  const listen = options.listen ?? { address: '0.0.0.0', port: DEFAULT_SSH_PORT };
+  const listen = listenAt ?? { address: '0.0.0.0', port: DEFAULT_SSH_PORT };
   const configuration: ConfigurationFile = {
+    ...rest,
     name,
-    ...(options.systemId !== undefined && { systemId: options.systemId }),
     listen,
-    ems: options.ems ?? [],
+    ems,
     authorizedKeys: 'keys/authorized_keys',
-    ...(options.autocopy !== undefined && { autocopy: options.autocopy }),
   };
   parseConfiguration(paths.configuration, configuration);
   await makeFolder(paths.home);

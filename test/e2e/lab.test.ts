@@ -13,6 +13,8 @@ import { runCapstan } from '../../harness/rig/serve-process.ts';
 
 const SMALL_FILE_COUNT = 120;
 const BINARY_BYTES = 3_000_000;
+const STEP_COUNT = 15;
+const CHECK_COUNT = 31;
 
 const inFolder = (work: (path: string) => Promise<void>): Promise<void> =>
   withDir(({ path }) => work(path), { unsafeCleanup: true });
@@ -49,8 +51,10 @@ describe('the laboratory', { timeout: 120_000 }, () => {
         files: { fileCount, skippedCount: 0, resizedCount: 0, changedCount: 2 },
       });
       expect(result.failure).toBeUndefined();
-      expect(result.checks).toHaveLength(6);
-      expect(result.steps.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+      expect(result.checks).toHaveLength(CHECK_COUNT);
+      expect(result.steps.map(({ number }) => number)).toEqual(
+        Array.from({ length: STEP_COUNT }, (_, index) => index + 1),
+      );
       // What did not change was not sent again.
       const [first, second] = result.copies;
       expect(first?.bytesSent).toBeGreaterThan(BINARY_BYTES);
@@ -58,9 +62,17 @@ describe('the laboratory', { timeout: 120_000 }, () => {
       expect(second?.generation).toBe(2);
       const numbersOf = (lines: readonly string[]): readonly string[] =>
         lines.flatMap((line) => / (\d{6}) /.exec(line)?.[1] ?? []);
+      const written = '000600 000648 000659';
+      const read = '000601 000648 000659';
       expect(numbersOf(result.sites['east']?.emsLines ?? []).join(' ')).toBe(
-        '000600 000648 000659 000600 000648 000659 ' +
-          '000601 000648 000619 000659 000601 000648 000659',
+        [
+          `${written} ${written} 000601 000648 000619 000659 ${read}`,
+          // Instant DR: three tapes, one again, and what west wrote is read.
+          `${written} ${written} ${written} ${written} ${read}`,
+          // VTSPolicy: six tapes, then macros and FUP; Scan/Cleanup: one is read.
+          ...Array.from({ length: 6 }, () => written),
+          `001234 001234 001234 000512 000512 001234 001234 ${read}`,
+        ].join(' '),
       );
       // Nobody writes to the folder.
       expect(await readdir(from)).toHaveLength(7);
@@ -69,24 +81,38 @@ describe('the laboratory', { timeout: 120_000 }, () => {
       }
     }));
 
-  it("finds a byte of west's pack that was changed on disk, and names the place", () =>
+  it('finds what is planted: bytes changed on disk, a lock, a lock taken away', () =>
     inFolder(async (folder) => {
-      const from = join(folder, 'files');
-      await mkdir(from);
-      await makeFiles(from);
-      const result = await runLab({
-        from,
-        folder: join(folder, 'lab'),
-        keeps: false,
-        beforeComparison: ({ west }) => flipByte(join(west, 'vaults/VAULT00/packs')),
+      const result = await runPlanted(folder, (step, { east, west }) => {
+        if (step === 7 || step === 10) return flipByte(join(west.home, 'vaults/VAULT00/packs'));
+        if (step === 13) return east.call('tape.lock', { name: 'MON003' });
+        if (step === 15) return east.call('tape.unlock', { name: 'MON004' });
+        return undefined;
       });
-      expect(result.held).toBe(false);
+      expect(result.failure).toBeUndefined();
       const failed = result.checks.filter(({ held }) => !held);
-      expect(failed.map(({ step }) => step)).toContain(7);
-      expect(failed.flatMap(({ differences }) => differences).join('\n')).toMatch(
+      expect([...new Set(failed.map(({ step }) => step))]).toEqual([7, 10, 13, 14, 15]);
+      const differences = failed.flatMap((each) => each.differences).join('\n');
+      // The place of the first byte is named.
+      expect(differences).toMatch(
         /object \d+: east has a block of \d+ bytes, west 3\/11\/00|object \d+: .*UNRECOVERED/,
       );
+      expect(differences).toMatch(/WEE00\d failed/);
+      expect(differences).toContain('failed (1 failed), expected done');
       expect(formatReport(result)).toContain('FAILURE');
+    }));
+
+  it('finds what stands in the way of Instant DR, and ends where nothing can go on', () =>
+    inFolder(async (folder) => {
+      const result = await runPlanted(folder, (step, { west }) =>
+        step === 8 ? west.call('tape.create', { name: 'WEE002', pool: 'DR' }) : undefined,
+      );
+      expect(result.held).toBe(false);
+      expect(result.failure).toMatch(/WEE002/);
+      const failed = result.checks.filter(({ held }) => !held);
+      expect([...new Set(failed.map(({ step }) => step))]).toEqual([8, 9, 10]);
+      expect(result.steps).toHaveLength(10);
+      expect(formatReport(result)).toContain('The run ended early');
     }));
 
   it('refuses a folder that is not there, in one sentence', async () => {
@@ -95,6 +121,18 @@ describe('the laboratory', { timeout: 120_000 }, () => {
     expect(stderr).toBe('capstan: The folder /nowhere/at/all is refused: it is not there.\n');
   });
 });
+
+async function runPlanted(
+  folder: string,
+  beforeStep: NonNullable<Parameters<typeof runLab>[0]['beforeStep']>,
+): ReturnType<typeof runLab> {
+  const from = join(folder, 'files');
+  await mkdir(from);
+  await makeFiles(from);
+  const result = await runLab({ from, folder: join(folder, 'lab'), keeps: false, beforeStep });
+  expect(result.held).toBe(false);
+  return result;
+}
 
 /** Changes one byte in the middle of the largest pack. */
 async function flipByte(packs: string): Promise<void> {
