@@ -4,14 +4,8 @@ import type { Catalog, TapeRow } from '../../src/ports/catalog.ts';
 import type { IdrRunRow, IdrSchemeRow } from '../../src/ports/catalog-instant-dr.ts';
 import { decorate } from '../world/ports.ts';
 import type { Sabotage } from '../world/simulated-server.ts';
-import { withoutRename, withoutSync } from './mutants.ts';
-
-export interface DrMutant {
-  readonly name: string;
-  /** What is wrong, as a clause. */
-  readonly what: string;
-  readonly sabotage: { readonly east?: Sabotage; readonly west?: Sabotage };
-}
+import { withoutRename, withoutSync } from './copy-mutants.ts';
+import type { Mutant } from './mutant.ts';
 
 type RecordResults = Parameters<Catalog['recordIdrResults']>[0];
 type Method = keyof Catalog;
@@ -35,7 +29,7 @@ const answering =
       return method === name ? change(value) : value;
     });
 
-const both = (sabotage: Sabotage): DrMutant['sabotage'] => ({ east: sabotage, west: sabotage });
+const both = (sabotage: Sabotage): Mutant['sabotage'] => ({ east: sabotage, west: sabotage });
 
 /** The role of a scheme is recorded as another. */
 const rolesRecorded = (change: (role: IdrSchemeRow['role']) => IdrSchemeRow['role']): Sabotage => ({
@@ -57,7 +51,7 @@ function withoutExclusion(catalog: Catalog): Catalog {
   });
 }
 
-export const DR_MUTANTS: readonly DrMutant[] = [
+export const DR_MUTANTS: readonly Mutant[] = [
   {
     name: 'dr-eleven-attempts',
     what: 'a run gives up after eleven attempts',

@@ -3,56 +3,59 @@
  * when the arbitraries have changed. fixtures/seeds/ holds them; they are run before anything else.
  */
 import { CapstanError } from '../../src/base/errors.ts';
-import type { Mutant } from '../mutants/mutants.ts';
-import { MUTANTS } from '../mutants/mutants.ts';
-import type { FaultProfile } from '../workload/fault-profile.ts';
+import { findMutant, findScenario } from '../scenarios/registry.ts';
+import type { CaseProfile, Scenario } from '../scenarios/scenario.ts';
 import type { NewVault } from '../world/simulated-vault.ts';
-import { parseCommand } from '../workload/parse-command.ts';
 import { runCase } from './case.ts';
 import type { CaseResult } from './case.ts';
 
 export interface KeptCase {
+  readonly scenario: string;
   /** What it once broke, and where that was mended. */
   readonly why: string;
-  readonly profile: FaultProfile;
+  readonly profile: CaseProfile;
   readonly commands: readonly string[];
-  /** The planted fault that it needs to fail; a case without one must pass. */
+  /** The planted bug that it needs to fail; a case without one must pass. */
   readonly mutant?: string | undefined;
-}
-
-/** Throws INVALID_ARGUMENT. */
-export function findMutant(name: string): Mutant {
-  const mutant = MUTANTS.find((each) => each.name === name);
-  if (mutant !== undefined) return mutant;
-  throw new CapstanError('INVALID_ARGUMENT', {
-    what: `The mutant ${name}`,
-    reason: `there are ${MUTANTS.map((each) => each.name).join(', ')}`,
-  });
 }
 
 /** The case in a file's text. Throws INVALID_ARGUMENT where it is none. */
 export function parseKeptCase(text: string): KeptCase {
+  const refused = (reason: string, cause?: unknown): CapstanError =>
+    new CapstanError('INVALID_ARGUMENT', { what: 'A kept case', reason }, { cause });
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new CapstanError(
-      'INVALID_ARGUMENT',
-      { what: 'A kept case', reason: 'it is no JSON' },
-      { cause },
-    );
+    throw refused('it is no JSON', cause);
   }
   const kept = value as Partial<KeptCase> | null;
-  if (typeof kept?.profile !== 'object' || !Array.isArray(kept.commands)) {
-    throw new CapstanError('INVALID_ARGUMENT', {
-      what: 'A kept case',
-      reason: 'it needs a profile and commands',
-    });
+  if (
+    typeof kept?.scenario !== 'string' ||
+    typeof kept.profile?.worldSeed !== 'number' ||
+    !Array.isArray(kept.commands)
+  ) {
+    throw refused('it needs a scenario, a profile with a worldSeed, and commands');
   }
   return kept as KeptCase;
 }
 
 export function runKeptCase(kept: KeptCase, newVault: NewVault): Promise<CaseResult> {
-  const mutant = kept.mutant === undefined ? undefined : findMutant(kept.mutant);
-  return runCase({ profile: kept.profile, mutant, newVault }, kept.commands.map(parseCommand));
+  const scenario = findScenario(kept.scenario);
+  const mutant = kept.mutant === undefined ? undefined : findMutant(scenario, kept.mutant);
+  const { profile, commands } = kept;
+  return runCase({ scenario, profile, mutant, newVault }, commands.map(scenario.parse));
+}
+
+/** The file's text that keeps a failure; `why` is its sentence until somebody knows better. */
+export function keptCaseText(scenario: Scenario, result: CaseResult, mutant?: string): string {
+  const { profile, executed: commands, error } = result;
+  const kept: KeptCase = {
+    scenario: scenario.name,
+    why: error?.message ?? '',
+    profile,
+    commands,
+    ...(mutant !== undefined && { mutant }),
+  };
+  return `${JSON.stringify(kept, undefined, 2)}\n`;
 }

@@ -1,5 +1,7 @@
 /** A failure for people: what broke, how to run it again, and what happened before. */
 import { SECOND_MS } from '../../src/base/units.ts';
+import type { Scenario } from '../scenarios/scenario.ts';
+import { keptCaseText } from './kept-case.ts';
 import type { FoundFailure } from './search.ts';
 
 /** Newest lines of the trace that a report shows. */
@@ -7,24 +9,35 @@ const TRACE_LINES_SHOWN = 40;
 
 const HOUR_MS = 3600 * SECOND_MS;
 
-/** Several lines. `commit` is the git commit that was run; a seed means nothing without it. */
-export function formatFailure(failure: FoundFailure, commit: string): string {
-  const { result, profile, commands } = failure;
+/** What was run. */
+export interface ReportedRun {
+  readonly scenario: Scenario;
+  readonly mutant?: string | undefined;
+  /** The git commit; a seed means nothing without it. */
+  readonly commit: string;
+}
+
+/** Several lines. */
+export function formatFailure(failure: FoundFailure, run: ReportedRun): string {
+  const { result } = failure;
   return [
     `Broken: ${result.error?.message ?? ''}`,
     '',
-    `seed ${failure.seed}, path ${failure.path}, replayPath "${failure.replayPath}"`,
-    `found in run ${failure.run}, shrunk in ${failure.shrinkCount} steps to ${commands.length} commands`,
-    `commit ${commit}, trace ${result.traceHash}`,
+    `scenario ${run.scenario.name}, found in run ${failure.run}, ` +
+      `shrunk in ${failure.shrinkCount} steps to ${result.executed.length} commands`,
+    `commit ${run.commit}, trace ${result.trace.hash}`,
     '',
-    `Again: npm run sim -- --replay '${failure.token}'`,
+    `Again: npm run sim -- run --replay '${failure.token}'`,
     '',
-    `Faults: ${JSON.stringify(profile)}`,
+    `Faults: ${JSON.stringify(result.profile)}`,
     'Commands:',
-    ...commands.map((command) => `  ${command}`),
+    ...result.executed.map((command) => `  ${command}`),
     '',
     'What happened last (virtual seconds):',
-    ...result.traceLines.slice(-TRACE_LINES_SHOWN),
+    ...result.trace.lines.slice(-TRACE_LINES_SHOWN),
+    '',
+    'To keep it (fixtures/seeds):',
+    keptCaseText(run.scenario, result, run.mutant),
   ].join('\n');
 }
 

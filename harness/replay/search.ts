@@ -1,115 +1,140 @@
-/** Looks for a case that breaks an invariant, shrinks it, and says how to run it again. */
+/** Looks for a case of a scenario that breaks an invariant, shrinks it, and says how to run it again. */
 import fc from 'fast-check';
-import type { Mutant } from '../mutants/mutants.ts';
-import { scenarioCommands } from '../workload/command-list.ts';
-import type { FaultProfile } from '../workload/fault-profile.ts';
-import { faultProfile } from '../workload/fault-profile.ts';
+import type { Mutant } from '../mutants/mutant.ts';
+import type { Scenario } from '../scenarios/scenario.ts';
 import type { NewVault } from '../world/simulated-vault.ts';
-import { parseCommand } from '../workload/parse-command.ts';
 import { runCase } from './case.ts';
 import type { CaseResult } from './case.ts';
+import { shrinkFurther } from './shrink.ts';
 import { formatToken } from './token.ts';
+import type { ReplayAddress } from './token.ts';
 
-export interface SearchOptions {
-  readonly seed: number;
-  readonly runs: number;
+interface Searched {
+  readonly scenario: Scenario;
   readonly mutant?: Mutant | undefined;
   readonly newVault: NewVault;
-  /** Of an earlier failure: run just that. */
-  readonly path?: string | undefined;
-  readonly replayPath?: string | undefined;
+}
+
+/** A part of a search's runs: each `count`-th, from `index`, which counts from 1. */
+export interface Shard {
+  readonly index: number;
+  readonly count: number;
+}
+
+export interface SearchOptions extends Searched {
+  readonly seed: number;
+  /** Of the whole search; a shard runs its part of them. */
+  readonly runs: number;
+  readonly shard?: Shard | undefined;
 }
 
 export interface FoundFailure {
-  readonly seed: number;
-  readonly path: string;
-  readonly replayPath: string;
   readonly token: string;
-  /** Which run found it, from 1; shrinking is not counted. */
+  /** Which run of the whole search found it, from 1; shrinking is not counted. */
   readonly run: number;
   readonly shrinkCount: number;
-  /** As fast-check and then {@link shrinkFurther} left it. */
-  readonly profile: FaultProfile;
-  readonly commands: readonly string[];
+  /** As fast-check and then the second pass left it. */
   readonly result: CaseResult;
 }
 
 export interface SearchResult {
   readonly runCount: number;
+  /** Of all cases, those of the shrinking, too. */
   readonly virtualMs: number;
   readonly failure: FoundFailure | undefined;
+  /** The first case, where none fails. */
+  readonly example: CaseResult | undefined;
 }
 
+/** The seed of a search's run, counted from 0. Runs of one search have different ones. */
+export function caseSeed(seed: number, run: number): number {
+  // Each step is a bijection of 32 bits (the finalizer of MurmurHash3), so none comes twice.
+  let mixed = (seed + run) | 0;
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return mixed ^ (mixed >>> 16);
+}
+
+/** Ends with the first failure. */
 export async function search(options: SearchOptions): Promise<SearchResult> {
-  const { seed, mutant, newVault, path, replayPath } = options;
-  let virtualMs = 0;
-  // The last case that failed is the smallest: shrinking goes on from there.
-  let smallest: { profile: FaultProfile; result: CaseResult } | undefined;
-  const property = fc.asyncProperty(
-    faultProfile,
-    scenarioCommands(replayPath),
-    async (profile, commands) => {
-      const result = await runCase({ profile, mutant, newVault }, commands);
-      virtualMs += result.virtualMs;
-      if (result.error === undefined) return;
-      smallest = { profile, result };
-      throw result.error;
-    },
-  );
-  const details = await fc.check(property, {
-    seed,
-    numRuns: options.runs,
-    ...(path !== undefined && { path }),
-  });
-  if (!details.failed || smallest === undefined) {
-    return { runCount: details.numRuns, virtualMs, failure: undefined };
+  const { seed, runs, shard = { index: 1, count: 1 } } = options;
+  const cases = new Cases(options);
+  let runCount = 0;
+  for (let run = shard.index - 1; run < runs; run += shard.count) {
+    runCount += 1;
+    const failure = await cases.check({ seed: caseSeed(seed, run) });
+    if (failure === undefined) continue;
+    return { ...cases.sums, runCount, failure: { ...failure, run: run + 1 } };
   }
-  const foundPath = details.counterexamplePath ?? '';
-  const foundReplayPath = replayPathOf(details.counterexample?.[1]);
-  const shrunk = await shrinkFurther(
-    { profile: smallest.profile, mutant, newVault },
-    smallest.result,
-  );
-  const where = { seed: details.seed, path: foundPath, replayPath: foundReplayPath };
-  return {
-    runCount: details.numRuns,
-    virtualMs,
-    failure: {
-      ...where,
-      token: formatToken({ ...where, mutant: mutant?.name }),
-      run: details.numRuns,
-      shrinkCount: details.numShrinks,
-      profile: smallest.profile,
-      commands: shrunk.executed,
-      result: shrunk,
-    },
+  return { ...cases.sums, runCount, failure: undefined };
+}
+
+/** The case of a token once more; its failure, shrunk as it was, where it still fails. */
+export async function replay(options: Searched, address: ReplayAddress): Promise<SearchResult> {
+  const cases = new Cases(options, address.replayPath);
+  const failure = await cases.check(address);
+  return { ...cases.sums, runCount: 1, failure: failure && { ...failure, run: 1 } };
+}
+
+/** Draws cases and runs them. */
+class Cases {
+  /** Over all cases so far. */
+  readonly sums: { virtualMs: number; example: CaseResult | undefined } = {
+    virtualMs: 0,
+    example: undefined,
   };
+  readonly #options: Searched;
+  readonly #property: ReturnType<typeof fc.asyncProperty>;
+  /** The last case that failed is the smallest: shrinking goes on from there. */
+  #smallest: CaseResult | undefined;
+
+  constructor(options: Searched, replayPath?: string) {
+    this.#options = options;
+    const { scenario } = options;
+    this.#property = fc.asyncProperty(
+      scenario.profile,
+      scenario.commands(replayPath),
+      async (profile, commands) => {
+        const result = await runCase({ ...options, profile }, commands);
+        this.sums.virtualMs += result.virtualMs;
+        this.sums.example ??= result;
+        if (result.error === undefined) return;
+        this.#smallest = result;
+        throw result.error;
+      },
+    );
+  }
+
+  /** One case by its seed, or by a path what it was shrunk to. */
+  async check({
+    seed,
+    path,
+  }: Pick<ReplayAddress, 'seed'> & Partial<ReplayAddress>): Promise<
+    Omit<FoundFailure, 'run'> | undefined
+  > {
+    const { scenario, mutant } = this.#options;
+    // What has a path is shrunk already.
+    const parameters = path === undefined ? {} : { path, endOnFailure: true };
+    const details = await fc.check(this.#property, { seed, numRuns: 1, ...parameters });
+    if (!details.failed) return undefined;
+    // A world that does not even begin is no case.
+    if (this.#smallest === undefined) throw details.errorInstance;
+    return {
+      token: formatToken({
+        scenario: scenario.name,
+        seed: details.seed,
+        path: details.counterexamplePath ?? '',
+        replayPath: replayPathOf(details.counterexample),
+        mutant: mutant?.name,
+      }),
+      shrinkCount: details.numShrinks,
+      result: await shrinkFurther(this.#options, this.#smallest),
+    };
+  }
 }
 
 /** What fc.commands wants back to run a shrunk list of commands again. */
-function replayPathOf(commands: unknown): string {
+function replayPathOf(counterexample: unknown): string {
+  const [, commands] = counterexample as readonly unknown[];
   return /replayPath="([^"]*)"/.exec(String(commands))?.[1] ?? '';
-}
-
-/**
- * A second pass over what fast-check has shrunk: drops one command after another and keeps what still
- * breaks an invariant, until no single command can be dropped.
- */
-async function shrinkFurther(
-  options: Parameters<typeof runCase>[0],
-  failing: CaseResult,
-): Promise<CaseResult> {
-  let smallest = failing;
-  for (let index = smallest.executed.length - 1; index >= 0; index -= 1) {
-    const rest = smallest.executed.filter((_, other) => other !== index);
-    const result = await runCase(options, rest.map(parseCommand));
-    if (
-      result.error?.name !== failing.error?.name ||
-      result.executed.length >= smallest.executed.length
-    )
-      continue;
-    smallest = result;
-    index = smallest.executed.length;
-  }
-  return smallest;
 }

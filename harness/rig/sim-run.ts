@@ -1,11 +1,14 @@
 /** What `capstan sim` does: kept cases first, then a search; or one failure again. */
-import { parseKeptCase, findMutant, runKeptCase } from '../replay/kept-case.ts';
+import { basename } from 'node:path';
+import { parseKeptCase, runKeptCase } from '../replay/kept-case.ts';
 import type { KeptCase } from '../replay/kept-case.ts';
 import { formatFailure, formatVirtualTime } from '../replay/report.ts';
-import { search } from '../replay/search.ts';
+import { replay as replayCase, search } from '../replay/search.ts';
+import type { SearchResult, Shard } from '../replay/search.ts';
 import { parseToken } from '../replay/token.ts';
+import { SCENARIOS, findMutant, findScenario } from '../scenarios/registry.ts';
+import type { Scenario } from '../scenarios/scenario.ts';
 import { newNativeVault } from './native-vault.ts';
-import { MUTANTS } from '../mutants/mutants.ts';
 import {
   freshSeed,
   gitCommit,
@@ -18,8 +21,10 @@ import {
 type Print = (line: string) => void;
 
 export interface SimRequest {
-  readonly runs: number;
+  readonly scenario?: string;
+  readonly runs?: number;
   readonly seed?: number;
+  readonly shard?: Shard;
   readonly replay?: string;
   readonly mutant?: string;
 }
@@ -32,34 +37,41 @@ export async function runSim(request: SimRequest, print: Print): Promise<boolean
     return (await runKept(replay, kept, print)) === (kept.mutant === undefined);
   }
   if (replay !== undefined) {
-    const { mutant, ...address } = parseToken(replay);
-    return searchAndPrint({ ...address, runs: 1, ...(mutant !== undefined && { mutant }) }, print);
+    const address = parseToken(replay);
+    const scenario = findScenario(address.scenario);
+    return timed({ ...address, scenario }, print, (options) => replayCase(options, address));
   }
-  if (request.mutant === undefined) {
-    for (const { path, text } of keptSeeds()) {
-      const kept = parseKeptCase(text);
-      if ((await runKept(path, kept, print)) !== (kept.mutant === undefined)) return false;
-    }
-  }
-  return searchAndPrint({ ...request, seed: request.seed ?? freshSeed() }, print);
+  const scenario = findScenario(request.scenario ?? SCENARIOS[0].name);
+  if (request.mutant === undefined && !(await runAllKept(scenario, print))) return false;
+  const { seed = freshSeed(), runs = scenario.runsDefault, shard, mutant } = request;
+  const of = shard === undefined ? '' : `, shard ${shard.index} of ${shard.count}`;
+  const planted = mutant === undefined ? '' : `, ${mutant}`;
+  print(`${scenario.name}: seed ${seed}, ${runs} runs${of}${planted}`);
+  return timed({ scenario, mutant }, print, (options) => search({ ...options, seed, runs, shard }));
 }
 
-interface SearchRequest {
-  readonly seed: number;
-  readonly runs: number;
-  readonly mutant?: string;
-  readonly path?: string;
-  readonly replayPath?: string;
+/** Whether none of a scenario's kept cases breaks, but for a planted bug's. */
+async function runAllKept(scenario: Scenario, print: Print): Promise<boolean> {
+  for (const { path, text } of keptSeeds()) {
+    const kept = parseKeptCase(text);
+    if (kept.scenario !== scenario.name) continue;
+    if ((await runKept(path, kept, print)) !== (kept.mutant === undefined)) return false;
+  }
+  return true;
 }
 
-async function searchAndPrint(request: SearchRequest, print: Print): Promise<boolean> {
-  const { mutant, ...rest } = request;
-  print(`seed ${request.seed}, ${request.runs} runs${mutant === undefined ? '' : `, ${mutant}`}`);
+type SearchCall = (options: Parameters<typeof replayCase>[0]) => Promise<SearchResult>;
+
+async function timed(
+  { scenario, mutant }: { readonly scenario: Scenario; readonly mutant: string | undefined },
+  print: Print,
+  call: SearchCall,
+): Promise<boolean> {
   const startMs = realMs();
-  const { failure, runCount, virtualMs } = await search({
-    ...rest,
+  const { failure, runCount, virtualMs } = await call({
+    scenario,
+    mutant: mutant === undefined ? undefined : findMutant(scenario, mutant),
     newVault: newNativeVault,
-    mutant: mutant === undefined ? undefined : findMutant(mutant),
   });
   const seconds = (realMs() - startMs) / 1000;
   if (failure === undefined) {
@@ -69,30 +81,39 @@ async function searchAndPrint(request: SearchRequest, print: Print): Promise<boo
     );
     return mutant === undefined;
   }
-  print(formatFailure(failure, gitCommit()));
+  print(formatFailure(failure, { scenario, mutant, commit: gitCommit() }));
   return mutant !== undefined;
 }
 
 /** Whether no invariant broke. */
 async function runKept(path: string, kept: KeptCase, print: Print): Promise<boolean> {
-  const { error, traceHash, traceLines } = await runKeptCase(kept, newNativeVault);
-  print(
-    `${path}: ${error === undefined ? 'holds' : `breaks: ${error.message}`} (trace ${traceHash})`,
-  );
-  if (error !== undefined && kept.mutant === undefined) traceLines.slice(-60).forEach(print);
+  const { error, trace } = await runKeptCase(kept, newNativeVault);
+  const verdict = error === undefined ? 'holds' : `breaks: ${error.message}`;
+  print(`${basename(path)}: ${verdict} (trace ${trace.hash})`);
+  if (error !== undefined && kept.mutant === undefined) trace.lines.slice(-60).forEach(print);
   return error === undefined;
 }
 
-/** Prints the mutants and the kept cases. */
+/** Prints the scenarios with their mutants, and the kept cases. */
 export function listSim(print: Print, asJson: boolean): void {
-  const kept = keptSeeds().map(({ path, text }) => ({ path, why: parseKeptCase(text).why }));
+  const kept = keptSeeds().map(({ path, text }) => {
+    const { scenario, why, mutant } = parseKeptCase(text);
+    return { path, scenario, why, ...(mutant !== undefined && { mutant }) };
+  });
+  const scenarios = SCENARIOS.map(({ name, what, runsDefault, mutants }) => ({
+    name,
+    what,
+    runsDefault,
+    mutants: mutants.map((mutant) => ({ name: mutant.name, what: mutant.what })),
+  }));
   if (asJson) {
-    const mutants = MUTANTS.map(({ name, what }) => ({ name, what }));
-    print(JSON.stringify({ mutants, kept }, undefined, 2));
+    print(JSON.stringify({ scenarios, kept }, undefined, 2));
     return;
   }
-  print('Bugs that can be planted (--mutant):');
-  for (const { name, what } of MUTANTS) print(`  ${name.padEnd(18)} ${what}`);
-  print('Failures that were kept (--replay):');
-  for (const { path, why } of kept) print(`  ${path}  ${why}`);
+  for (const { name, what, mutants } of scenarios) {
+    print(`${name}: ${what}`);
+    for (const mutant of mutants) print(`  --mutant ${mutant.name.padEnd(24)} ${mutant.what}`);
+  }
+  print('Failures that were kept:');
+  for (const { path, scenario, why } of kept) print(`  --replay ${path}  ${scenario}: ${why}`);
 }

@@ -1,154 +1,151 @@
-/** What may happen to a data centre with Instant DR, as fast-check commands. */
+/** What may happen to a data centre with Instant DR, and which faults and schedules a case has. */
 import fc from 'fast-check';
 import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
-import type { CrashPoint } from '../world/simulated-server.ts';
+import { count, duration, flag, formsFor, oneOf } from './command-form.ts';
+import type { DrawnCommand } from './command-form.ts';
 import type { Side } from './dr-sides.ts';
-import type { DrWorld } from './dr-world.ts';
 import { DR_TAPES, SCHEME } from './dr-world.ts';
-import { scenarioCommand } from './scenario-command.ts';
+import type { DrProfile, DrWorld } from './dr-world.ts';
 
-export type DrCommand = fc.AsyncCommand<DrWorld, DrWorld>;
+type OfSide = Readonly<{ side: Side }>;
+type OfTape = Readonly<{ side: Side; tape: number }>;
 
-/** Most commands of a case. */
-const COMMANDS_MAX = 40;
+const form = formsFor<DrWorld>();
+const side = oneOf('east', 'west');
+const ofTape = { side, tape: count };
 
-const command = scenarioCommand<DrWorld>;
-
-const serves =
-  (side: Side) =>
-  (dr: Readonly<DrWorld>): boolean =>
-    dr.servers[side].running;
+const serves = ({ servers }: Readonly<DrWorld>, { side: at }: OfSide): boolean =>
+  servers[at].running;
+const isIdle = (dr: Readonly<DrWorld>, each: OfTape): boolean =>
+  serves(dr, each) && !dr.isMounted(each.side, each.tape);
 
 /** A host mounts a tape, writes it and gives it back. */
-const job = (side: Side, index: number, seed: number): DrCommand =>
-  command(
-    `job(${side}, ${index}, seed ${seed})`,
-    (dr) => serves(side)(dr) && !dr.isMounted(side, index),
-    async (dr) => {
-      await dr.mount(side, index);
-      await dr.write(side, index, seed);
-      await dr.dismount(side, index);
-    },
-  );
-
-const mount = (side: Side, index: number): DrCommand =>
-  command(
-    `mount(${side}, ${index})`,
-    (dr) => serves(side)(dr) && !dr.isMounted(side, index),
-    async (dr) => {
-      await dr.mount(side, index);
-      await dr.write(side, index, 3);
-    },
-  );
-
-const dismount = (side: Side, index: number): DrCommand =>
-  command(
-    `dismount(${side}, ${index})`,
-    (dr) => dr.isMounted(side, index),
-    (dr) => dr.dismount(side, index),
-  );
-
-const operation = (side: Side, name: string): DrCommand =>
-  command(`${name}(${side})`, serves(side), (dr) => dr.ask(side, name, { name: SCHEME }));
-
-/** An operator on the standby takes the role over without the other. */
-const takeover = (side: Side): DrCommand =>
-  command(`takeover(${side})`, serves(side), async (dr) => {
-    const error = await dr.ask(side, 'idr.swap', { name: SCHEME, takeover: true });
-    if (error === undefined) dr.forced = true;
-  });
-
-const advance = (ms: number): DrCommand =>
-  command(
-    `advance(${ms / MINUTE_MS} min)`,
-    () => true,
-    (dr) => dr.world.advance(ms),
-  );
-
-const network = (kind: 'down' | 'cut' | 'stall' | 'heal'): DrCommand =>
-  command(
-    `network(${kind})`,
-    (dr) => kind !== 'heal' || dr.wire.state !== 'up',
-    ({ wire }) => {
-      if (kind === 'down') wire.takeDown();
-      else if (kind === 'cut') wire.cut();
-      else if (kind === 'stall') wire.stall();
-      else wire.heal();
-    },
-  );
-
-/** All connections are cut after so many more bytes. */
-const ambush = (bytes: number): DrCommand =>
-  command(
-    `cut(after ${bytes} bytes)`,
-    () => true,
-    ({ wire }) => wire.ambush('cut', bytes),
-  );
-
-const crash = (side: Side, powerCut: boolean): DrCommand =>
-  command(`crash(${side}${powerCut ? ', power cut' : ''})`, serves(side), (dr) =>
-    dr.servers[side].crash(powerCut ? 'power-cut' : 'kill'),
-  );
-
-const crashInside = (side: Side, point: CrashPoint): DrCommand =>
-  command(
-    `crashInside(${side}, ${point.in} operation ${point.count}, ${point.kind})`,
-    serves(side),
-    (dr) => dr.servers[side].planCrash(point),
-  );
-
-const restart = (side: Side): DrCommand =>
-  command(
-    `restart(${side})`,
-    (dr) => !dr.servers[side].running,
-    (dr) => dr.restart(side),
-  );
-
-const side = fc.constantFrom('east' as const, 'west' as const);
-const mostlyEast = fc.constantFrom(
-  'east' as const,
-  'east' as const,
-  'east' as const,
-  'west' as const,
-);
-const index = fc.nat({ max: DR_TAPES.length - 1 });
-const seed = fc.nat({ max: 9 });
-const minutes = fc.constantFrom(1 / 60, 1, 5, 61, 200).map((count) => count * MINUTE_MS);
-const point = fc.record({
-  in: fc.constantFrom('disk' as const, 'catalog' as const),
-  count: fc.nat({ max: 30 }),
-  kind: fc.constantFrom('kill' as const, 'power-cut' as const),
+const job = form('job({side}, {tape}, seed {seed})', {
+  fields: { ...ofTape, seed: count },
+  possible: isIdle,
+  perform: async (dr, { side: at, tape, seed }) => {
+    await dr.mount(at, tape);
+    await dr.write(at, tape, seed);
+    await dr.dismount(at, tape);
+  },
 });
 
-/** More weight by standing more than once. */
-const COMMANDS: readonly fc.Arbitrary<DrCommand>[] = [
-  fc.tuple(mostlyEast, index, seed).map(([at, tape, salt]) => job(at, tape, salt)),
-  fc.tuple(mostlyEast, index, seed).map(([at, tape, salt]) => job(at, tape, salt)),
-  fc.tuple(side, index, seed).map(([at, tape, salt]) => job(at, tape, salt)),
-  fc.tuple(mostlyEast, index).map(([at, tape]) => mount(at, tape)),
-  fc.tuple(side, index).map(([at, tape]) => dismount(at, tape)),
-  fc.tuple(side, index).map(([at, tape]) => dismount(at, tape)),
-  mostlyEast.map((at) => operation(at, 'idr.dispatch')),
-  mostlyEast.map((at) => operation(at, 'idr.dispatch')),
-  side.map((at) => operation(at, 'idr.verify')),
-  side.map((at) => operation(at, 'idr.swap')),
-  side.map((at) => operation(at, 'idr.swap')),
-  side.map((at) => operation(at, 'idr.cancel')),
-  fc.constant(takeover('west')),
-  minutes.map(advance),
-  minutes.map(advance),
-  minutes.map(advance),
-  fc.constant(advance(SECOND_MS)),
-  fc.constantFrom('down' as const, 'cut' as const, 'stall' as const).map(network),
-  fc.constant(network('heal')),
-  fc.constant(network('heal')),
-  fc.nat({ max: 6000 }).map(ambush),
-  fc.tuple(side, fc.boolean()).map(([at, powerCut]) => crash(at, powerCut)),
-  fc.tuple(side, point).map(([at, where]) => crashInside(at, where)),
-  side.map(restart),
-  side.map(restart),
+const mount = form('mount({side}, {tape})', {
+  fields: ofTape,
+  possible: isIdle,
+  perform: async (dr, { side: at, tape }) => {
+    await dr.mount(at, tape);
+    await dr.write(at, tape, 3);
+  },
+});
+
+const dismount = form('dismount({side}, {tape})', {
+  fields: ofTape,
+  possible: (dr, { side: at, tape }) => dr.isMounted(at, tape),
+  perform: (dr, { side: at, tape }) => dr.dismount(at, tape),
+});
+
+const operation = form('{name}({side})', {
+  fields: { side, name: oneOf('idr.dispatch', 'idr.verify', 'idr.swap', 'idr.cancel') },
+  possible: serves,
+  perform: (dr, { side: at, name }) => dr.ask(at, name, { name: SCHEME }),
+});
+
+/** An operator on the standby takes the role over without the other. */
+const takeover = form('takeover({side})', {
+  fields: { side },
+  possible: serves,
+  perform: async (dr, { side: at }) => {
+    const error = await dr.ask(at, 'idr.swap', { name: SCHEME, takeover: true });
+    if (error === undefined) dr.forced = true;
+  },
+});
+
+const advance = form('advance({time})', {
+  fields: { time: duration },
+  perform: ({ world }, { time }) => world.advance(time),
+});
+
+const network = form('network({kind})', {
+  fields: { kind: oneOf('down', 'cut', 'stall', 'heal') },
+  possible: ({ wire }, { kind }) => kind !== 'heal' || wire.state !== 'up',
+  perform: ({ wire }, { kind }) => {
+    if (kind === 'down') wire.takeDown();
+    else if (kind === 'cut') wire.cut();
+    else if (kind === 'stall') wire.stall();
+    else wire.heal();
+  },
+});
+
+/** All connections are cut after so many more bytes. */
+const ambush = form('cut(after {bytes} bytes)', {
+  fields: { bytes: count },
+  perform: ({ wire }, { bytes }) => wire.ambush('cut', bytes),
+});
+
+const crash = form('crash({side}{powerCut})', {
+  fields: { side, powerCut: flag(', power cut') },
+  possible: serves,
+  perform: ({ servers }, each) => servers[each.side].crash(each.powerCut ? 'power-cut' : 'kill'),
+});
+
+const crashInside = form('crashInside({side}, {place} operation {after}{powerCut})', {
+  fields: { side, place: oneOf('disk', 'catalog'), after: count, powerCut: flag(', power cut') },
+  possible: serves,
+  perform: ({ servers }, each) =>
+    servers[each.side].planCrash({
+      in: each.place,
+      count: each.after,
+      kind: each.powerCut ? 'power-cut' : 'kill',
+    }),
+});
+
+const restart = form('restart({side})', {
+  fields: { side },
+  possible: ({ servers }, { side: at }) => !servers[at].running,
+  perform: (dr, { side: at }) => dr.restart(at),
+});
+
+const sides = { side: fc.constantFrom('east' as const, 'west' as const) };
+const mostlyEast = { side: fc.constantFrom<Side[]>('east', 'east', 'east', 'west') };
+const tape = fc.nat({ max: DR_TAPES.length - 1 });
+const seed = fc.nat({ max: 9 });
+const times = fc.constantFrom(1 / 60, 1, 5, 61, 200).map((minutes) => minutes * MINUTE_MS);
+
+/** With their weights. */
+export const DR_COMMANDS: readonly DrawnCommand<DrWorld>[] = [
+  job.drawn({ ...mostlyEast, tape, seed }, 2),
+  job.drawn({ ...sides, tape, seed }),
+  mount.drawn({ ...mostlyEast, tape }),
+  dismount.drawn({ ...sides, tape }, 2),
+  operation.drawn({ ...mostlyEast, name: fc.constant('idr.dispatch') }, 2),
+  operation.drawn({ ...sides, name: fc.constant('idr.verify') }),
+  operation.drawn({ ...sides, name: fc.constant('idr.swap') }, 2),
+  operation.drawn({ ...sides, name: fc.constant('idr.cancel') }),
+  takeover.drawn({ side: fc.constant('west') }),
+  advance.drawn({ time: times }, 3),
+  advance.drawn({ time: fc.constant(SECOND_MS) }),
+  network.drawn({ kind: fc.constantFrom('down', 'cut', 'stall') }),
+  network.drawn({ kind: fc.constant('heal') }, 2),
+  ambush.drawn({ bytes: fc.nat({ max: 6000 }) }),
+  crash.drawn({ ...sides, powerCut: fc.boolean() }),
+  crashInside.drawn({
+    ...sides,
+    place: fc.constantFrom('disk', 'catalog'),
+    after: fc.nat({ max: 30 }),
+    powerCut: fc.boolean(),
+  }),
+  restart.drawn(sides, 2),
 ];
 
-export function drCommands(): fc.Arbitrary<Iterable<DrCommand>> {
-  return fc.commands([...COMMANDS], { maxCommands: COMMANDS_MAX, size: 'max' });
-}
+export const drProfile: fc.Arbitrary<DrProfile> = fc.record({
+  worldSeed: fc.nat(),
+  leftovers: fc.constantFrom('ordered' as const, 'ext4' as const, 'any' as const),
+  keepAlive: fc.boolean(),
+  schedules: fc.constantFrom<readonly string[]>(
+    [],
+    ['daily at 02:30, 14:00'],
+    ['*/20 * * * *'],
+    ['15 * * * *', 'daily at 04:00'],
+  ),
+});

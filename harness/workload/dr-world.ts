@@ -32,10 +32,14 @@ const DRAIN_MS = 70 * MINUTE_MS;
 const ADDRESSES: Readonly<Record<Side, string>> = { east: '10.0.0.1', west: '10.0.0.2' };
 const POOLS: Readonly<Record<Side, string>> = { east: 'BACKUP', west: 'DR' };
 
-export interface DrWorldOptions {
-  readonly profile: Pick<FaultProfile, 'worldSeed' | 'leftovers' | 'keepAlive'>;
-  readonly newVault: NewVault;
+export interface DrProfile extends Pick<FaultProfile, 'worldSeed' | 'leftovers' | 'keepAlive'> {
+  /** Of the scheme, by the wall clock of {@link ZONE}. */
   readonly schedules: readonly string[];
+}
+
+export interface DrWorldOptions {
+  readonly profile: DrProfile;
+  readonly newVault: NewVault;
   readonly sabotage?: { readonly east?: Sabotage; readonly west?: Sabotage } | undefined;
 }
 
@@ -64,7 +68,7 @@ export class DrWorld {
     const { profile, newVault, sabotage } = options;
     const world = new World(profile.worldSeed);
     this.world = world;
-    this.schedules = options.schedules;
+    this.schedules = profile.schedules;
     this.tapes = DR_TAPES.map((name) => ({
       name,
       lineage: new TapeLineage(),

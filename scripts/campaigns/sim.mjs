@@ -1,4 +1,4 @@
-/** `npm run campaign -- sim [--runs 20000] [--seed S]`: runs thousands of simulated cases from a fresh seed. */
+/** `npm run campaign -- sim [SCENARIO] [--runs 20000] [--seed S] [--shard 1/4]`: runs thousands of simulated cases from a fresh seed. */
 import { join } from 'node:path';
 import { $ } from 'zx';
 
@@ -9,5 +9,5 @@ const program = join(import.meta.dirname, '..', '..', 'bin', 'capstan.ts');
 const { exitCode } = await $({
   nothrow: true,
   stdio: 'inherit',
-})`${process.execPath} ${program} sim ${runs} ${options}`;
+})`${process.execPath} ${program} sim run ${runs} ${options}`;
 process.exitCode = exitCode ?? 1;

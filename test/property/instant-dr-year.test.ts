@@ -25,9 +25,13 @@ describe('a year of Instant DR', () => {
     'runs at 02:30 and 14:00 each day in Berlin, once on the days when the clocks change',
     async () => {
       const dr = await DrWorld.start({
-        profile: { worldSeed: 5, leftovers: 'ordered', keepAlive: true },
+        profile: {
+          worldSeed: 5,
+          leftovers: 'ordered',
+          keepAlive: true,
+          schedules: ['daily at 02:30, 14:00'],
+        },
         newVault: newModelVault,
-        schedules: ['daily at 02:30, 14:00'],
       });
       for (let day = 0; day < DAYS; day += 1) {
         const tape = day % DR_TAPES.length;

@@ -10,13 +10,13 @@ import { hold } from '../checker/violation.ts';
 import { restore } from '../hosts/backup-jobs.ts';
 import { describeObjects, equalObjects } from '../model/tape-model.ts';
 import type { SimulatedServer } from '../world/simulated-server.ts';
-import type { Scenario, ScenarioTape } from './scenario.ts';
+import type { CopyScenario, ScenarioTape } from './copy-scenario.ts';
 
 /** Twelve attempts, five minutes apart, fit into it. */
 const DRAIN_MS = 61 * MINUTE_MS;
 
 /** Throws InvariantViolation where the scenario does not come to a good end. */
-export async function finale(scenario: Scenario): Promise<void> {
+export async function copyFinale(scenario: CopyScenario): Promise<void> {
   const { world, east, west, wire, tapes } = scenario;
   world.trace.record('> finale');
   for (const server of [east, west]) server.cancelCrash();
@@ -75,7 +75,7 @@ async function checkStore(server: SimulatedServer): Promise<void> {
 }
 
 /** The host reads the tape without ring what it wrote, and no copy follows. */
-async function checkRestore(scenario: Scenario, tape: ScenarioTape): Promise<void> {
+async function checkRestore(scenario: CopyScenario, tape: ScenarioTape): Promise<void> {
   const attemptCount = (): number => tape.incidents.filter(({ what }) => what === 'attempt').length;
   const before = attemptCount();
   const { content } = tape.model;

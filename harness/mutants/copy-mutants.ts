@@ -1,19 +1,9 @@
-/**
- * Bugs that are planted on purpose, each to see that the scenarios find it. They are decorators of a
- * server's ports, or settings, that only the harness can set; the production code has none of them.
- */
+/** Bugs of AutoCopy that are planted on purpose: decorators of a server's ports, or settings. */
 import { generation } from '../../src/base/units.ts';
 import type { Catalog, TapeRow } from '../../src/ports/catalog.ts';
 import type { Engine } from '../../src/ports/engine.ts';
 import { decorate } from '../world/ports.ts';
-import type { Sabotage } from '../world/simulated-server.ts';
-
-export interface Mutant {
-  readonly name: string;
-  /** What is wrong, as a clause. */
-  readonly what: string;
-  readonly sabotage: { readonly east?: Sabotage; readonly west?: Sabotage };
-}
+import type { Mutant } from './mutant.ts';
 
 /** The target's engine says that it synced, and did not. */
 export function withoutSync(engine: Engine): Engine {
@@ -56,7 +46,7 @@ function withoutGenerations(catalog: Catalog): Catalog {
   });
 }
 
-export const MUTANTS: readonly Mutant[] = [
+export const COPY_MUTANTS: readonly Mutant[] = [
   {
     name: 'eleven-attempts',
     what: 'AutoCopy gives up after eleven attempts',

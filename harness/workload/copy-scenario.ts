@@ -60,14 +60,14 @@ export interface ScenarioTape {
   replica: SeenReplica | undefined;
 }
 
-export interface ScenarioOptions {
+export interface CopyScenarioOptions {
   readonly profile: FaultProfile;
   /** A new disk for a server. */
   readonly newVault: NewVault;
   readonly sabotage?: { readonly east?: Sabotage; readonly west?: Sabotage };
 }
 
-export class Scenario {
+export class CopyScenario {
   readonly profile: FaultProfile;
   readonly world: World;
   readonly east: SimulatedServer;
@@ -78,7 +78,7 @@ export class Scenario {
   readonly executed: string[] = [];
   #eventIdSeen = 0;
 
-  private constructor(options: ScenarioOptions) {
+  private constructor(options: CopyScenarioOptions) {
     const { profile, newVault, sabotage } = options;
     this.profile = profile;
     const world = new World(profile.worldSeed);
@@ -135,8 +135,8 @@ export class Scenario {
   }
 
   /** A data centre with both servers running, and a freshly labelled tape in each pool. */
-  static async start(options: ScenarioOptions): Promise<Scenario> {
-    const scenario = new Scenario(options);
+  static async start(options: CopyScenarioOptions): Promise<CopyScenario> {
+    const scenario = new CopyScenario(options);
     await scenario.#setUp();
     return scenario;
   }

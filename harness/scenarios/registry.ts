@@ -1,0 +1,32 @@
+/** All scenarios, and all bugs that can be planted in them. */
+import { CapstanError } from '../../src/base/errors.ts';
+import type { Mutant } from '../mutants/mutant.ts';
+import { AUTOCOPY } from './autocopy.ts';
+import { INSTANT_DR } from './instant-dr.ts';
+import type { Scenario } from './scenario.ts';
+
+/** The first is what `capstan sim` runs where none is named. */
+export const SCENARIOS: readonly [Scenario, ...Scenario[]] = [AUTOCOPY, INSTANT_DR];
+
+/** Throws INVALID_ARGUMENT. */
+export function findScenario(name: string): Scenario {
+  return find('scenario', SCENARIOS, name);
+}
+
+/** Throws INVALID_ARGUMENT. */
+export function findMutant({ mutants }: Scenario, name: string): Mutant {
+  return find('mutant', mutants, name);
+}
+
+function find<Named extends { readonly name: string }>(
+  kind: string,
+  all: readonly Named[],
+  name: string,
+): Named {
+  const found = all.find((each) => each.name === name);
+  if (found !== undefined) return found;
+  throw new CapstanError('INVALID_ARGUMENT', {
+    what: `The ${kind} ${name}`,
+    reason: `there are ${all.map((each) => each.name).join(', ')}`,
+  });
+}

@@ -1,0 +1,87 @@
+/** What is tested of every scenario of the registry alike, with numbers of its own. */
+import { basename } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { runCase } from '../../harness/replay/case.ts';
+import { parseKeptCase, runKeptCase } from '../../harness/replay/kept-case.ts';
+import { formatFailure } from '../../harness/replay/report.ts';
+import { replay, search } from '../../harness/replay/search.ts';
+import type { FoundFailure } from '../../harness/replay/search.ts';
+import { parseToken } from '../../harness/replay/token.ts';
+import { newNativeVault as newVault } from '../../harness/rig/native-vault.ts';
+import { gitCommit, keptSeeds } from '../../harness/rig/sim-environment.ts';
+import type { Scenario } from '../../harness/scenarios/scenario.ts';
+
+/** Most commands that a shrunk failure has. */
+const SHRUNK_COMMANDS_MAX = 12;
+const TIMEOUT_MS = 600_000;
+
+interface SuiteNumbers {
+  readonly seed: number;
+  /** In which nothing may break. */
+  readonly runs: number;
+  /** In which each planted bug must be found. */
+  readonly mutantRuns: number;
+}
+
+export function describeScenario(scenario: Scenario, numbers: SuiteNumbers): void {
+  const { seed, runs, mutantRuns } = numbers;
+  const report = (failure: FoundFailure | undefined): string =>
+    failure === undefined
+      ? 'nothing broken'
+      : formatFailure(failure, { scenario, commit: gitCommit() });
+
+  describe(`the scenario ${scenario.name}`, () => {
+    for (const { path, text } of keptSeeds()) {
+      const kept = parseKeptCase(text);
+      if (kept.scenario !== scenario.name) continue;
+      it(`still holds where it once broke: ${basename(path)}`, async () => {
+        const { error } = await runKeptCase(kept, newVault);
+        expect(error?.name).toBe(kept.mutant === undefined ? undefined : 'InvariantViolation');
+      });
+    }
+
+    it(
+      `keeps its promises in ${runs} runs`,
+      async () => {
+        const { failure, runCount } = await search({ scenario, seed, runs, newVault });
+        expect(report(failure)).toBe('nothing broken');
+        expect(runCount).toBe(runs);
+      },
+      TIMEOUT_MS,
+    );
+
+    it('leaves the same trace twice for the same case, and another for another', async () => {
+      const [one, other] = fc.sample(fc.tuple(scenario.profile, scenario.commands()), {
+        seed,
+        numRuns: 2,
+      });
+      if (one === undefined || other === undefined) throw new Error('two cases were sampled');
+      const [profile, commands] = one;
+      const first = await runCase({ scenario, profile, newVault }, commands);
+      const texts = first.executed.map(scenario.parse);
+      const again = await runCase({ scenario, profile, newVault }, texts);
+      expect(again.executed).toEqual(first.executed);
+      expect(again.trace.lines).toEqual(first.trace.lines);
+      expect(again.trace.hash).toBe(first.trace.hash);
+      const third = await runCase({ scenario, profile: other[0], newVault }, other[1]);
+      expect(third.trace.hash).not.toBe(first.trace.hash);
+    });
+
+    for (const mutant of scenario.mutants) {
+      it(
+        `finds within ${mutantRuns} runs that ${mutant.what}, and its token replays it`,
+        async () => {
+          const options = { scenario, mutant, newVault };
+          const { failure } = await search({ ...options, seed, runs: mutantRuns });
+          expect(failure?.result.error?.name).toBe('InvariantViolation');
+          expect(failure?.result.executed.length).toBeLessThanOrEqual(SHRUNK_COMMANDS_MAX);
+          const again = await replay(options, parseToken(failure?.token ?? ''));
+          expect(again.failure?.result.error?.message).toBe(failure?.result.error?.message);
+          expect(again.failure?.result.trace.hash).toBe(failure?.result.trace.hash);
+        },
+        TIMEOUT_MS,
+      );
+    }
+  });
+}
