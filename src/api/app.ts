@@ -35,7 +35,7 @@ const STREAM_PARAMETERS = ['kinds', 'afterId'];
 const DRAIN_POLL_MS = 20;
 
 export interface ApiOptions {
-  readonly server: Pick<TapeServer, 'operations' | 'onEvent' | 'eventLog'>;
+  readonly server: Pick<TapeServer, 'operations' | 'onEventFor' | 'eventLog'>;
   readonly access: Access;
   readonly clock: Clock;
   /** The program's version, for the description. */
@@ -164,8 +164,10 @@ export class Api {
     });
   }
 
-  #openStream(context: Context<ApiEnv>, principal: Principal): EventStream {
+  #openStream(context: Context<ApiEnv>, opener: Principal): EventStream {
     const { server, clock } = this.#options;
+    // What its rights are changes while it reads.
+    let principal = opener;
     const mayRead = principal.rights.has('view-log-files');
     const asked = kindsOf(context);
     if (asked?.has('event-logged') === true) authorize(principal, 'view-log-files');
@@ -174,13 +176,15 @@ export class Api {
       clock,
       wants: (kind) => (kind === 'event-logged' ? readsLog : (asked?.has(kind) ?? true)),
       lastEventId: readsLog ? lastEventIdOf(context) : undefined,
-      onEvent: (listener) => server.onEvent(listener),
+      onEvent: (listener) => server.onEventFor(() => principal, listener),
       listEvents: async (afterId, limit) =>
         (await server.operations.callAs(principal, 'events.list', {
           afterId,
           limit,
         })) as readonly EventRow[],
-      check: () => this.#gate.principalOf(context),
+      check: async () => {
+        principal = await this.#gate.principalOf(context);
+      },
       drop: () => context.env.drop(),
       onTooSlow: () => {
         const { user, address, program } = principal;

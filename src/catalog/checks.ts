@@ -1,7 +1,7 @@
 /** What the parts of the catalog share: refusals that name what is in the way, tapes, and events. */
 import { assert } from '../base/assert.ts';
 import { CapstanError } from '../base/errors.ts';
-import type { EventRow, NewPool, NewTape, PoolRow, TapeRow } from '../ports/catalog.ts';
+import type { EventRow, NewEvent, NewPool, NewTape, PoolRow, TapeRow } from '../ports/catalog.ts';
 import type { Database, Parameters } from './database.ts';
 import { EVENT, MOUNT, POOL, TAPE } from './tables.ts';
 
@@ -93,13 +93,25 @@ export function tapeExists(tape: TapeRow): CapstanError {
   });
 }
 
+/**
+ * Where what an entry is about lies now, as a JSON array; what is not there, but for the other things
+ * named, counts not. Null where nobody can tell.
+ */
+function vaultsOf(database: Database, about: NewEvent['about']): string | null {
+  if (about === undefined || about === 'anything') return null;
+  const vaults = about.flatMap(({ kind, name }) => {
+    if (kind === 'vault') return [name];
+    const row = database.one(`SELECT vault FROM ${kind} WHERE name = :name`, { name });
+    return row === undefined ? [] : [String(row['vault'])];
+  });
+  return vaults.length === 0 && about.length > 0 ? null : JSON.stringify([...new Set(vaults)]);
+}
+
 /** Keeps the newest `countMax`. */
-export function insertEvent(
-  database: Database,
-  event: Omit<EventRow, 'id'>,
-  countMax: number,
-): EventRow {
+export function insertEvent(database: Database, event: NewEvent, countMax: number): EventRow {
   const row = database.insertNumbered(EVENT, event);
+  const vaults = vaultsOf(database, event.about);
+  database.run('UPDATE event SET vaults = :vaults WHERE id = :id', { vaults, id: row.id });
   database.run('DELETE FROM event WHERE id <= :last', { last: row.id - countMax });
   return row;
 }

@@ -6,7 +6,7 @@ export function eventCondition(filter: EventFilter): {
   readonly condition: string;
   readonly parameters: Parameters;
 } {
-  const { severities, subsystem, messageId, tape, user, text, sinceMs, untilMs } = filter;
+  const { severities, subsystem, messageId, tape, user, text, sinceMs, untilMs, vaults } = filter;
   const parts: string[] = [];
   const parameters: Record<string, string | number> = {};
   const add = (name: string, value: string | number | undefined, sql: string): void => {
@@ -22,6 +22,15 @@ export function eventCondition(filter: EventFilter): {
   add('sinceMs', sinceMs, 'atMs >= :sinceMs');
   add('untilMs', untilMs, 'atMs < :untilMs');
   add('text', text, 'instr(lower(text), lower(:text)) > 0');
+  // Vaults' names have no commas. An entry of which nobody can tell has NULL.
+  const seen = vaults && `,${vaults.join(',')},`;
+  add(
+    'vaults',
+    seen,
+    `event.vaults IS NOT NULL AND NOT EXISTS (
+      SELECT 1 FROM json_each(event.vaults) AS vault
+      WHERE instr(:vaults, ',' || vault.value || ',') = 0)`,
+  );
   // Tapes' names have letters and digits only, so nothing in one is a pattern.
   const glob = tape && `*[^A-Za-z0-9]${tape}[^A-Za-z0-9]*`;
   add('tape', glob, "' ' || text || ' ' GLOB :tape");

@@ -1,6 +1,6 @@
 /** The catalog's part for Instant DR, in SQLite. */
 import { CapstanError } from '../base/errors.ts';
-import type { CopyTarget, EventRow } from '../ports/catalog.ts';
+import type { CopyTarget, EventRow, NewEvent } from '../ports/catalog.ts';
 import type {
   IdrOutcome,
   IdrResultRow,
@@ -90,7 +90,7 @@ const TAPE: Table<IdrTapeRow> = {
 /** `appendEvent` writes an entry of the event log within the transaction that runs. */
 export function instantDrCatalog(
   database: Database,
-  appendEvent: (event: Omit<EventRow, 'id'>) => EventRow,
+  appendEvent: (event: NewEvent) => EventRow,
 ): InstantDrCatalog {
   return {
     createIdrScheme: async (scheme) =>

@@ -1,7 +1,7 @@
 /** The catalog's part about media in SQLite: see src/ports/catalog-media.ts. */
 import { assert } from '../base/assert.ts';
 import { CapstanError } from '../base/errors.ts';
-import type { EventRow, TapeRow } from '../ports/catalog.ts';
+import type { EventRow, NewEvent, TapeRow } from '../ports/catalog.ts';
 import type { LockRow, MediaCatalog } from '../ports/catalog-media.ts';
 import {
   findPool,
@@ -16,7 +16,7 @@ import type { Database } from './database.ts';
 import { GENERATION, LOCK, POOL, TAPE, type Table, toParameters } from './tables.ts';
 
 /** Appends within the transaction that runs. */
-type AppendEvent = (event: Omit<EventRow, 'id'>) => EventRow;
+type AppendEvent = (event: NewEvent) => EventRow;
 
 export function mediaCatalog(database: Database, append: AppendEvent): MediaCatalog {
   return {

@@ -1,6 +1,6 @@
 /** The catalog's part about VTSPolicy, migration and Scan/Cleanup, in SQLite. */
 import { CapstanError } from '../base/errors.ts';
-import type { EventRow } from '../ports/catalog.ts';
+import type { EventRow, NewEvent } from '../ports/catalog.ts';
 import { POLICY_RUN_COUNT_MAX } from '../ports/catalog-policy.ts';
 import type {
   CleanupMarkRow,
@@ -69,7 +69,7 @@ const ERASURE: Table<ErasureRow> = {
 /** `append` writes an event within the transaction that runs. */
 export function policyCatalog(
   database: Database,
-  append: (event: Omit<EventRow, 'id'>) => EventRow,
+  append: (event: NewEvent) => EventRow,
 ): PolicyCatalog {
   return {
     ...runCatalog(database),
@@ -126,7 +126,7 @@ function runCatalog(database: Database): Pick<PolicyCatalog, RunMethod> {
 
 function migrationCatalog(
   database: Database,
-  append: (event: Omit<EventRow, 'id'>) => EventRow,
+  append: (event: NewEvent) => EventRow,
 ): Pick<PolicyCatalog, MigrationMethod> {
   return {
     recordMigration: async (migration, event) =>

@@ -9,6 +9,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { CapstanError } from '../base/errors.ts';
 import { ACCESS_MIGRATION } from './migrations/access.ts';
 import { COPIES_MIGRATION } from './migrations/copies.ts';
+import { EVENT_VAULTS_MIGRATION } from './migrations/events.ts';
 import { ACCEPTED_MOUNT_MIGRATION, HOST_MIGRATION } from './migrations/hosts.ts';
 import { INSTANT_DR_MIGRATION } from './migrations/instant-dr.ts';
 import { MEDIA_ATTRIBUTES } from './migrations/media.ts';
@@ -155,6 +156,7 @@ export const MIGRATIONS: readonly Migration[] = [
   LICENCES_MIGRATION,
   COPIES_MIGRATION,
   ACCEPTED_MOUNT_MIGRATION,
+  EVENT_VAULTS_MIGRATION,
 ];
 
 /**

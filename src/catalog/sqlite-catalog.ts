@@ -15,6 +15,7 @@ import type {
   DriveRow,
   EventFilter,
   EventRow,
+  NewEvent,
   GenerationRow,
   MountRequestRow,
   MountRow,
@@ -76,7 +77,7 @@ export function openCatalog(
     migrate(connection, path, MIGRATIONS);
   });
   const core = new SqliteCatalog(database, options.eventCountMax ?? EVENT_COUNT_MAX);
-  const append = (event: Omit<EventRow, 'id'>): EventRow => core.appendWithin(event);
+  const append = (event: NewEvent): EventRow => core.appendWithin(event);
   return Object.assign(
     core,
     hostsCatalog(database),
@@ -383,7 +384,7 @@ class SqliteCatalog implements CoreCatalog {
     return this.#database.rows(COPY_JOB, 'ORDER BY tape, ruleId');
   }
 
-  async putCopyJob(job: CopyJobRow, event?: Omit<EventRow, 'id'>): Promise<EventRow | undefined> {
+  async putCopyJob(job: CopyJobRow, event?: NewEvent): Promise<EventRow | undefined> {
     return this.#database.transaction(() => {
       requireRow(this.#database, 'tape', job.tape);
       if (
@@ -397,7 +398,7 @@ class SqliteCatalog implements CoreCatalog {
     });
   }
 
-  async appendEvent(event: Omit<EventRow, 'id'>): Promise<EventRow> {
+  async appendEvent(event: NewEvent): Promise<EventRow> {
     return this.#database.transaction(() => this.appendWithin(event));
   }
 
@@ -436,7 +437,7 @@ class SqliteCatalog implements CoreCatalog {
   }
 
   /** Appends within the transaction that runs. */
-  appendWithin(event: Omit<EventRow, 'id'>): EventRow {
+  appendWithin(event: NewEvent): EventRow {
     return insertEvent(this.#database, event, this.#eventCountMax);
   }
 

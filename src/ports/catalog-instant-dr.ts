@@ -5,7 +5,7 @@
  * suite: test/conformance/catalog-instant-dr.ts.
  */
 import type { Generation } from '../base/units.ts';
-import type { CopyTarget, EventRow } from './catalog.ts';
+import type { CopyTarget, EventRow, NewEvent } from './catalog.ts';
 
 /** What a scheme synchronises: a pool, or all pools of a vault under their own names. */
 export type IdrSource =
@@ -103,7 +103,7 @@ export interface InstantDrCatalog {
   /** ALREADY_EXISTS. */
   createIdrScheme(scheme: IdrSchemeRow): Promise<void>;
   /** Replaces the row of that name, and writes `event`, if any, with it. NOT_FOUND where there is none. */
-  putIdrScheme(scheme: IdrSchemeRow, event?: Omit<EventRow, 'id'>): Promise<EventRow | undefined>;
+  putIdrScheme(scheme: IdrSchemeRow, event?: NewEvent): Promise<EventRow | undefined>;
   /** Removes its runs and tapes with it. NOT_FOUND. */
   deleteIdrScheme(name: string): Promise<void>;
   /** By name. */
@@ -115,11 +115,11 @@ export interface InstantDrCatalog {
    */
   createIdrRun(
     run: Omit<IdrRunRow, 'id'>,
-    event: Omit<EventRow, 'id'>,
+    event: NewEvent,
     answeredAtMs?: number,
   ): Promise<{ readonly run: IdrRunRow; readonly event: EventRow }>;
   /** Replaces the run's row, and writes `event`, if any, with it. NOT_FOUND. */
-  putIdrRun(run: IdrRunRow, event?: Omit<EventRow, 'id'>): Promise<EventRow | undefined>;
+  putIdrRun(run: IdrRunRow, event?: NewEvent): Promise<EventRow | undefined>;
   findIdrRun(id: number): Promise<IdrRunRow | undefined>;
   /** Newest first. */
   listIdrRuns(filter: {

@@ -3,7 +3,7 @@
  * others from them. The rows, and the contract that holds for every method, are in catalog.ts.
  * Conformance suite: test/conformance/catalog-media.ts.
  */
-import type { EventRow, GenerationRow, NewTape, PoolRow, TapeRow } from './catalog.ts';
+import type { EventRow, NewEvent, GenerationRow, NewTape, PoolRow, TapeRow } from './catalog.ts';
 
 /** What of a pool's row can be set; `undefined` takes a value away. */
 export type PoolChanges = Partial<
@@ -56,7 +56,7 @@ export interface MediaCatalog {
    * but the times of erasure and update; writes `event` in the same transaction and resolves with it.
    * IN_USE where it is mounted.
    */
-  recordErase(generation: GenerationRow, event: Omit<EventRow, 'id'>): Promise<EventRow>;
+  recordErase(generation: GenerationRow, event: NewEvent): Promise<EventRow>;
 
   /**
    * IN_USE where another process has the tape, its pool, or a tape of the pool. A process that takes what

@@ -7,7 +7,7 @@
  * a tape goes with it and follows its name. Conformance suite: test/conformance/catalog-policy.ts.
  */
 import type { Generation } from '../base/units.ts';
-import type { EventRow } from './catalog.ts';
+import type { EventRow, NewEvent } from './catalog.ts';
 
 /** Commands that are kept; the oldest make room for new ones. */
 export const POLICY_RUN_COUNT_MAX = 10_000;
@@ -102,7 +102,7 @@ export interface PolicyCatalog {
    * Takes the place of the tape's migration before, and sets the tape's `migratedAtMs` and `migratedBy`;
    * writes `event` with it. NOT_FOUND where there is no such tape, IN_USE where it is at another generation.
    */
-  recordMigration(migration: MigrationRow, event: Omit<EventRow, 'id'>): Promise<EventRow>;
+  recordMigration(migration: MigrationRow, event: NewEvent): Promise<EventRow>;
   /** By tape. */
   listMigrations(): Promise<readonly MigrationRow[]>;
 

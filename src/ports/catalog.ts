@@ -195,6 +195,21 @@ export interface EventRow {
   readonly text: string;
 }
 
+/** What an entry is about, by its name at that time. */
+export interface EventSubject {
+  readonly kind: 'vault' | 'pool' | 'tape';
+  readonly name: string;
+}
+
+/** An entry to be kept. */
+export interface NewEvent extends Omit<EventRow, 'id'> {
+  /**
+   * What it names, for who may see some vaults only: nothing where it is about the server as a whole,
+   * 'anything' where its text may name whatever there is, which holds where it is missing, too.
+   */
+  readonly about?: readonly EventSubject[] | 'anything';
+}
+
 /** Which entries of the event log: every part that is there must hold. */
 export interface EventFilter {
   readonly severities?: readonly EventSeverity[];
@@ -209,6 +224,11 @@ export interface EventFilter {
   readonly sinceMs?: number;
   /** Before this. */
   readonly untilMs?: number;
+  /**
+   * About things in these vaults alone, as they lay when it was written, or about the server as a whole.
+   * Not what may be about anything, nor what names only things that were not there.
+   */
+  readonly vaults?: readonly string[];
 }
 
 /** What a dismount changes, in one transaction. */
@@ -296,9 +316,9 @@ export interface CoreCatalog {
 
   listCopyJobs(): Promise<readonly CopyJobRow[]>;
   /** Replaces the job of the same tape and rule, and writes `event`, if any, in the same transaction; resolves with it. */
-  putCopyJob(job: CopyJobRow, event?: Omit<EventRow, 'id'>): Promise<EventRow | undefined>;
+  putCopyJob(job: CopyJobRow, event?: NewEvent): Promise<EventRow | undefined>;
 
-  appendEvent(event: Omit<EventRow, 'id'>): Promise<EventRow>;
+  appendEvent(event: NewEvent): Promise<EventRow>;
   /** Oldest first: the first `limit` behind `afterId`, or the newest `limit` of all where it is missing. */
   listEvents(filter: {
     readonly afterId?: number;

@@ -12,7 +12,7 @@ export const SEVERITY_ORDER = [
 ] as const satisfies readonly EventSeverity[];
 
 /** Whether the entry passes: every part of the filter that is there must hold. */
-export function passes(row: EventRow, filter: EventFilter): boolean {
+export function passes(row: EventRow, filter: Omit<EventFilter, 'vaults'>): boolean {
   const { severities, subsystem, messageId, tape, user, text, sinceMs, untilMs } = filter;
   return (
     (severities === undefined || severities.includes(row.severity)) &&

@@ -14,8 +14,21 @@
  * @source VTS 8.3 Configuration Guide and 6.04.02 Operations Guide, "Event log".
  */
 import { formatTimestamp, parseTimestamp } from '../base/civil-time.ts';
-import type { Catalog, EventRow, EventSeverity } from '../ports/catalog.ts';
+import type { Catalog, EventRow, EventSeverity, EventSubject, NewEvent } from '../ports/catalog.ts';
 import type { Clock } from '../ports/clock.ts';
+
+interface EventKind {
+  readonly id: string;
+  readonly text: string;
+  /**
+   * What a user who may see some vaults only goes by: fields besides `tape`, `pool` and `vault` that
+   * name such a thing; or 'anything' where the text may name whatever there is.
+   */
+  readonly names?: Readonly<Record<string, EventSubject['kind']>> | 'anything';
+}
+
+/** Fields that name the same in every message. */
+const NAMING_FIELDS = { vault: 'vault', pool: 'pool', tape: 'tape' } as const;
 
 /** Number and text of every message; `{field}` is filled in. A number is never given another meaning. */
 export const EVENT_MESSAGES = {
@@ -91,6 +104,7 @@ export const EVENT_MESSAGES = {
   CARTRIDGE_MOVED: {
     id: '221105',
     text: 'Cartridge {tape} moved from Pool {from} to Pool {pool} in Vault {vault}',
+    names: { from: 'pool' },
   },
   CARTRIDGE_LOCKED: { id: '221106', text: 'Cartridge {tape} locked ({kind})' },
   CARTRIDGE_UNLOCKED: { id: '221107', text: 'Cartridge {tape} unlocked ({kind})' },
@@ -104,12 +118,21 @@ export const EVENT_MESSAGES = {
   },
   POOL_CREATED: { id: '221110', text: 'Pool {pool} created in Vault {vault}' },
   POOL_CHANGED: { id: '221111', text: 'Pool {pool} changed: {what}' },
-  POOL_RENAMED: { id: '221112', text: 'Pool {pool} renamed to {newName}' },
-  POOL_MOVED: { id: '221113', text: 'Pool {pool} moved from Vault {from} to Vault {vault}' },
+  POOL_RENAMED: {
+    id: '221112',
+    text: 'Pool {pool} renamed to {newName}',
+    names: { newName: 'pool' },
+  },
+  POOL_MOVED: {
+    id: '221113',
+    text: 'Pool {pool} moved from Vault {from} to Vault {vault}',
+    names: { from: 'vault' },
+  },
   POOL_DELETED: { id: '421114', text: 'Pool {pool} deleted from Vault {vault}' },
   PROCESS_LOCK_REMOVED: {
     id: '421115',
     text: 'Process lock of {process} on {what} removed by hand',
+    names: 'anything',
   },
   VAULT_CREATED: { id: '221120', text: 'Vault {vault} created at {path}' },
   VAULT_OPENED: { id: '221122', text: 'Vault {vault} is open again' },
@@ -138,6 +161,7 @@ export const EVENT_MESSAGES = {
   REPLICATION_ENDED: {
     id: '422106',
     text: 'Replication connection with {peer} ended: {reason}',
+    names: 'anything',
   },
   COPY_STALE: {
     id: '422107',
@@ -154,14 +178,17 @@ export const EVENT_MESSAGES = {
   IDR_RUN_STARTED: {
     id: '223101',
     text: 'Instant DR {scheme} to {target} has started: {kind}, by {cause}',
+    names: 'anything',
   },
   IDR_RUN_ENDED: {
     id: '223102',
     text: 'Instant DR {scheme} has ended, run {run}: {copied} copied, {unchanged} unchanged, {skipped} skipped, {failed} failed, {deleted} deleted, {bytesSent} bytes sent',
+    names: 'anything',
   },
   IDR_RUN_FAILED: {
     id: '623103',
     text: 'Instant DR {scheme}, run {run}, was given up after {attempts} attempts: {reason}',
+    names: 'anything',
   },
   IDR_TAPE_FAILED: {
     id: '623104',
@@ -170,32 +197,57 @@ export const EVENT_MESSAGES = {
   IDR_LINE_LOST: {
     id: '423105',
     text: 'Instant DR {scheme}, run {run}, lost {target} at attempt {attempt} of {attemptsMax}: {reason}',
+    names: 'anything',
   },
   IDR_PASSED_OVER: {
     id: '423106',
     text: 'Instant DR {scheme} was due and is passed over: {reason}',
+    names: 'anything',
   },
-  IDR_RUN_CANCELLED: { id: '423107', text: 'Instant DR {scheme}, run {run}, was cancelled' },
-  IDR_NOT_STARTED: { id: '623108', text: 'Instant DR {scheme} was due and cannot run: {reason}' },
+  IDR_RUN_CANCELLED: {
+    id: '423107',
+    text: 'Instant DR {scheme}, run {run}, was cancelled',
+    names: 'anything',
+  },
+  IDR_NOT_STARTED: {
+    id: '623108',
+    text: 'Instant DR {scheme} was due and cannot run: {reason}',
+    names: 'anything',
+  },
   IDR_ROLE_TAKEN: {
     id: '423109',
     text: 'This server is now the source of Instant DR {scheme}, and {other} its target: {reason}',
+    names: 'anything',
   },
   IDR_ROLE_GIVEN: {
     id: '423110',
     text: 'This server is now the target of Instant DR {scheme}, and {other} its source',
+    names: 'anything',
   },
   IDR_COPY_DELETED: {
     id: '423111',
     text: 'Cartridge {tape} deleted from Pool {pool}, since {source} has deleted it (Instant DR {scheme})',
   },
-  POLICY_TAKEN: { id: '224101', text: 'VTSPolicy of {sender} taken: {text}' },
-  POLICY_DONE: { id: '224102', text: 'VTSPolicy {verb} of {sender} done: {outcome}' },
-  POLICY_REFUSED: { id: '624103', text: 'VTSPolicy of {sender} refused: {reason} It was: {text}' },
-  POLICY_FAILED: { id: '624104', text: 'VTSPolicy {verb} of {sender} failed: {reason}' },
+  POLICY_TAKEN: { id: '224101', text: 'VTSPolicy of {sender} taken: {text}', names: 'anything' },
+  POLICY_DONE: {
+    id: '224102',
+    text: 'VTSPolicy {verb} of {sender} done: {outcome}',
+    names: 'anything',
+  },
+  POLICY_REFUSED: {
+    id: '624103',
+    text: 'VTSPolicy of {sender} refused: {reason} It was: {text}',
+    names: 'anything',
+  },
+  POLICY_FAILED: {
+    id: '624104',
+    text: 'VTSPolicy {verb} of {sender} failed: {reason}',
+    names: 'anything',
+  },
   POLICY_INTERRUPTED: {
     id: '424105',
     text: 'VTSPolicy of {sender} was broken off by the end of the server and is not run again: {text}',
+    names: 'anything',
   },
   CARTRIDGE_MIGRATED: {
     id: '224106',
@@ -222,7 +274,7 @@ export const EVENT_MESSAGES = {
     text: 'Scan/Cleanup: erase of cartridge {tape} {decision} by {user}',
   },
   CLEANUP_RESET: { id: '225105', text: 'Scan/Cleanup: {count} decisions of users taken back' },
-  CLEANUP_FAILED: { id: '625106', text: 'Scan/Cleanup failed: {reason}' },
+  CLEANUP_FAILED: { id: '625106', text: 'Scan/Cleanup failed: {reason}', names: 'anything' },
   ACCESS_DEFAULTS_RESTORED: {
     id: '440002',
     text: 'Access Control RESTORE {kind} defaults have been restored',
@@ -260,12 +312,12 @@ export const EVENT_MESSAGES = {
   RIGHT_REVOKED: { id: '240111', text: 'Right {right} revoked from {kind} {subject}' },
   TOKEN_CREATED: { id: '240112', text: 'Token {id} of user {user} created for {purpose}' },
   SESSION_REVOKED: { id: '240113', text: 'Session or token {id} of user {user} ended' },
-  OPERATION_DONE: { id: '240120', text: '{operation} {subject} was done' },
+  OPERATION_DONE: { id: '240120', text: '{operation} {subject} was done', names: 'anything' },
   OPERATION_REFUSED: {
     id: '440121',
     text: '{operation} was refused: the right {right} is missing',
   },
-} as const satisfies Record<string, { readonly id: string; readonly text: string }>;
+} as const satisfies Record<string, EventKind>;
 
 export type EventMessage = keyof typeof EVENT_MESSAGES;
 
@@ -343,10 +395,10 @@ export class EventLog {
     message: Message,
     fields: EventFields<Message>,
     origin: EventOrigin = this.#options.origin ?? {},
-  ): Omit<EventRow, 'id'> {
+  ): NewEvent {
     const { clock, settings } = this.#options;
     this.#hasWritten = true;
-    const { id, text } = EVENT_MESSAGES[message];
+    const { id, text, names }: EventKind = EVENT_MESSAGES[message];
     const values: Readonly<Record<string, string | number>> = fields;
     const limits = EVENT_LINE_LIMITS;
     return {
@@ -362,6 +414,7 @@ export class EventLog {
         ),
         limits.text,
       ),
+      about: names === 'anything' ? names : subjectsOf(values, { ...NAMING_FIELDS, ...names }),
     };
   }
 
@@ -386,6 +439,16 @@ export class EventLog {
       this.#options.onLost?.(this.entry(message, fields, origin), error);
     });
   }
+}
+
+function subjectsOf(
+  values: Readonly<Record<string, string | number>>,
+  kinds: Readonly<Record<string, EventSubject['kind']>>,
+): readonly EventSubject[] {
+  return Object.entries(kinds).flatMap(([field, kind]) => {
+    const name = values[field];
+    return name === undefined ? [] : [{ kind, name: String(name) }];
+  });
 }
 
 /** The names that stand in every line of a server. */

@@ -95,10 +95,15 @@ export class Operations {
         reason: sentencePart(issue?.message ?? 'it is malformed'),
       });
     }
-    const view = await VaultView.of(context, caller, name);
-    view?.check(parsed.data, entry.changes);
-    const result = await entry.run({ ...this.#services, context, caller }, parsed.data);
-    return view === undefined || entry.changes ? result : view.filter(result);
+    const services = { ...this.#services, context, caller };
+    const view = VaultView.of(context, caller, name, entry);
+    if (view === undefined) return entry.run(services, parsed.data);
+    await view.check(parsed.data);
+    try {
+      return await view.filter(await entry.run(services, parsed.data));
+    } catch (error) {
+      throw view.hide(error);
+    }
   }
 }
 

@@ -9,7 +9,7 @@ import type { CopyReceiver } from '../ports/copy-receiver.ts';
 import type { Cancel } from '../ports/clock.ts';
 import type { ScsiTransport } from '../ports/scsi-transport.ts';
 import { AccessControl } from './access-control.ts';
-import type { Access } from './access.ts';
+import type { Access, Principal } from './access.ts';
 import { AutoCopy } from './autocopy.ts';
 import { BackupManagement } from './bma.ts';
 import { COPY_POLICY, Sequence, reasonOf } from './context.ts';
@@ -41,6 +41,7 @@ import { ScanCleanup } from './scan-cleanup.ts';
 import { eraseTape } from './tape-changes.ts';
 import { deleteTape } from './tapes.ts';
 import type { TapeServices } from './tapes.ts';
+import { VaultScope } from './vault-access.ts';
 import { Vaults } from './vaults.ts';
 
 export type {
@@ -207,6 +208,30 @@ export class TapeServer {
   onEvent(listener: Listener): Cancel {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** The same, of what `caller` may see at that moment, in order. */
+  onEventFor(caller: () => Principal, listener: Listener): Cancel {
+    const context = this.#context;
+    const sequence = new Sequence();
+    let isEnded = false;
+    let isConfined = false;
+    const cancel = this.onEvent((event) => {
+      const { vaults } = caller();
+      isConfined ||= vaults !== 'all';
+      if (!isConfined) return listener(event);
+      const scope = vaults === 'all' ? undefined : new VaultScope(context.ports.catalog, vaults);
+      return context.background('tell a confined user of an event', () =>
+        sequence.run(async () => {
+          if (scope !== undefined && !(await scope.hears(event))) return;
+          if (!isEnded) listener(event);
+        }),
+      );
+    });
+    return () => {
+      isEnded = true;
+      cancel();
+    };
   }
 
   /** Ends sessions, copies and mounts, makes everything durable and closes it. */

@@ -8,6 +8,7 @@ import type {
   CopyRuleRow,
   DriveRow,
   EventRow,
+  NewEvent,
   GenerationRow,
   MountRequestRow,
   TapeRow,
@@ -595,6 +596,40 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
         const afterId = kept[0]?.id ?? 0;
         expect(await catalog.listEvents({ afterId, limit: 2 })).toStrictEqual(kept.slice(1, 3));
         expect(await catalog.listEvents({ afterId: kept.at(-1)?.id ?? 0, limit: 2 })).toEqual([]);
+      });
+
+      it('are chosen by where the things that they are about lay when they were written', async () => {
+        await furnish();
+        const other = 'VAULT77';
+        await catalog.createVault({ name: other, path: '/seventy-seven', createdAtMs: AT_MS });
+        const write = (text: string, about: NewEvent['about']): Promise<EventRow> =>
+          catalog.appendEvent({ ...EVENT, text, ...(about !== undefined && { about }) });
+        const [vault] = await catalog.listVaults();
+        const [pool] = await catalog.listPools();
+        const [tape] = await catalog.listTapes();
+        const here = vault?.name ?? '';
+        await write('server', []);
+        await write('tape', [{ kind: 'tape', name: tape?.name ?? '' }]);
+        await write('pool', [{ kind: 'pool', name: pool?.name ?? '' }]);
+        await write('vault', [{ kind: 'vault', name: here }]);
+        await write('other', [{ kind: 'vault', name: other }]);
+        await write('both', [
+          { kind: 'vault', name: here },
+          { kind: 'vault', name: other },
+        ]);
+        await write('gone', [{ kind: 'tape', name: 'NONE' }]);
+        await write('gone of a pool', [
+          { kind: 'tape', name: 'NONE' },
+          { kind: 'pool', name: pool?.name ?? '' },
+        ]);
+        await write('anything', 'anything');
+        await write('not said', undefined);
+        const texts = async (vaults: readonly string[]): Promise<readonly string[]> =>
+          (await catalog.listEvents({ limit: 99, where: { vaults } })).map(({ text }) => text);
+        expect(await texts([])).toEqual(['server']);
+        expect(await texts([here])).toEqual(['server', 'tape', 'pool', 'vault', 'gone of a pool']);
+        expect(await texts([other])).toEqual(['server', 'other']);
+        expect(await texts([here, other])).toContain('both');
       });
     });
   });

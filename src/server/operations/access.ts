@@ -5,8 +5,9 @@ import { groupNamed } from '../access.ts';
 import { rightNamed } from '../rights.ts';
 import type { Right } from '../rights.ts';
 import { TOKEN_DAYS_MAX } from '../sessions.ts';
-import { byId, byName, nothing, operation, query, text } from './operation.ts';
+import { byId, byName, nothing, operation, query } from './operation.ts';
 import type { OperationTable } from './operation.ts';
+import { text } from './subjects.ts';
 
 const VAULTS_MAX = 256;
 const RIGHTS_MAX = 64;

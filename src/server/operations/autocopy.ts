@@ -7,17 +7,19 @@ import { autoCopyStatus } from '../autocopy-status.ts';
 import type { ServerContext } from '../context.ts';
 import { tapeOf } from '../tapes.ts';
 import { checkTarget, copyRate, copyTarget } from './copy-target.ts';
-import { byId, byName, byNameOf, found, nothing, operation, query, text } from './operation.ts';
+import { byNameOf, byTape, found, nothing, operation, query } from './operation.ts';
 import type { OperationContext, OperationTable } from './operation.ts';
+import { copyRuleId, poolName, tapeName, text } from './subjects.ts';
 
-const chosen = z.strictObject({ name: text.optional(), server: text.optional() });
+const byRule = z.strictObject({ id: copyRuleId });
+const chosen = z.strictObject({ name: tapeName.optional(), server: text.optional() });
 type Chosen = z.infer<typeof chosen>;
 
 export const AUTOCOPY_OPERATIONS: OperationTable = {
   'autocopy.create': operation(
     'manage-configuration',
     z.strictObject({
-      pool: text,
+      pool: poolName,
       target: copyTarget,
       targetPool: text,
       bytesPerSecond: copyRate.optional(),
@@ -38,16 +40,18 @@ export const AUTOCOPY_OPERATIONS: OperationTable = {
   'autocopy.list': query('view-configuration', nothing, ({ context }) =>
     context.ports.catalog.listCopyRules(),
   ),
-  'autocopy.show': query('view-configuration', byId, ({ context }, { id }) => ruleOf(context, id)),
+  'autocopy.show': query('view-configuration', byRule, ({ context }, { id }) =>
+    ruleOf(context, id),
+  ),
   'autocopy.change': operation(
     'manage-configuration',
-    z.strictObject({ id: z.int().min(1), bytesPerSecond: copyRate }),
+    z.strictObject({ id: copyRuleId, bytesPerSecond: copyRate }),
     async ({ context }, { id, bytesPerSecond }) =>
       context.ports.catalog.setCopyRuleBandwidth(id, bytesPerSecond ?? undefined),
   ),
   'autocopy.delete': operation(
     'manage-configuration',
-    byId,
+    byRule,
     async ({ context, autocopy }, { id }) => {
       await ruleOf(context, id);
       await context.ports.catalog.deleteCopyRule(id);
@@ -55,12 +59,12 @@ export const AUTOCOPY_OPERATIONS: OperationTable = {
       return { id };
     },
   ),
-  'autocopy.repeat': operation('virtual-tape-operations', byName, repeatCopies),
+  'autocopy.repeat': operation('virtual-tape-operations', byTape, repeatCopies),
   'autocopy.retry': operation('virtual-tape-operations', chosen, retryCopies),
   'autocopy.cancel': operation('virtual-tape-operations', chosen, cancelCopies),
   'autocopy.status': query(
     'view-system-status',
-    z.strictObject({ pool: text.optional(), server: text.optional() }),
+    z.strictObject({ pool: poolName.optional(), server: text.optional() }),
     async (services, filter) => {
       const { pool } = filter;
       const { catalog } = services.context.ports;

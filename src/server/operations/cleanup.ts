@@ -1,13 +1,14 @@
 /** Operations of Scan/Cleanup: the manual's page with its buttons Submit, Reset and Erase Now! */
 import { z } from 'zod';
 import { authorize } from '../access.ts';
-import { nothing, operation, query, text } from './operation.ts';
+import { nothing, operation, query } from './operation.ts';
 import type { OperationTable } from './operation.ts';
+import { tapeName } from './subjects.ts';
 
 /** Most tapes of one decision. */
 const TAPES_MAX = 10_000;
 
-const tapes = z.array(text).min(1).max(TAPES_MAX);
+const tapes = z.array(tapeName).min(1).max(TAPES_MAX);
 
 export const CLEANUP_OPERATIONS: OperationTable = {
   'cleanup.scan': operation('scan-and-cleanup', nothing, ({ context, cleanup, caller }) =>

@@ -5,7 +5,7 @@ import { checkName } from '../../base/names.ts';
 import type { CopyTarget } from '../../ports/catalog.ts';
 import type { ServerContext } from '../context.ts';
 import { BYTES_PER_SECOND_MAX, BYTES_PER_SECOND_MIN } from '../copy-bandwidth.ts';
-import { text } from './operation.ts';
+import { text } from './subjects.ts';
 
 export const copyTarget = z.strictObject({
   server: text,

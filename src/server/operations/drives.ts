@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { checkName } from '../../base/names.ts';
 import type { DriveRow } from '../../ports/catalog.ts';
 import type { Mounts } from '../mounts.ts';
-import { byName, byNameOf, nothing, operation, query, text } from './operation.ts';
+import { byName, byNameOf, nothing, operation, query } from './operation.ts';
 import type { OperationContext, OperationTable } from './operation.ts';
+import { text } from './subjects.ts';
 
 /** How many drives the serial numbers are counted for. */
 const SERIAL_DIGITS = 8;

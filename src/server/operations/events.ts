@@ -37,10 +37,13 @@ export const EVENTS_OPERATIONS: OperationTable = {
       limit: z.int().min(1).max(EVENT_LIMIT_MAX).default(50),
       ...eventFilter.shape,
     }),
-    ({ context }, { afterId, limit, ...wanted }) =>
+    ({ context, caller }, { afterId, limit, ...wanted }) =>
       context.ports.catalog.listEvents({
         limit,
-        where: toEventFilter(wanted),
+        where: {
+          ...toEventFilter(wanted),
+          ...(caller.vaults !== 'all' && { vaults: [...caller.vaults] }),
+        },
         ...(afterId !== undefined && { afterId }),
       }),
   ),

@@ -4,8 +4,9 @@ import { formatTimestamp } from '../../base/civil-time.ts';
 import { checkName } from '../../base/names.ts';
 import { DEFAULT_EMS_HOST_PARAMETERS } from '../../ems/parameters.ts';
 import type { HostSettings } from '../context.ts';
-import { byName, found, nothing, operation, query, text } from './operation.ts';
+import { byName, found, nothing, operation, query } from './operation.ts';
 import type { OperationContext, OperationTable } from './operation.ts';
+import { text } from './subjects.ts';
 
 export const HOST_OPERATIONS: OperationTable = {
   'host.list': query('view-system-status', nothing, (services) =>

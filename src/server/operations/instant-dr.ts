@@ -5,8 +5,9 @@ import type { IdrSource } from '../../ports/catalog-instant-dr.ts';
 import { GRACE_DAYS_MAX, SCHEDULES_MAX, schemeOf } from '../instant-dr-schemes.ts';
 import { SCHEDULE_CHARS_MAX, TIME_ZONE_CHARS_MAX } from '../schedule.ts';
 import { checkTarget, copyRate, copyTarget } from './copy-target.ts';
-import { byName, found, nothing, operation, query, text } from './operation.ts';
+import { byName, found, nothing, operation, query } from './operation.ts';
 import type { OperationTable } from './operation.ts';
+import { text } from './subjects.ts';
 
 const SOURCES_MAX = 256;
 const RUNS_LISTED_MAX = 1000;

@@ -1,8 +1,9 @@
 /** Operations on licences. */
 import { z } from 'zod';
 import { LICENCE_KEY_CHARS_MAX } from '../licence-keys.ts';
-import { nothing, operation, query, text } from './operation.ts';
+import { nothing, operation, query } from './operation.ts';
 import type { OperationTable } from './operation.ts';
+import { text } from './subjects.ts';
 
 export const LICENCE_OPERATIONS: OperationTable = {
   'licence.list': query('view-configuration', nothing, ({ context }) => context.licences.list()),

@@ -1,8 +1,9 @@
 /** Operations on process locks. */
 import { z } from 'zod';
 import { removeLock } from '../tape-locks.ts';
-import { nothing, operation, query, text } from './operation.ts';
+import { nothing, operation, query } from './operation.ts';
 import type { OperationTable } from './operation.ts';
+import { poolName, tapeName } from './subjects.ts';
 
 export const LOCK_OPERATIONS: OperationTable = {
   'lock.list': query('mounts-and-locks', nothing, ({ context }) =>
@@ -10,7 +11,7 @@ export const LOCK_OPERATIONS: OperationTable = {
   ),
   'lock.remove': operation(
     'mounts-and-locks',
-    z.strictObject({ tape: text.optional(), pool: text.optional() }),
+    z.strictObject({ tape: tapeName.optional(), pool: poolName.optional() }),
     ({ context }, parameters) => removeLock(context, parameters),
   ),
 };

@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { checkName } from '../../base/names.ts';
 import { REQUEST_NUMBER_MAX } from '../../ems/zsvr-events.ts';
-import { nothing, operation, query, text } from './operation.ts';
+import { nothing, operation, query } from './operation.ts';
 import type { OperationTable } from './operation.ts';
+import { tapeName, text } from './subjects.ts';
 
 export const MOUNT_OPERATIONS: OperationTable = {
   'mount.list': query('view-system-status', nothing, async ({ context }) => ({
@@ -12,7 +13,7 @@ export const MOUNT_OPERATIONS: OperationTable = {
   })),
   'mount.create': operation(
     'mount-cartridges',
-    z.strictObject({ tape: text, drive: text, ring: z.boolean().default(false) }),
+    z.strictObject({ tape: tapeName, drive: text, ring: z.boolean().default(false) }),
     ({ context, mounts }, { tape, drive, ring }) =>
       mounts.mountManually(
         checkName('tape', tape),
@@ -23,7 +24,7 @@ export const MOUNT_OPERATIONS: OperationTable = {
   ),
   'mount.end': operation(
     'unmount-cartridges',
-    z.strictObject({ tape: text }),
+    z.strictObject({ tape: tapeName }),
     ({ context, mounts }, { tape }) =>
       mounts.unmountManually(checkName('tape', tape), context.eventLog),
   ),

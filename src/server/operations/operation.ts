@@ -14,9 +14,9 @@ import type { Policy } from '../policy.ts';
 import type { Right } from '../rights.ts';
 import type { ScanCleanup } from '../scan-cleanup.ts';
 import type { TapeServices } from '../tapes.ts';
+import { poolName, tapeName, text, vaultName } from './subjects.ts';
 
 export const PATH_CHARS_MAX = 4096;
-const NAME_CHARS_MAX = 1000;
 
 export interface OperationContext extends TapeServices {
   readonly mounts: Mounts;
@@ -66,9 +66,10 @@ export function query<Schema extends z.ZodType>(
   return { ...operation(right, parameters, run), changes: false };
 }
 
-// A name is a string here: checkName says by name and pattern what is wrong with it.
-export const text = z.string().max(NAME_CHARS_MAX);
 export const byName = z.strictObject({ name: text });
+export const byVault = z.strictObject({ name: vaultName });
+export const byPool = z.strictObject({ name: poolName });
+export const byTape = z.strictObject({ name: tapeName });
 export const byId = z.strictObject({ id: z.int().min(1) });
 export const nothing = z.strictObject({});
 

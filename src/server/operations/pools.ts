@@ -10,8 +10,9 @@ import {
   showPool,
 } from '../pools.ts';
 import { RETENTION_MS_MAX } from '../retention.ts';
-import { byName, nothing, operation, query, text } from './operation.ts';
+import { byPool, nothing, operation, query } from './operation.ts';
 import type { OperationTable } from './operation.ts';
+import { poolName, text, vaultName } from './subjects.ts';
 
 const retentionMs = z.int().min(1).max(RETENTION_MS_MAX);
 const quotaBytes = z.int().min(1);
@@ -20,8 +21,8 @@ export const POOL_OPERATIONS: OperationTable = {
   'pool.create': operation(
     'pool-maintenance',
     z.strictObject({
-      name: text,
-      vault: text,
+      name: poolName,
+      vault: vaultName,
       retentionMs: retentionMs.optional(),
       encrypted: z.boolean().optional(),
       quotaBytes: quotaBytes.optional(),
@@ -39,7 +40,7 @@ export const POOL_OPERATIONS: OperationTable = {
   'pool.modify': operation(
     'pool-maintenance',
     z.strictObject({
-      name: text,
+      name: poolName,
       retentionMs: retentionMs.nullish(),
       encrypted: z.boolean().optional(),
       quotaBytes: quotaBytes.nullish(),
@@ -51,19 +52,23 @@ export const POOL_OPERATIONS: OperationTable = {
         ...(quota !== undefined && { quotaBytes: quota ?? undefined }),
       }),
   ),
-  'pool.lock': operation('pool-maintenance', byName, (services, { name }) =>
+  'pool.lock': operation('pool-maintenance', byPool, (services, { name }) =>
     changePool(services, name, { locked: true }),
   ),
-  'pool.unlock': operation('pool-maintenance', byName, (services, { name }) =>
+  'pool.unlock': operation('pool-maintenance', byPool, (services, { name }) =>
     changePool(services, name, { locked: false }),
   ),
   'pool.rename': operation(
     'pool-maintenance',
-    z.strictObject({ name: text, newName: text }),
+    z.strictObject({ name: poolName, newName: text }),
     renamePool,
   ),
-  'pool.move': operation('pool-maintenance', z.strictObject({ name: text, vault: text }), movePool),
-  'pool.delete': operation('pool-maintenance', byName, deletePool),
+  'pool.move': operation(
+    'pool-maintenance',
+    z.strictObject({ name: poolName, vault: vaultName }),
+    movePool,
+  ),
+  'pool.delete': operation('pool-maintenance', byPool, deletePool),
   'pool.list': query('vault-access', nothing, listPools),
-  'pool.show': query('vault-access', byName, showPool),
+  'pool.show': query('vault-access', byPool, showPool),
 };

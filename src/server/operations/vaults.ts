@@ -2,21 +2,22 @@
 import { z } from 'zod';
 import { collectVault } from '../collect.ts';
 import { finishMoves } from '../tape-moves.ts';
-import { PATH_CHARS_MAX, byName, found, nothing, operation, query, text } from './operation.ts';
+import { PATH_CHARS_MAX, byVault, found, nothing, operation, query } from './operation.ts';
 import type { OperationTable } from './operation.ts';
+import { vaultName } from './subjects.ts';
 
 export const VAULT_OPERATIONS: OperationTable = {
   'vault.create': operation(
     'manage-configuration',
-    z.strictObject({ name: text, path: z.string().min(1).max(PATH_CHARS_MAX) }),
+    z.strictObject({ name: vaultName, path: z.string().min(1).max(PATH_CHARS_MAX) }),
     ({ vaults, context }, { name, path }) => vaults.create(name, path, context.eventLog),
   ),
-  'vault.delete': operation('manage-configuration', byName, ({ vaults, context }, { name }) =>
+  'vault.delete': operation('manage-configuration', byVault, ({ vaults, context }, { name }) =>
     vaults.delete(name, context.eventLog),
   ),
   'vault.open': operation(
     'manage-configuration',
-    byName,
+    byVault,
     async ({ vaults, mounts, context }, { name }) => {
       const row = await context.decisions.run(() =>
         vaults.reopen(name, () => finishMoves(context, vaults, name)),
@@ -27,7 +28,7 @@ export const VAULT_OPERATIONS: OperationTable = {
     },
   ),
   'vault.list': query('vault-access', nothing, ({ vaults }) => vaults.list()),
-  'vault.show': query('vault-access', byName, async ({ vaults }, { name }) => {
+  'vault.show': query('vault-access', byVault, async ({ vaults }, { name }) => {
     const row = (await vaults.list()).find((each) => each.name === name);
     const vault = found('vault', name, row);
     // Of one that is closed there is no more to say.
@@ -38,7 +39,7 @@ export const VAULT_OPERATIONS: OperationTable = {
   'vault.collect': operation(
     'system-maintenance',
     z.strictObject({
-      name: text,
+      name: vaultName,
       liveShare: z.number().min(0).max(1).optional(),
       rateBytesPerSecond: z.number().min(1).optional(),
     }),

@@ -77,8 +77,8 @@ export class ApiBench {
       server: {
         operations: bench.east.server.operations,
         eventLog: bench.east.server.eventLog,
-        onEvent: (listener) => {
-          const cancel = bench.east.server.onEvent(listener);
+        onEventFor: (caller, listener) => {
+          const cancel = bench.east.server.onEventFor(caller, listener);
           this.#listeners.add(listener);
           return () => {
             this.#listeners.delete(listener);

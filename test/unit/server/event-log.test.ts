@@ -43,7 +43,8 @@ function newLog(): {
     catalog: {
       appendEvent: (event) => {
         if (failure !== undefined) return Promise.reject(failure);
-        const row = { ...event, id: rows.length + 1 };
+        const { about: _, ...kept } = event;
+        const row = { ...kept, id: rows.length + 1 };
         rows.push(row);
         return Promise.resolve(row);
       },
