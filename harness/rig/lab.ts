@@ -12,7 +12,7 @@ import { FIRST_VAULT } from '../../src/cli/create-home.ts';
 import { VERSION } from '../../src/cli/version.ts';
 import { systemClock } from '../../src/platform/system-clock.ts';
 import type { EventRow } from '../../src/ports/catalog.ts';
-import { formatEventLine } from '../../src/server/event-log.ts';
+import { formatEventLine } from '../../src/server/event-line.ts';
 import { HostError } from '../hosts/host-error.ts';
 import { LabBackup, POOL, TARGET_POOL, VOLUME } from './lab-backup.ts';
 import { showCleanup } from './lab-cleanup.ts';

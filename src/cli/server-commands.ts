@@ -1,8 +1,8 @@
 /** `capstan init`, `serve`, `receive` and `status`: a server's life. */
 import type { Command } from 'commander';
 import { formatEndpoint } from '../platform/tcp-network.ts';
-import { formatEventLine } from '../server/event-log.ts';
-import type { EventLineNames } from '../server/event-log.ts';
+import { formatEventLine } from '../server/event-line.ts';
+import type { EventLineNames } from '../server/event-line.ts';
 import { PROFILES } from '../server/profiles.ts';
 import type { ServerEvent } from '../server/tape-server.ts';
 import { createHome } from './create-home.ts';

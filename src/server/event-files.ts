@@ -19,7 +19,7 @@ import type { Cancel } from '../ports/clock.ts';
 import type { RotatingLogFiles } from '../ports/log-files.ts';
 import { Sequence, reasonOf } from './context.ts';
 import type { ServerContext } from './context.ts';
-import { formatEventLine } from './event-log.ts';
+import { formatEventLine } from './event-line.ts';
 import { parseSchedule } from './schedule.ts';
 import type { Schedule } from './schedule.ts';
 

@@ -1,11 +1,8 @@
 /**
  * The event log: what an operator must see, out of one catalogue of messages with stable numbers.
  *
- * A line is nine fields between bars (eight in profiles without the program's), 255 characters at most; the message ID is the severity's digit
- * (2 Info, 4 Warning, 6 Error, 8 Critical), two digits of the subsystem and three of the event:
- *
- *   2006-08-28 16:25:18|WARNING|440002|5900-E|127.0.0.1|Tapeserver01|administrator||text
- *
+ * A message's ID is the severity's digit (2 Info, 4 Warning, 6 Error, 8 Critical), two digits of the
+ * subsystem and three of the event.
  * Subsystems: 20 media operations and EMS, 21 pools and cartridges, 40 access control; ours are 22
  * AutoCopy, 23 Instant DR, 24 VTSPolicy and migration, 25 Scan/Cleanup, 41 licences, 50 the API. Numbers of events below 100 are the
  * product's, those from 101 on are ours. Times are UTC.
@@ -13,9 +10,9 @@
  *
  * @source VTS 8.3 Configuration Guide and 6.04.02 Operations Guide, "Event log".
  */
-import { formatTimestamp, parseTimestamp } from '../base/civil-time.ts';
-import type { Catalog, EventRow, EventSeverity, EventSubject, NewEvent } from '../ports/catalog.ts';
+import type { Catalog, EventRow, EventSubject, NewEvent } from '../ports/catalog.ts';
 import type { Clock } from '../ports/clock.ts';
+import { EVENT_LINE_LIMITS, SEVERITIES, cleanField } from './event-line.ts';
 
 interface EventKind {
   readonly id: string;
@@ -329,28 +326,6 @@ export type EventFields<Message extends EventMessage> = Readonly<
   Record<FieldsIn<(typeof EVENT_MESSAGES)[Message]['text']>, string | number>
 >;
 
-/** The message ID's first digit. */
-const SEVERITIES: Readonly<Record<string, EventSeverity>> = {
-  '2': 'INFO',
-  '4': 'WARNING',
-  '6': 'ERROR',
-  '8': 'CRITICAL',
-};
-
-/** Most characters of each field, and of the line. The limit of `program` is ours. */
-export const EVENT_LINE_LIMITS = {
-  timestamp: 19,
-  severity: 8,
-  messageId: 6,
-  systemId: 7,
-  address: 15,
-  serverName: 15,
-  user: 15,
-  program: 15,
-  text: 177,
-  line: 255,
-} as const;
-
 /** Who caused an event; the server itself unless told otherwise. */
 export interface EventOrigin {
   /** IP address, or that of the server. */
@@ -449,62 +424,4 @@ function subjectsOf(
     const name = values[field];
     return name === undefined ? [] : [{ kind, name: String(name) }];
   });
-}
-
-/** The names that stand in every line of a server. */
-export interface EventLineNames {
-  /** Make and model, at most 7 characters: `5900-E`. */
-  readonly systemId: string;
-  readonly serverName: string;
-  /** Lines of versions before 6.04.02 have no field for the program. */
-  readonly hasProgram?: boolean;
-}
-
-/** The product's line, without a line end. A line too long loses the end of its text. */
-export function formatEventLine(row: EventRow, names: EventLineNames): string {
-  const limits = EVENT_LINE_LIMITS;
-  const head = [
-    formatTimestamp(row.atMs),
-    row.severity,
-    cleanField(row.messageId, limits.messageId),
-    cleanField(names.systemId, limits.systemId),
-    cleanField(row.address, limits.address),
-    cleanField(names.serverName, limits.serverName),
-    cleanField(row.user, limits.user),
-    ...(names.hasProgram === false ? [] : [cleanField(row.program, limits.program)]),
-    '',
-  ].join('|');
-  return head + cleanField(row.text, Math.min(limits.text, limits.line - head.length));
-}
-
-/**
- * A line's fields, or undefined where it is none; the time loses its milliseconds. A line of a version
- * before 6.04.02 has no program.
- */
-export function parseEventLine(line: string): (Omit<EventRow, 'id'> & EventLineNames) | undefined {
-  if (line.length > EVENT_LINE_LIMITS.line) return undefined;
-  const fields = line.split('|');
-  if (fields.length === 8) fields.splice(7, 0, '');
-  if (fields.length !== 9) return undefined;
-  const [timestamp = '', severity = '', messageId = ''] = fields;
-  const [systemId = '', address = '', serverName = '', user = '', program = '', text = ''] =
-    fields.slice(3);
-  const atMs = parseTimestamp(timestamp);
-  const ofId = SEVERITIES[messageId.charAt(0)];
-  if (atMs === undefined || ofId === undefined || ofId !== severity) return undefined;
-  if (!/^\d{6}$/.test(messageId)) return undefined;
-  const parsed = { systemId, address, serverName, user, program, text };
-  const fits = Object.entries(parsed).every(
-    ([name, value]) => value.length <= EVENT_LINE_LIMITS[name as keyof typeof parsed],
-  );
-  return fits ? { atMs, severity: ofId, messageId, ...parsed } : undefined;
-}
-
-/** Printable ASCII without bars, a blank where anything else stood, cut to its limit. */
-function cleanField(value: string, charsMax: number): string {
-  return value
-    .replaceAll(/[^!-{}~]+/g, ' ')
-    .trim()
-    .slice(0, charsMax)
-    .trimEnd();
 }

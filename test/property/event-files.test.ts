@@ -14,7 +14,7 @@ import type { Catalog } from '../../src/ports/catalog.ts';
 import type { RotatingLogFiles } from '../../src/ports/log-files.ts';
 import type { ServerContext } from '../../src/server/context.ts';
 import { EVENT_FILE, EVENT_JSON_FILE, EventFiles } from '../../src/server/event-files.ts';
-import { formatEventLine } from '../../src/server/event-log.ts';
+import { formatEventLine } from '../../src/server/event-line.ts';
 import { PROFILES } from '../../src/server/profiles.ts';
 
 const HOUR_MS = 3_600_000;

@@ -4,11 +4,10 @@ import { describe, expect, it } from 'vitest';
 import type { EventRow } from '../../../src/ports/catalog.ts';
 import {
   EVENT_LINE_LIMITS,
-  EVENT_MESSAGES,
-  EventLog,
   formatEventLine,
   parseEventLine,
-} from '../../../src/server/event-log.ts';
+} from '../../../src/server/event-line.ts';
+import { EVENT_MESSAGES, EventLog } from '../../../src/server/event-log.ts';
 
 const AT_MS = Date.UTC(2006, 7, 28, 16, 25, 18);
 const NAMES = { systemId: '5900-E', serverName: 'Tapeserver01' };

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseConfiguration } from '../../../src/cli/configuration.ts';
-import { formatEventLine, parseEventLine } from '../../../src/server/event-log.ts';
+import { formatEventLine, parseEventLine } from '../../../src/server/event-line.ts';
 import { PROFILES, PROFILE_NAMES } from '../../../src/server/profiles.ts';
 
 describe('Profiles', () => {
