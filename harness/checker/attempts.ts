@@ -15,9 +15,10 @@ export const RETRY_INTERVAL_MS = 300_000;
 const FIRST_ATTEMPT_DELAY_MS_MAX = 2_000;
 /**
  * As long may an attempt that a mount has ended hang: the next one waits for its end. On a slow disk it may
- * last for more than an interval, too, which moves the next attempt to the following multiple.
+ * last for more than an interval, too, which moves the next attempt to the following multiple. Where more tapes
+ * are copied than may be at once, each attempt may have to wait for others' to end.
  */
-const ATTEMPT_HANGS_MS_MAX = { quickDisk: 120_000, slowDisk: 900_000 } as const;
+const ATTEMPT_HANGS_MS_MAX = { quickDisk: 120_000, slowDisk: 900_000, fullHouse: 900_000 } as const;
 
 /** Something that happened to a tape or its source, in the order in which it happened. */
 export interface CopyIncident {
@@ -109,12 +110,15 @@ function checkAttempt(
   );
   if (lastAttemptMs !== undefined) {
     const gapMs = atMs - lastAttemptMs;
-    const isInterval =
-      disk === 'quickDisk' ? gapMs === RETRY_INTERVAL_MS : gapMs % RETRY_INTERVAL_MS === 0;
+    const isInterval = {
+      quickDisk: gapMs === RETRY_INTERVAL_MS,
+      slowDisk: gapMs % RETRY_INTERVAL_MS === 0,
+      fullHouse: gapMs >= RETRY_INTERVAL_MS,
+    }[disk];
     hold(isInterval, () => `${what} comes ${gapMs} ms after the one before`);
   } else if (owed.attemptCount === 1 && disturbanceCount === 0) {
     const delayMs = atMs - owed.sinceMs;
-    const hanging = owed.sinceMs - beforeMs <= ATTEMPT_HANGS_MS_MAX[disk];
+    const hanging = disk === 'fullHouse' || owed.sinceMs - beforeMs <= ATTEMPT_HANGS_MS_MAX[disk];
     hold(
       delayMs <= (hanging ? ATTEMPT_HANGS_MS_MAX[disk] : FIRST_ATTEMPT_DELAY_MS_MAX),
       () => `${what} comes ${delayMs} ms after the dismount`,

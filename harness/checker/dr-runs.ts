@@ -5,7 +5,7 @@
 import { MINUTE_MS } from '../../src/base/units.ts';
 import type { IdrResultRow } from '../../src/ports/catalog-instant-dr.ts';
 import { parseSchedule } from '../../src/server/schedule.ts';
-import { ZONE, other } from '../workload/dr-sides.ts';
+import { other } from '../workload/dr-sides.ts';
 import type { Side } from '../workload/dr-sides.ts';
 import type { SimulatedServer } from '../world/simulated-server.ts';
 import type { World } from '../world/world.ts';
@@ -21,6 +21,7 @@ interface CheckedWorld {
   readonly world: World;
   readonly servers: Readonly<Record<Side, SimulatedServer>>;
   readonly schedules: readonly string[];
+  readonly timeZone: string;
   /** Since when a side serves without a break, ms since 1970. */
   readonly servesSinceMs: Readonly<Record<Side, number>>;
   /** `generation:digest` that each side was last seen to have. */
@@ -101,7 +102,7 @@ async function checkSchedule(
   const nowMs = dr.world.clock.nowMs();
   const fromMs = seen.occurrencesUntilMs;
   seen.occurrencesUntilMs = nowMs;
-  const schedules = dr.schedules.map((text) => parseSchedule(text, ZONE));
+  const schedules = dr.schedules.map((text) => parseSchedule(text, dr.timeZone));
   const isOccurrence = (atMs: number): boolean =>
     schedules.some((schedule) => schedule.nextMs(atMs - 1) === atMs);
   const sinceMs = dr.servesSinceMs[side];

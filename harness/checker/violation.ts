@@ -8,3 +8,8 @@ export class InvariantViolation extends Error {
 export function hold(condition: boolean, sentence: () => string): asserts condition {
   if (!condition) throw new InvariantViolation(sentence());
 }
+
+/** What was caught, as an error. */
+export function asError(caught: unknown): Error {
+  return caught instanceof Error ? caught : new Error(String(caught));
+}

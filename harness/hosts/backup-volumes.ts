@@ -22,6 +22,9 @@ import { HostError } from './host-error.ts';
 import type { MountOptions, MountedTape } from './mount-request.ts';
 import type { Zsvr } from './zsvr.ts';
 
+/** Who is asked for tapes: `$ZSVR`, or somebody before it. */
+export type TapeRequests = Pick<Zsvr, 'request'>;
+
 const TRANSFER_BYTES_MAX = BLOCK_BYTES_MAX - 1;
 const DAY_MS = 86_400_000;
 const SYSTEM_CODE = 'NONSTOP';
@@ -60,7 +63,7 @@ export interface VolumesTotals extends FileTotals {
 
 /** Asks for the volume of a section; the first on any device, the others where it was. */
 function requestVolume(
-  zsvr: Zsvr,
+  zsvr: TapeRequests,
   options: JobOptions,
   section: number,
   ring: boolean,
@@ -138,7 +141,7 @@ class VolumeWriter {
 
 /** Writes a file; every volume is unloaded, and durable, when this resolves. Rejects {@link HostError}. */
 export async function backupToVolumes(
-  zsvr: Zsvr,
+  zsvr: TapeRequests,
   clock: Pick<Clock, 'nowMs'>,
   job: VolumesBackup,
 ): Promise<VolumesTotals> {
@@ -197,7 +200,10 @@ async function abandoning<Result>(tape: MountedTape, work: () => Promise<Result>
 }
 
 /** Reads a file block by block, across its volumes. Rejects {@link HostError}, and as `onBlock` does. */
-export async function restoreFromVolumes(zsvr: Zsvr, job: VolumesRestore): Promise<VolumesTotals> {
+export async function restoreFromVolumes(
+  zsvr: TapeRequests,
+  job: VolumesRestore,
+): Promise<VolumesTotals> {
   const totals = { blockCount: 0, byteCount: 0 };
   const volumes: string[] = [];
   let device: string | undefined;

@@ -13,6 +13,8 @@ export interface BatchJob {
   readonly name: string;
   /** When it runs each day, in the host's local time, which is the clock's. */
   readonly at: { readonly hour: number; readonly minute: number };
+  /** Jobs of one class run one after another; default one class for all. */
+  readonly class?: string;
   readonly run: () => Promise<void>;
 }
 
@@ -29,8 +31,8 @@ export class NetBatch {
   readonly #clock: Clock;
   readonly #collector: EmsCollector;
   readonly #runs: BatchRun[] = [];
-  /** Jobs of one class run one after another. */
-  #running: Promise<void> = Promise.resolve();
+  /** The end of the last job of each class. */
+  readonly #running = new Map<string, Promise<void>>();
 
   constructor(clock: Clock, collector: EmsCollector) {
     this.#clock = clock;
@@ -48,7 +50,12 @@ export class NetBatch {
     let cancelTimer: Cancel = () => {};
     const schedule = (): void => {
       cancelTimer = this.#clock.after(this.#untilNext(job), () => {
-        this.#running = this.#running.then(() => this.#run(job));
+        const { class: queue = '' } = job;
+        const before = this.#running.get(queue) ?? Promise.resolve();
+        this.#running.set(
+          queue,
+          before.then(() => this.#run(job)),
+        );
         if (!cancelled) schedule();
       });
     };

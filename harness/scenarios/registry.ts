@@ -2,11 +2,18 @@
 import { CapstanError } from '../../src/base/errors.ts';
 import type { Mutant } from '../mutants/mutant.ts';
 import { AUTOCOPY } from './autocopy.ts';
+import { BATCH_DAY } from './batch-day.ts';
+import { DR_YEAR } from './dr-year.ts';
 import { INSTANT_DR } from './instant-dr.ts';
 import type { Scenario } from './scenario.ts';
 
 /** The first is what `capstan sim` runs where none is named. */
-export const SCENARIOS: readonly [Scenario, ...Scenario[]] = [AUTOCOPY, INSTANT_DR];
+export const SCENARIOS: readonly [Scenario, ...Scenario[]] = [
+  AUTOCOPY,
+  INSTANT_DR,
+  BATCH_DAY,
+  DR_YEAR,
+];
 
 /** Throws INVALID_ARGUMENT. */
 export function findScenario(name: string): Scenario {

@@ -33,8 +33,9 @@ const ADDRESSES: Readonly<Record<Side, string>> = { east: '10.0.0.1', west: '10.
 const POOLS: Readonly<Record<Side, string>> = { east: 'BACKUP', west: 'DR' };
 
 export interface DrProfile extends Pick<FaultProfile, 'worldSeed' | 'leftovers' | 'keepAlive'> {
-  /** Of the scheme, by the wall clock of {@link ZONE}. */
   readonly schedules: readonly string[];
+  /** Whose wall clock the schedules go by; default {@link ZONE}. */
+  readonly timeZone?: string;
 }
 
 export interface DrWorldOptions {
@@ -59,6 +60,7 @@ export class DrWorld {
   readonly tapes: readonly WatchedTape[];
   readonly executed: string[] = [];
   readonly schedules: readonly string[];
+  readonly timeZone: string;
   /** An operator took the role over by force: two sources are what he asked for. */
   forced = false;
   /** Since when a side serves without a break, ms since 1970. */
@@ -69,6 +71,7 @@ export class DrWorld {
     const world = new World(profile.worldSeed);
     this.world = world;
     this.schedules = profile.schedules;
+    this.timeZone = profile.timeZone ?? ZONE;
     this.tapes = DR_TAPES.map((name) => ({
       name,
       lineage: new TapeLineage(),
@@ -165,7 +168,7 @@ export class DrWorld {
       },
       sources: [{ pool: POOLS[side], targetPool: POOLS[server] }],
       schedules: this.schedules,
-      timeZone: ZONE,
+      timeZone: this.timeZone,
     });
   }
 
@@ -224,15 +227,20 @@ export class DrWorld {
     if (server.crashCount === crashCount) this.#open[side].set(name, operations);
   }
 
-  /** The host appends a block and makes it durable. */
-  async write(side: Side, index: number, seed: number): Promise<void> {
+  /** The host writes a block and makes it durable. */
+  async write(
+    side: Side,
+    index: number,
+    seed: number,
+    at: 'beginning' | 'end-of-data' = 'end-of-data',
+  ): Promise<void> {
     const tape = this.tape(index);
     const operations = this.#open[side].get(tape.name);
     if (operations === undefined) return;
     tape.written[side] = true;
-    const block = new Uint8Array(300 + seed).map((_, at) => (at * (seed + 7)) >> 3);
+    const block = new Uint8Array(300 + seed).map((_, offset) => (offset * (seed + 7)) >> 3);
     await this.attempt(side, async () => {
-      await operations.spaceToEndOfData();
+      await (at === 'beginning' ? operations.rewind() : operations.spaceToEndOfData());
       await operations.writeBlock(block);
       await operations.writeFilemarks(1);
     });

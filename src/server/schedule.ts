@@ -54,8 +54,22 @@ export function checkTimeZone(timeZone: string): string {
   }
 }
 
+/** Schedules that were understood, by zone and text: services ask for them again at every look. */
+const UNDERSTOOD = new Map<string, Schedule>();
+const UNDERSTOOD_MAX = 200;
+
 /** Throws INVALID_ARGUMENT where the text is no schedule, or one that never comes. */
 export function parseSchedule(text: string, timeZone: string): Schedule {
+  const key = `${timeZone} ${text}`;
+  const known = UNDERSTOOD.get(key);
+  if (known !== undefined) return known;
+  const schedule = understand(text, timeZone);
+  if (UNDERSTOOD.size >= UNDERSTOOD_MAX) UNDERSTOOD.clear();
+  UNDERSTOOD.set(key, schedule);
+  return schedule;
+}
+
+function understand(text: string, timeZone: string): Schedule {
   checkTimeZone(timeZone);
   const refuse = (reason: string, cause?: unknown): CapstanError =>
     new CapstanError(

@@ -1,0 +1,289 @@
+/**
+ * `batch-day`: a day of batch backups on several hosts, over several volumes each, while the line to AutoCopy's
+ * target is flaky.
+ *
+ * NetBatch starts the jobs at times that are drawn; two classes a host run side by side, on its drives. A volume
+ * may belong to several jobs, which then wait for each other and write over each other, the last one counting.
+ * What must hold: every job ends well, for the hosts' drives and east are well; each backup restores block for
+ * block until its volumes are written over; each tape's copies keep AutoCopy's rhythm (checker/attempts.ts) and
+ * are whole versions; at the end of the day, with the line well again, every tape is in step.
+ */
+import fc from 'fast-check';
+import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
+import { checkAttempts } from '../checker/attempts.ts';
+import type { CopyIncident } from '../checker/attempts.ts';
+import { readObjects } from '../checker/image-content.ts';
+import { hold } from '../checker/violation.ts';
+import { describeObjects, equalObjects } from '../model/tape-model.ts';
+import type { StartOptions } from '../scenarios/scenario.ts';
+import type { BackupPlan } from './batch-host.ts';
+import { count, duration, formsFor, oneOf } from './command-form.ts';
+import type { DrawnCommand } from './command-form.ts';
+import { DataCentre, tapeName } from './data-centre.ts';
+import type { FaultProfile } from './fault-profile.ts';
+
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+const CAPACITY_BYTES = 48_000;
+const TAPE_COUNT = 8;
+/** Twelve attempts, five minutes apart, fit into it. */
+const DRAIN_MS = 61 * MINUTE_MS;
+const COPY_FAILED_ID = '622103';
+
+/** A job of the day. */
+export interface BatchDayJob {
+  /** Of as many hosts as there are. */
+  readonly host: number;
+  /** Jobs of one class run one after another. */
+  readonly class: number;
+  readonly hour: number;
+  readonly minute: number;
+  /** The volumes that it is given, by number: more than it needs. */
+  readonly volumes: readonly number[];
+  readonly blockCount: number;
+  readonly blockBytes: number;
+}
+
+export interface BatchDayProfile extends Pick<
+  FaultProfile,
+  'worldSeed' | 'leftovers' | 'keepAlive'
+> {
+  readonly hostCount: number;
+  readonly drivesEach: number;
+  readonly jobs: readonly BatchDayJob[];
+}
+
+const job: fc.Arbitrary<BatchDayJob> = fc.record({
+  host: fc.nat({ max: 2 }),
+  class: fc.nat({ max: 1 }),
+  // Most of it at night, and together.
+  hour: fc.constantFrom(1, 1, 2, 2, 2, 3, 6, 13, 20),
+  minute: fc.constantFrom(0, 0, 0, 1, 30),
+  // What a job needs at most is three of them.
+  volumes: fc.uniqueArray(fc.nat({ max: TAPE_COUNT - 1 }), { minLength: 4, maxLength: 4 }),
+  blockCount: fc.integer({ min: 1, max: 40 }),
+  // One more behind early warning leaves room for trailer labels and marks.
+  blockBytes: fc.integer({ min: 200, max: 2400 }),
+});
+
+export const batchDayProfile: fc.Arbitrary<BatchDayProfile> = fc.record({
+  worldSeed: fc.nat(),
+  leftovers: fc.constantFrom('ordered' as const, 'ext4' as const, 'any' as const),
+  keepAlive: fc.boolean(),
+  hostCount: fc.integer({ min: 2, max: 3 }),
+  drivesEach: fc.integer({ min: 1, max: 2 }),
+  jobs: fc.array(job, { minLength: 3, maxLength: 8 }),
+});
+
+export class BatchDay {
+  readonly centre: DataCentre;
+  readonly #jobs: readonly BatchDayJob[];
+  readonly #incidents = new Map<string, CopyIncident[]>();
+  #attemptCount = 0;
+  #givenUpCount = 0;
+
+  private constructor({ profile, newVault, sabotage }: StartOptions<BatchDayProfile>) {
+    this.#jobs = profile.jobs;
+    this.centre = new DataCentre({
+      profile,
+      newVault,
+      drives: Array.from({ length: profile.hostCount || 1 }, () => profile.drivesEach || 1),
+      tapes: { count: TAPE_COUNT, capacityBytes: CAPACITY_BYTES },
+      west: true,
+      sabotage,
+    });
+    this.#watchCopies();
+  }
+
+  /** The data centre before its day, all jobs submitted. */
+  static async start(options: StartOptions<BatchDayProfile>): Promise<BatchDay> {
+    const day = new BatchDay(options);
+    await day.centre.setUp();
+    for (const [index, planned] of day.#jobs.entries()) day.#submit(index, planned);
+    return day;
+  }
+
+  get world(): DataCentre['world'] {
+    return this.centre.world;
+  }
+
+  get executed(): string[] {
+    return this.centre.executed;
+  }
+
+  #submit(index: number, planned: BatchDayJob): void {
+    const { hour, minute, blockCount, blockBytes } = planned;
+    const host = this.centre.host(planned.host % this.centre.hosts.length);
+    const plan: BackupPlan = {
+      file: `JOB${index}`,
+      volumes: planned.volumes.map(tapeName),
+      blockCount,
+      blockBytes,
+      seed: index,
+    };
+    const cancel = host.host.netBatch.submit({
+      name: plan.file,
+      at: { hour, minute },
+      class: `CLASS${planned.class}`,
+      run: async () => {
+        cancel();
+        const { state, reason } = await host.backup(plan);
+        if (state === 'failed') throw new Error(reason);
+      },
+    });
+  }
+
+  /** What happens to a tape and its copies, for the judgement of AutoCopy's rhythm. */
+  #watchCopies(): void {
+    this.centre.onEvent((event) => {
+      const note = (tape: string, what: CopyIncident['what']): void => {
+        const incidents = this.#incidents.get(tape) ?? [];
+        this.#incidents.set(tape, incidents);
+        incidents.push({ atMs: this.world.clock.elapsedMs, what });
+        if (what === 'attempt') this.#attemptCount += 1;
+        if (what === 'failure') this.#givenUpCount += 1;
+      };
+      if (event.kind === 'mounted') note(event.mount.tape, 'mount');
+      if (event.kind === 'dismounted') {
+        note(event.mount.tape, event.mount.ring ? 'ring-dismount' : 'dismount');
+      }
+      if (event.kind === 'copy-started') note(event.tape, 'attempt');
+      if (event.kind === 'event-logged' && event.row.messageId === COPY_FAILED_ID) {
+        const tape = [...this.centre.tapes.keys()].find((name) =>
+          event.row.text.includes(` ${name} `),
+        );
+        if (tape !== undefined) note(tape, 'failure');
+      }
+    });
+  }
+
+  async check(): Promise<void> {
+    await this.centre.check();
+    for (const [tape, incidents] of this.#incidents) {
+      checkAttempts(tape, incidents, 'fullHouse');
+    }
+  }
+
+  /** The rest of the day, with a line that is well; then everything is in step, and restores. */
+  async finish(): Promise<void> {
+    const { centre, world } = this;
+    world.trace.record('> the rest of the day');
+    centre.west.cancelCrash();
+    centre.wire.heal();
+    if (!centre.west.running) await centre.startServer(centre.west);
+    await world.advance(Math.max(0, DAY_MS - world.clock.elapsedMs) + 2 * HOUR_MS);
+    await this.check();
+    for (const { file, state, reason } of centre.backups) {
+      hold(state === 'done', () => `${file} did not end well: ${state} ${reason ?? ''}`);
+    }
+    hold(centre.backups.length === this.#jobs.length, () => 'a job was not started');
+    // What was given up while the line was down is asked for by the operator.
+    await centre.call('autocopy.retry', {});
+    for (const incidents of this.#incidents.values()) incidents.length = 0;
+    await world.advance(DRAIN_MS);
+    await centre.check();
+    await this.#checkInStep();
+    for (const backup of centre.wholeBackups()) await centre.checkRestore(backup);
+    await centre.checkStores();
+  }
+
+  /** What became of the day, for people. */
+  report(): readonly string[] {
+    return [
+      ...this.centre.backups.map(
+        ({ file, hostIndex, usedVolumes, blockCount }) =>
+          `${file} on ${this.centre.host(hostIndex).node}: ${blockCount} blocks on ${usedVolumes.join(', ')}`,
+      ),
+      `attempts to copy: ${this.#attemptCount}; given up: ${this.#givenUpCount}`,
+      ...[...this.centre.tapes.values()].map(
+        ({ model, replica }) =>
+          `${model.name} ${model.latest?.generation}; copy ${replica?.generation ?? 'none'}`,
+      ),
+    ];
+  }
+
+  /** Each tape that was written has a copy, which is, block for block, what the tape holds. */
+  async #checkInStep(): Promise<void> {
+    const { engine } = this.centre.west;
+    for (const { model, writer, replica } of this.centre.tapes.values()) {
+      const { latest } = model;
+      if (writer === undefined || latest === undefined || engine === undefined) continue;
+      hold(
+        replica?.manifestDigest === latest.manifestDigest,
+        () => `${model.name} is not in step at the end of the day`,
+      );
+      const objects = await readObjects(engine, model.name);
+      hold(
+        equalObjects(objects, latest.objects),
+        () => `the copy of ${model.name} reads ${describeObjects(objects)}`,
+      );
+    }
+  }
+}
+
+const form = formsFor<BatchDay>();
+const goesOn = ({ world }: Readonly<BatchDay>): boolean => world.clock.elapsedMs < DAY_MS;
+
+const advance = form('advance({time})', {
+  fields: { time: duration },
+  possible: goesOn,
+  perform: ({ world }, { time }) => world.advance(time),
+});
+
+/** The line is not well for so long. */
+const outage = form('line({kind} for {time})', {
+  fields: { kind: oneOf('down', 'stalled'), time: duration },
+  possible: goesOn,
+  perform: async ({ centre, world }, { kind, time }) => {
+    if (kind === 'down') centre.wire.takeDown();
+    else centre.wire.stall();
+    await world.advance(time);
+    centre.wire.heal();
+  },
+});
+
+/** The line drops its connections so often, now and after each minute. */
+const flutter = form('line(drops {times} times)', {
+  fields: { times: count },
+  perform: async ({ centre, world }, { times }) => {
+    for (let dropped = 0; dropped < times; dropped += 1) {
+      centre.wire.cut();
+      await world.advance(MINUTE_MS);
+    }
+  },
+});
+
+/** After so many more bytes the connections drop, or a byte changes. */
+const ambush = form('line({kind} after {bytes} bytes)', {
+  fields: { kind: oneOf('cut', 'corrupt'), bytes: count },
+  perform: ({ centre }, { kind, bytes }) => centre.wire.ambush(kind, bytes),
+});
+
+/** The other site loses its power for a while. */
+const darkness = form('west(without power for {time})', {
+  fields: { time: duration },
+  possible: ({ centre }) => centre.west.running,
+  perform: async ({ centre, world }, { time }) => {
+    centre.west.crash('power-cut');
+    await world.advance(time);
+    await centre.startServer(centre.west);
+  },
+});
+
+const slowDisk = form('west(a sync takes {time})', {
+  fields: { time: duration },
+  possible: ({ centre }) => centre.west.running,
+  perform: ({ centre }, { time }) => centre.west.slowDown(time),
+});
+
+const times = fc.constantFrom(1, 7, 30, 65, 180).map((minutes) => minutes * MINUTE_MS);
+
+/** With their weights. */
+export const BATCH_DAY_COMMANDS: readonly DrawnCommand<BatchDay>[] = [
+  advance.drawn({ time: times }, 2),
+  outage.drawn({ kind: fc.constantFrom('down', 'stalled'), time: times }),
+  flutter.drawn({ times: fc.integer({ min: 1, max: 9 }) }),
+  ambush.drawn({ kind: fc.constantFrom('cut', 'corrupt'), bytes: fc.nat({ max: 60_000 }) }),
+  darkness.drawn({ time: times }),
+  slowDisk.drawn({ time: fc.constantFrom(SECOND_MS, 40 * SECOND_MS) }),
+];
