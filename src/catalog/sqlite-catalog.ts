@@ -43,6 +43,7 @@ import { copiesCatalog, toCopyRule } from './copies-catalog.ts';
 import { instantDrCatalog } from './instant-dr-catalog.ts';
 import { mediaCatalog } from './media-catalog.ts';
 import { policyCatalog } from './policy-catalog.ts';
+import { sharedCatalog } from './shared-catalog.ts';
 import { licencesCatalog } from './licences-catalog.ts';
 import { MIGRATIONS, migrate } from './schema.ts';
 import {
@@ -87,6 +88,7 @@ export function openCatalog(
     policyCatalog(database, append),
     accessCatalog(database),
     licencesCatalog(database),
+    sharedCatalog(database),
   );
 }
 

@@ -14,6 +14,7 @@ import type {
   VaultRow,
 } from '../ports/catalog.ts';
 import type { LockRow } from '../ports/catalog-media.ts';
+import type { PeerRow } from '../ports/catalog-shared.ts';
 
 /** How a column's value is kept: as it is, or a boolean as 0 and 1. A missing value is NULL. */
 type ColumnKind = 'plain' | 'boolean';
@@ -33,6 +34,7 @@ export const VAULT: Table<VaultRow> = {
     name: 'plain',
     path: 'plain',
     createdAtMs: 'plain',
+    sharedId: 'plain',
   },
 };
 
@@ -86,6 +88,18 @@ export const LOCK: Table<LockRow> = {
     process: 'plain',
     sinceMs: 'plain',
     reason: 'plain',
+  },
+};
+
+export const PEER: Table<PeerRow> = {
+  name: 'peer',
+  columns: {
+    server: 'plain',
+    address: 'plain',
+    port: 'plain',
+    user: 'plain',
+    hostKey: 'plain',
+    transport: 'plain',
   },
 };
 

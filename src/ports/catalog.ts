@@ -13,6 +13,7 @@ import type { CopiesCatalog } from './catalog-copies.ts';
 import type { InstantDrCatalog } from './catalog-instant-dr.ts';
 import type { MediaCatalog } from './catalog-media.ts';
 import type { PolicyCatalog } from './catalog-policy.ts';
+import type { SharedCatalog } from './catalog-shared.ts';
 import type { LicenceCatalog } from './catalog-licences.ts';
 
 export interface VaultRow {
@@ -20,6 +21,8 @@ export interface VaultRow {
   /** Folder of the vault's store, absolute. */
   readonly path: string;
   readonly createdAtMs: number;
+  /** What the vault is known by to the servers that share it; this server's alone where it is missing. */
+  readonly sharedId?: string | undefined;
 }
 
 export interface PoolRow {
@@ -258,7 +261,8 @@ export interface Catalog
     MediaCatalog,
     PolicyCatalog,
     AccessCatalog,
-    LicenceCatalog {}
+    LicenceCatalog,
+    SharedCatalog {}
 
 export interface CoreCatalog {
   createVault(vault: VaultRow): Promise<void>;

@@ -12,12 +12,14 @@ import { catalogConformance } from '../../conformance/catalog.ts';
 import { accessCatalogConformance } from '../../conformance/catalog-access.ts';
 import { hostCatalogConformance } from '../../conformance/catalog-hosts.ts';
 import { licenceCatalogConformance } from '../../conformance/catalog-licences.ts';
+import { sharedCatalogConformance } from '../../conformance/catalog-shared.ts';
 
 catalogConformance('SQLite in memory', () => openCatalog(':memory:'));
 hostCatalogConformance('SQLite in memory', () => openCatalog(':memory:'));
 instantDrCatalogConformance('SQLite in memory', () => openCatalog(':memory:'));
 accessCatalogConformance('SQLite in memory', () => openCatalog(':memory:'));
 licenceCatalogConformance('SQLite in memory', () => openCatalog(':memory:'));
+sharedCatalogConformance('SQLite in memory', () => openCatalog(':memory:'));
 
 let folder: string;
 let path: string;
