@@ -66,3 +66,11 @@ export function encodeUtf8(text: string): Uint8Array {
   }
   return Uint8Array.from(bytes);
 }
+
+/** JSON of ASCII characters only: what is none is escaped. */
+export function toAsciiJson(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[\u0080-\uffff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

@@ -16,9 +16,9 @@ import { CapstanError } from '../base/errors.ts';
 import { SECOND_MS } from '../base/units.ts';
 import type { CopyTarget } from '../ports/catalog.ts';
 import type { DuplexStream } from '../ports/network.ts';
-import type { ReplicationLink } from '../ports/replication-link.ts';
+import type { LinkService, ReplicationLink } from '../ports/replication-link.ts';
 import { NodeDuplex } from './node-duplex.ts';
-import { REPLICATION_SUBSYSTEM, SSH_ALGORITHMS, fingerprintOfBlob } from './ssh-keys.ts';
+import { SSH_ALGORITHMS, SUBSYSTEMS, fingerprintOfBlob } from './ssh-keys.ts';
 import { formatEndpoint } from './tcp-network.ts';
 
 const CONNECT_TIMEOUT_MS = 20 * SECOND_MS;
@@ -51,7 +51,7 @@ export class OpenSshLink implements ReplicationLink {
     this.#options = options;
   }
 
-  async connect(target: CopyTarget): Promise<DuplexStream> {
+  async connect(target: CopyTarget, service: LinkService = 'replication'): Promise<DuplexStream> {
     check('address', target.address, ADDRESS_PATTERN);
     check('user', target.user, USER_PATTERN);
     const hostKey = await this.#hostKey(target);
@@ -61,7 +61,8 @@ export class OpenSshLink implements ReplicationLink {
     try {
       const name = `[${target.address}]:${target.port},${target.address}`;
       await writeFile(knownHosts, `${name} ssh-ed25519 ${hostKey}\n`, { mode: 0o600 });
-      const child = spawn(this.#program('ssh'), this.#arguments(target, knownHosts));
+      const parameters = this.#arguments(target, knownHosts, SUBSYSTEMS[service]);
+      const child = spawn(this.#program('ssh'), parameters);
       child.once('close', () => void removeFolder());
       return await greetedStream(child, target);
     } catch (error) {
@@ -75,7 +76,7 @@ export class OpenSshLink implements ReplicationLink {
     return programFolder === undefined ? name : join(programFolder, name);
   }
 
-  #arguments(target: CopyTarget, knownHosts: string): string[] {
+  #arguments(target: CopyTarget, knownHosts: string, subsystem: string): string[] {
     const settings = {
       BatchMode: 'yes',
       StrictHostKeyChecking: 'yes',
@@ -104,17 +105,7 @@ export class OpenSshLink implements ReplicationLink {
       '-l',
       target.user,
     ];
-    return [
-      '-F',
-      'none',
-      '-T',
-      ...options,
-      ...route,
-      '-s',
-      '--',
-      target.address,
-      REPLICATION_SUBSYSTEM,
-    ];
+    return ['-F', 'none', '-T', ...options, ...route, '-s', '--', target.address, subsystem];
   }
 
   /** The server's key, base64, once it has been seen to have the pinned fingerprint. */

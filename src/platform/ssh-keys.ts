@@ -4,6 +4,7 @@ import ssh2 from 'ssh2';
 import type { ParsedKey } from 'ssh2';
 import { AssertionError } from '../base/assert.ts';
 import { CapstanError } from '../base/errors.ts';
+import type { LinkService } from '../ports/replication-link.ts';
 
 /** Algorithms that both sides of a replication link take: AES-GCM, so that no MAC is there to choose. */
 export const SSH_ALGORITHMS = {
@@ -13,8 +14,11 @@ export const SSH_ALGORITHMS = {
   compress: ['none'],
 } as const;
 
-/** The subsystem that carries the replication protocol. */
-export const REPLICATION_SUBSYSTEM = 'capstan-replication';
+/** The subsystems of a server: what carries the replication protocol, and the ISC of shared vaults. */
+export const SUBSYSTEMS = {
+  replication: 'capstan-replication',
+  isc: 'capstan-isc',
+} as const satisfies Record<LinkService, string>;
 
 export interface SshKeyPair {
   /** OpenSSH's private key file; to be kept with mode 0600. */

@@ -12,7 +12,7 @@ import type { AuthContext, Connection, ParsedKey, ServerChannel, Session } from 
 import { SECOND_MS } from '../base/units.ts';
 import type { DuplexStream, Endpoint } from '../ports/network.ts';
 import { NodeDuplex } from './node-duplex.ts';
-import { REPLICATION_SUBSYSTEM, SSH_ALGORITHMS } from './ssh-keys.ts';
+import { SSH_ALGORITHMS, SUBSYSTEMS } from './ssh-keys.ts';
 import { fingerprintOfBlob, parseSshKey } from './ssh-keys.ts';
 import { formatEndpoint, listen, peerOf } from './tcp-network.ts';
 
@@ -38,6 +38,8 @@ export interface SshServerOptions {
   readonly user?: string;
   /** Takes each subsystem that a client opens; `user` is the key's fingerprint. */
   readonly onReplication: (stream: DuplexStream, user: string) => void;
+  /** The same of the communication between servers of shared vaults; refused where it is missing. */
+  readonly onIsc?: ((stream: DuplexStream, user: string) => void) | undefined;
 }
 
 export interface SshServer {
@@ -136,7 +138,16 @@ function serveConnection({ connection, socket, keys, options, known }: Served): 
   connection.on('ready', () => {
     known();
     connection.on('session', (accept) => {
-      serveSession(accept(), socket, (stream) => options.onReplication(stream, user));
+      serveSession(accept(), socket, (name) => {
+        const { onReplication, onIsc } = options;
+        const taker =
+          name === SUBSYSTEMS.replication
+            ? onReplication
+            : name === SUBSYSTEMS.isc
+              ? onIsc
+              : undefined;
+        return taker && ((stream) => taker(stream, user));
+      });
     });
   });
 }
@@ -166,11 +177,13 @@ function authorizedKey(
 function serveSession(
   session: Session,
   socket: Socket,
-  onStream: (stream: DuplexStream) => void,
+  /** Who takes the stream of that subsystem, if anybody does. */
+  takerOf: (name: string) => ((stream: DuplexStream) => void) | undefined,
 ): void {
   let open = false;
   session.on('subsystem', (accept, reject, { name }) => {
-    if (name !== REPLICATION_SUBSYSTEM || open) {
+    const onStream = takerOf(name);
+    if (onStream === undefined || open) {
       reject();
       return;
     }

@@ -6,9 +6,9 @@ import { CapstanError } from '../base/errors.ts';
 import { SECOND_MS } from '../base/units.ts';
 import type { CopyTarget } from '../ports/catalog.ts';
 import type { DuplexStream } from '../ports/network.ts';
-import type { ReplicationLink } from '../ports/replication-link.ts';
+import type { LinkService, ReplicationLink } from '../ports/replication-link.ts';
 import { NodeDuplex } from './node-duplex.ts';
-import { REPLICATION_SUBSYSTEM, SSH_ALGORITHMS, fingerprintOfBlob } from './ssh-keys.ts';
+import { SSH_ALGORITHMS, SUBSYSTEMS, fingerprintOfBlob } from './ssh-keys.ts';
 import { connectSocket, formatEndpoint } from './tcp-network.ts';
 
 /** A server that has not let us in by then is unreachable. */
@@ -29,7 +29,7 @@ export class Ssh2Link implements ReplicationLink {
     this.#privateKey = privateKey;
   }
 
-  async connect(target: CopyTarget): Promise<DuplexStream> {
+  async connect(target: CopyTarget, service: LinkService = 'replication'): Promise<DuplexStream> {
     const socket = await connectSocket(target);
     // SSH ends a connection by messages of its own: a bare FIN is a server that died, which ssh2 hears
     // and keeps to itself.
@@ -37,7 +37,7 @@ export class Ssh2Link implements ReplicationLink {
     const client = new ssh2.Client();
     try {
       await this.#login(client, socket, target);
-      return await openSubsystem(client, socket, target);
+      return await openSubsystem(client, socket, { ...target, service });
     } catch (error) {
       socket.destroy();
       throw error;
@@ -92,13 +92,18 @@ function loginError(error: Error & { level?: string }, peer: string, user: strin
     : new CapstanError('CONNECTION_REFUSED', { peer, reason }, { cause: error });
 }
 
-function openSubsystem(client: Client, socket: Socket, target: CopyTarget): Promise<DuplexStream> {
+function openSubsystem(
+  client: Client,
+  socket: Socket,
+  target: CopyTarget & { readonly service: LinkService },
+): Promise<DuplexStream> {
   const peer = formatEndpoint(target);
   return new Promise((resolve, reject) => {
     const refuse = (reason: string): void =>
       reject(new CapstanError('CONNECTION_REFUSED', { peer, reason }));
     socket.once('close', () => refuse('it closed the connection'));
-    client.subsys(REPLICATION_SUBSYSTEM, (error: Error | undefined, channel: ClientChannel) => {
+    const name = SUBSYSTEMS[target.service];
+    client.subsys(name, (error: Error | undefined, channel: ClientChannel) => {
       if (error) refuse(error.message);
       else resolve(channelStream(channel, client, socket, target.server));
     });

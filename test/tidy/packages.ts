@@ -28,7 +28,15 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'tar-stream': ['harness', 'test'],
   'tmp-promise': ['harness/rig', 'test', 'scripts', 'bench'],
   vitest: ['test', 'scripts'],
-  zod: ['src/platform', 'src/cli', 'src/api', 'src/server', 'harness/rig', 'test/unit/api'],
+  zod: [
+    'src/platform',
+    'src/cli',
+    'src/api',
+    'src/server',
+    'src/isc',
+    'harness/rig',
+    'test/unit/api',
+  ],
   zx: ['scripts', 'bench', 'test'],
 };
 

@@ -14,7 +14,13 @@ export const PURE_ROOMS = [
   'src/iscsi',
 ] as const;
 
-const SERVICES = ['src/server', 'src/replication', 'src/initiator', 'src/catalog'] as const;
+const SERVICES = [
+  'src/server',
+  'src/replication',
+  'src/isc',
+  'src/initiator',
+  'src/catalog',
+] as const;
 const SRC = [
   ...PURE_ROOMS,
   'src/ports',
@@ -46,7 +52,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'src/catalog': { mayImport: ['src/base', 'src/ports'], mayImportTypes: PURE_ROOMS },
   'src/initiator': { mayImport: [...PURE_ROOMS, 'src/ports'] },
   'src/replication': { mayImport: [...PURE_ROOMS, 'src/ports'] },
-  'src/server': { mayImport: [...PURE_ROOMS, 'src/ports', 'src/replication', 'src/initiator'] },
+  'src/isc': { mayImport: [...PURE_ROOMS, 'src/ports'] },
+  'src/server': {
+    mayImport: [...PURE_ROOMS, 'src/ports', 'src/replication', 'src/isc', 'src/initiator'],
+  },
   'src/platform': { mayImport: [...PURE_ROOMS, 'src/ports'] },
   'src/api': { mayImport: SRC },
   'src/cli': { mayImport: SRC },
