@@ -33,6 +33,8 @@ import type { World } from './world.ts';
 const SSH_KEEP_ALIVE_MS = 15_000;
 const SSH_PROBE_INTERVAL_MS = 5_000;
 const STALL_TIMEOUT_MS = 60_000;
+/** Where a server hears the other servers of a shared vault. */
+const ISC_PORT = 4099;
 
 /** Where a process is to be killed: in the disk or catalog operation after `count` more ones. */
 export interface CrashPoint {
@@ -181,6 +183,9 @@ export class SimulatedServer {
         });
       });
     }
+    await network.listen({ address: this.address, port: ISC_PORT }, (stream) => {
+      server.acceptIsc(stream);
+    });
     this.#server = server;
   }
 
@@ -241,9 +246,10 @@ export class SimulatedServer {
   #link(life: Life): ReplicationLink {
     const network = this.#world.network.port(this.address, life);
     return {
-      connect: (target) =>
+      connect: (target, service) =>
         life.call(async () => {
           const { port, address } = target;
+          if (service === 'isc') return network.connect({ address, port: ISC_PORT });
           this.#options.onAttempt?.(port);
           this.#world.trace.record(`${this.name}: connects to ${target.server} port ${port}`);
           const stream = await network.connect({ address, port });

@@ -31,6 +31,12 @@ export const ERRORS = {
     retryable: true,
     severity: 8,
   },
+  VAULT_ELSEWHERE: {
+    message:
+      'The shared vault {vault} is kept by {keeper} now; this can be done only there, or once this server keeps it.',
+    retryable: true,
+    severity: 4,
+  },
   TAPE_LOCKED: {
     message: 'Tape {name} is {how} and cannot be {doing}: {remedy}.',
     retryable: true,

@@ -9,6 +9,7 @@ import { AUTOCOPY_COMMANDS } from './commands/autocopy.ts';
 import { CLEANUP_COMMANDS } from './commands/cleanup.ts';
 import { DRIVE_COMMANDS } from './commands/drive.ts';
 import { HOST_COMMANDS } from './commands/host.ts';
+import { ISC_COMMANDS } from './commands/isc.ts';
 import { LOCK_COMMANDS } from './commands/lock.ts';
 import { LICENCE_COMMANDS } from './commands/licence.ts';
 import { IDR_COMMANDS } from './commands/idr.ts';
@@ -36,6 +37,7 @@ const GROUPS: Readonly<Record<string, CommandGroup>> = {
   drive: DRIVE_COMMANDS,
   mount: MOUNT_COMMANDS,
   lock: LOCK_COMMANDS,
+  isc: ISC_COMMANDS,
   host: HOST_COMMANDS,
   autocopy: AUTOCOPY_COMMANDS,
   user: USER_COMMANDS,

@@ -35,7 +35,9 @@ const TABLES = {
     column('SIZE', size('payloadBytes'), 'right'),
     column('FREE', size('freeBytes'), 'right'),
     column('OF', size('totalBytes'), 'right'),
-    column('STATE', (row) => (row['state'] === 'open' ? 'open' : 'closed')),
+    column('STATE', (row) =>
+      /^(?:open|kept )/.test(cell(row['state'])) ? cell(row['state']) : 'closed',
+    ),
     column('CREATED', time('createdAtMs')),
     column('PATH', text('path')),
   ],
@@ -53,6 +55,14 @@ const TABLES = {
     column('ITEM', text('item')),
     column('VALUE', text('value')),
     column('WRITABLE', (row) => (row['writable'] === true ? 'yes' : 'no')),
+  ],
+  peer: [
+    column('SERVER', text('server')),
+    column('ADDRESS', (row) => `${cell(row['address'])}:${cell(row['port'])}`),
+    column('TRANSPORT', text('transport')),
+    column('KEEPS', (row) => cell(list(row['keeps']).map(cell).join(', '))),
+    column('HAS MOUNTED', (row) => cell(list(row['mounted']).map(cell).join(', '))),
+    column('STATE', text('state')),
   ],
   lock: [
     column('ON', (row) => cell(row['tape'] ?? `pool ${cell(row['pool'])}`)),

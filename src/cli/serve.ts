@@ -98,6 +98,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         authorizedKeys: await readKeyLines(inHome(paths, configuration.authorizedKeys)),
         endpoint: configuration.listen,
         onReplication: receive,
+        onIsc: (stream) => server.acceptIsc(stream),
       });
     }
     api = await openApiDoors({
@@ -151,6 +152,7 @@ export async function openServer(
     systemId: configuration.systemId,
     address: configuration.address,
     hosts: hosts === 'offline' ? [] : hosts,
+    interSystemServers: emsParametersOf(configuration).interSystemServers,
     offline: hosts === 'offline',
     ...(rate !== undefined && { collectRateBytesPerSecond: rate * MEGABYTE_BYTES }),
     hsm: hsmSettings(configuration.hsm),
@@ -232,7 +234,8 @@ async function chooseLink(paths: HomePaths): Promise<ReplicationLink> {
   const ssh2 = new Ssh2Link({ privateKey: await readHomeFile(paths.clientKey) });
   const openssh = new OpenSshLink({ identityFile: paths.clientKey });
   return {
-    connect: (target) => (target.transport === 'openssh' ? openssh : ssh2).connect(target),
+    connect: (target, service) =>
+      (target.transport === 'openssh' ? openssh : ssh2).connect(target, service),
   };
 }
 

@@ -19,7 +19,9 @@ import type { HsmSettings } from './bma.ts';
 import type { EventFilePolicy } from './event-files.ts';
 import type { EventLog } from './event-log.ts';
 import type { CleanupSettings } from './scan-cleanup.ts';
+import type { IscPolicy } from './shared-vaults.ts';
 import type { Profile, ProfileName } from './profiles.ts';
+import type { Keeping } from './keeping.ts';
 import type { Licences } from './licences.ts';
 
 export interface ServerPorts {
@@ -84,6 +86,10 @@ export interface ServerSettings {
   readonly copyBytesPerSecond?: number | undefined;
   /** Where it differs from {@link COPY_POLICY}. */
   readonly copyPolicy?: Partial<CopyPolicy>;
+  /** Where it differs from ISC_POLICY. */
+  readonly isc?: Partial<IscPolicy>;
+  /** Who hears of requests that were satisfied here, where not every server of shared vaults. */
+  readonly interSystemServers?: readonly string[];
   /** Where it differs from ACCESS_POLICY. */
   readonly access?: Partial<AccessPolicy>;
   /** When the event log's files are put by, and how many are kept. */
@@ -170,6 +176,8 @@ export interface ServerContext {
   readonly copyPolicy: CopyPolicy;
   readonly eventLog: EventLog;
   readonly licences: Licences;
+  /** Which shared vaults this server keeps. */
+  readonly keeping: Keeping;
   /**
    * What changes which tape there is and where it lies runs in here: mounts, dismounts, a copy that
    * becomes a tape, creation, deletion. Who runs in it waits for no drive's command, and for no other

@@ -4,7 +4,7 @@
  * A message's ID is the severity's digit (2 Info, 4 Warning, 6 Error, 8 Critical), two digits of the
  * subsystem and three of the event.
  * Subsystems: 20 media operations and EMS, 21 pools and cartridges, 40 access control; ours are 22
- * AutoCopy, 23 Instant DR, 24 VTSPolicy and migration, 25 Scan/Cleanup, 41 licences, 50 the API. Numbers of events below 100 are the
+ * AutoCopy, 23 Instant DR, 24 VTSPolicy and migration, 25 Scan/Cleanup, 26 shared vaults and ISC, 41 licences, 50 the API. Numbers of events below 100 are the
  * product's, those from 101 on are ours. Times are UTC.
  * docs/reference/events.md explains every message; a test compares.
  *
@@ -276,6 +276,27 @@ export const EVENT_MESSAGES = {
     id: '440002',
     text: 'Access Control RESTORE {kind} defaults have been restored',
   },
+  SHARED_VAULT_KEPT: { id: '226101', text: 'Shared vault {vault} is kept by this server now' },
+  SHARED_VAULT_VISITED: {
+    id: '226102',
+    text: 'Shared vault {vault} is kept by {server}, and reached through it',
+  },
+  ISC_CONNECTED: { id: '226103', text: 'ISC session with {server} established' },
+  ISC_LOST: { id: '426104', text: 'ISC session with {server} lost: {reason}' },
+  SHARED_LOCK_RELEASED: {
+    id: '426105',
+    text: 'Cartridge {tape} taken back from {server}, which is gone: what it had synced is kept, and no copy is queued',
+  },
+  SHARED_NAME_TAKEN: {
+    id: '426106',
+    text: '{name} of shared vault {vault} is not shown here: the name is taken in another vault',
+  },
+  SHARED_MOUNTED: { id: '226107', text: 'Cartridge {tape} opened for {server}, drive {drive}' },
+  VAULT_SHARED: { id: '226108', text: 'Vault {vault} is shared, identity {id}' },
+  VAULT_JOINED: { id: '226109', text: 'Shared vault {vault} at {path} joined' },
+  VAULT_LEFT: { id: '426110', text: 'Shared vault {vault} left' },
+  ISC_SERVER_ADDED: { id: '226111', text: 'Server {server} of shared vaults added: {address}' },
+  ISC_SERVER_REMOVED: { id: '426112', text: 'Server {server} of shared vaults removed' },
   API_STARTED: { id: '250101', text: 'HTTP API listens on {endpoint}' },
   API_LOGONS_LIMITED: {
     id: '450102',

@@ -22,6 +22,7 @@ import type { EmsHostParameters } from '../ems/parameters.ts';
 import type { ZsvrEvent } from '../ems/zsvr-events.ts';
 import type { DriveRow, MountRequestRow, MountRow, TapeRow } from '../ports/catalog.ts';
 import type { Cancel } from '../ports/clock.ts';
+import { AnsweredRequests } from './answered-requests.ts';
 import type { AutoCopy } from './autocopy.ts';
 import type { ServerContext } from './context.ts';
 import { DeviceResets } from './device-resets.ts';
@@ -45,6 +46,13 @@ export interface MountQueueOptions {
   readonly mount: (request: MountRequestRow, tape: TapeRow, drive: DriveRow) => Promise<void>;
 }
 
+/** Events that end a request. */
+const ENDS: ReadonlySet<ZsvrEvent['kind']> = new Set([
+  'mounted',
+  'request-cancelled',
+  'request-rejected',
+]);
+
 type MountRequestEvent = ZsvrEvent & { readonly kind: 'mount-request' };
 
 export class MountQueue {
@@ -59,6 +67,8 @@ export class MountQueue {
     string,
     { readonly count: number; readonly reason: string; readonly notBeforeMs: number }
   >();
+  /** Requests that other servers of shared vaults satisfied, and what waited here of them. */
+  readonly #answered: AnsweredRequests;
   /** Hosts whose full queue has been told of. */
   readonly #full = new Set<string>();
   /** Hosts that are still to tell what they logged before the server started. */
@@ -70,6 +80,7 @@ export class MountQueue {
   constructor(options: MountQueueOptions) {
     this.#options = options;
     this.#context = options.context;
+    this.#answered = new AnsweredRequests(options.context.ports.clock);
     this.#unheardDismounts = new UnheardDismounts(options.context.ports.clock);
     this.#resets = new DeviceResets(options.context, () => {
       if (!this.#stopping) this.lookAgain();
@@ -142,6 +153,21 @@ export class MountQueue {
     this.#unheardDismounts.expect(mount);
   }
 
+  /** Another server of a shared vault satisfied a request: it waits here no more. */
+  async answered(host: string, requestNumber: number, server: string): Promise<void> {
+    const request = await this.#end(host, requestNumber, `${server} has mounted it`);
+    this.#answered.add({ host, requestNumber }, server, request);
+  }
+
+  /** A server is gone: what it satisfied, and the host was not heard to have, is open as before. */
+  async serverLost(server: string): Promise<void> {
+    const reason = `${server}, which had mounted it, cannot be reached`;
+    for (const request of this.#answered.takeOf(server)) {
+      await this.#context.ports.catalog.putMountRequest({ ...request, reason });
+    }
+    await this.look();
+  }
+
   /** Nothing is mounted any more. */
   stop(): void {
     this.#stopping = true;
@@ -158,6 +184,9 @@ export class MountQueue {
 
   /** A tape event of a host. */
   async handle(host: string, event: ZsvrEvent): Promise<unknown> {
+    if (ENDS.has(event.kind) && 'requestNumber' in event) {
+      this.#answered.delete({ host, requestNumber: event.requestNumber });
+    }
     switch (event.kind) {
       case 'mount-request':
         return this.#request(host, event);
@@ -255,6 +284,7 @@ export class MountQueue {
     await this.look();
     const row = { host, requestNumber, tape: volume, device, ring, receivedAtMs: clock.nowMs() };
     const request = { ...row, reason: '' };
+    if (this.#answered.has(request)) return;
     const reason = await this.#try(request);
     if (reason === undefined) return;
     await catalog.putMountRequest({ ...request, reason });

@@ -26,6 +26,9 @@ import type { ServerContext } from './context.ts';
 import type { EventLog } from './event-log.ts';
 import { tapeObstacle } from './mount-obstacles.ts';
 import { MountQueue } from './mount-queue.ts';
+import { MOUNTING, mountReason } from './keeping.ts';
+import type { RemoteMount } from './isc-guest.ts';
+import type { SharedVaults } from './shared-vaults.ts';
 import { labelErased } from './tape-content.ts';
 import type { Vaults } from './vaults.ts';
 import { contentOf } from './vaults.ts';
@@ -37,15 +40,24 @@ export interface MountsOptions {
   readonly autocopy: AutoCopy;
   /** Tapes that are mounted, or about to be: shared with whoever must keep away from them. */
   readonly busyTapes: Set<string>;
+  /** For tapes of shared vaults. */
+  readonly shared: Pick<SharedVaults, 'mount' | 'tellAnswered'>;
 }
 
 /** What a mount is for: a host's request, or an operator's wish. */
 type MountPurpose = Pick<MountRow, 'host' | 'requestNumber' | 'ring'>;
 
 /** A tape in a drive. */
-interface MountedTape {
+interface MountedTape extends Opened {
   readonly mount: MountRow;
+}
+
+/** A tape whose image is open. */
+interface Opened {
   readonly tape: TapeRow;
+  readonly image: TapeImage;
+  /** Where another server keeps its vault. */
+  readonly remote?: RemoteMount | undefined;
 }
 
 export class Mounts {
@@ -53,6 +65,7 @@ export class Mounts {
   readonly #vaults: Vaults;
   readonly #autocopy: AutoCopy;
   readonly #busyTapes: Set<string>;
+  readonly #shared: MountsOptions['shared'];
   readonly #drives = new Map<string, VirtualDrive>();
   readonly #mounted = new Map<VirtualDrive, MountedTape>();
   readonly #queue: MountQueue;
@@ -62,6 +75,7 @@ export class Mounts {
     this.#vaults = options.vaults;
     this.#autocopy = options.autocopy;
     this.#busyTapes = options.busyTapes;
+    this.#shared = options.shared;
     this.#queue = new MountQueue({
       ...options,
       mount: async (request, tape, drive) => {
@@ -74,6 +88,7 @@ export class Mounts {
           device: drive.device,
           requestNumber: request.requestNumber,
         });
+        this.#shared.tellAnswered(request.host, request.requestNumber);
       },
     });
   }
@@ -83,7 +98,8 @@ export class Mounts {
     const { catalog } = this.#context.ports;
     for (const row of await catalog.listDrives()) this.addDrive(row);
     for (const mount of await catalog.listMounts({ open: true })) {
-      await this.#recordInterruption(mount, undefined);
+      const atMs = this.#context.ports.clock.nowMs();
+      await this.#recordInterruption(mount, { atMs, content: undefined });
     }
     await this.#context.decisions.run(() => this.#queue.start());
   }
@@ -201,10 +217,8 @@ export class Mounts {
 
   async #mount(purpose: MountPurpose, found: TapeRow, row: DriveRow): Promise<MountRow> {
     const { catalog, clock } = this.#context.ports;
-    const { host, requestNumber, ring } = purpose;
-    const tape = ring ? await labelErased(this.#context, this.#vaults, found) : found;
-    const engine = this.#vaults.engine(tape.vault);
-    const image = await engine.openImage(tape.name, ring ? 'write' : 'read');
+    const opened = await this.#open(purpose, found, row);
+    const { tape, image, remote } = opened;
     let mount: MountRow;
     let info: Awaited<ReturnType<TapeImage['info']>>;
     try {
@@ -212,26 +226,70 @@ export class Mounts {
       mount = await catalog.recordMount({
         tape: tape.name,
         drive: row.name,
-        host,
-        requestNumber,
-        ring,
-        mountedAtMs: clock.nowMs(),
+        ...purpose,
+        mountedAtMs: remote === undefined ? clock.nowMs() : (tape.mountedAtMs ?? clock.nowMs()),
       });
     } catch (error) {
-      await image.close();
+      await this.#giveBack(opened);
       throw error;
     }
     const drive = this.drive(row.name);
-    this.#mounted.set(drive, { mount, tape });
+    this.#mounted.set(drive, { mount, ...opened });
     // Where the image was lost and an older one found, no generation is used twice.
     drive.mount(image, toGeneration(Math.max(info.generation, tape.generation)), {
       partitionCount: info.partitions.length,
       capacityBytes: tape.capacityBytes,
-      writeProtected: !ring,
+      writeProtected: !purpose.ring,
       volume: tape.name,
     });
     this.#context.emit({ kind: 'mounted', mount, device: row.device });
     return mount;
+  }
+
+  /** The tape's image, here or with who keeps its vault; the other servers of the vault see that it is taken. */
+  async #open(purpose: MountPurpose, found: TapeRow, drive: DriveRow): Promise<Opened> {
+    const { keeping, ports } = this.#context;
+    const { ring, host, requestNumber } = purpose;
+    if (keeping.isElsewhere(found.vault)) {
+      const request = { ring, drive: drive.name, host, requestNumber };
+      const remote = await this.#shared.mount(found, request);
+      return { tape: remote.tape, image: remote.image, remote };
+    }
+    const tape = ring ? await labelErased(this.#context, this.#vaults, found) : found;
+    const image = await this.#vaults
+      .engine(tape.vault)
+      .openImage(tape.name, ring ? 'write' : 'read');
+    if (!keeping.isKept(tape.vault)) return { tape, image };
+    try {
+      await ports.catalog.takeLock({
+        tape: tape.name,
+        pool: undefined,
+        process: this.#lockName,
+        sinceMs: ports.clock.nowMs(),
+        reason: mountReason(drive.name, purpose),
+      });
+      return { tape, image };
+    } catch (error) {
+      await image.close();
+      throw error;
+    }
+  }
+
+  /** The process whose locks say that this server has a tape of a shared vault. */
+  get #lockName(): string {
+    return `${MOUNTING}${this.#context.settings.serverName}`;
+  }
+
+  /** Undoes {@link #open}. */
+  async #giveBack({ tape, image, remote }: Opened): Promise<void> {
+    await image.close();
+    if (remote === undefined) await this.#unlock(tape);
+    else await remote.end(true);
+  }
+
+  async #unlock({ name, vault }: TapeRow): Promise<void> {
+    if (!this.#context.keeping.isKept(vault)) return;
+    await this.#context.ports.catalog.releaseLock({ tape: name }, this.#lockName);
   }
 
   /** The host has unloaded: what is synced is recorded, and its copies are queued with it. */
@@ -239,16 +297,16 @@ export class Mounts {
     await this.#context.decisions.run(async () => {
       const mounted = this.#mounted.get(drive);
       if (mounted === undefined) return;
-      const { mount, tape } = mounted;
-      const { catalog, clock } = this.#context.ports;
+      const { mount, tape, remote } = mounted;
+      const { catalog } = this.#context.ports;
       const outcome = drive.outcome;
       try {
         await catalog.recordDismount({
           mountId: mount.id,
-          atMs: clock.nowMs(),
+          ...(await this.#ended(drive, mounted, false)),
           state: 'dismounted',
-          content: await this.#contentAfter(drive, tape),
-          queueRuleIds: await this.#rulesToQueue(mount, tape),
+          // Who keeps the vault copies its tapes.
+          queueRuleIds: remote === undefined ? await this.#rulesToQueue(mount, tape) : [],
         });
       } catch (error) {
         this.#reportDismountFailure(drive, error);
@@ -267,10 +325,18 @@ export class Mounts {
     });
   }
 
-  async #contentAfter(drive: VirtualDrive, tape: TapeRow): Promise<DismountRecord['content']> {
+  /** What is to be recorded of a mount that ends: when, and what the tape holds if that is new. */
+  async #ended(
+    drive: VirtualDrive,
+    { tape, remote }: MountedTape,
+    interrupted: boolean,
+  ): Promise<Pick<DismountRecord, 'atMs' | 'content'>> {
+    if (remote !== undefined) return remote.end(interrupted);
+    const atMs = this.#context.ports.clock.nowMs();
     const { generation, changed } = drive.outcome;
-    if (!changed) return undefined;
-    return { generation, ...(await contentOf(this.#vaults.engine(tape.vault), tape.name)) };
+    if (!changed) return { atMs, content: undefined };
+    const content = await contentOf(this.#vaults.engine(tape.vault), tape.name);
+    return { atMs, content: { generation, ...content } };
   }
 
   /** A ring mount owes a copy by every rule; any mount owes those that it kept waiting. */
@@ -286,6 +352,7 @@ export class Mounts {
     this.#mounted.delete(drive);
     try {
       await drive.release();
+      await this.#unlock(tape);
     } catch (error) {
       // All that counts is synced; the image only could not note that it was closed in order.
       if (!isCapstanError(error)) throw error;
@@ -296,17 +363,44 @@ export class Mounts {
   }
 
   /** A mount that the host did not end: its tape is not copied for it. */
-  async #recordInterruption(mount: MountRow, content: DismountRecord['content']): Promise<void> {
-    const { catalog, clock } = this.#context.ports;
-    await catalog.recordDismount({
-      mountId: mount.id,
-      atMs: clock.nowMs(),
-      state: 'interrupted',
-      content,
-      queueRuleIds: [],
-    });
+  async #recordInterruption(
+    mount: MountRow,
+    ended: Pick<DismountRecord, 'atMs' | 'content'>,
+  ): Promise<void> {
+    const { catalog } = this.#context.ports;
+    const record = { mountId: mount.id, ...ended, state: 'interrupted', queueRuleIds: [] } as const;
+    await catalog.recordDismount(record);
     await this.#queue.putBack(mount);
     await this.#context.eventLog.log('MOUNT_INTERRUPTED', { tape: mount.tape, drive: mount.drive });
+  }
+
+  /** Who kept a vault cannot be reached any more: its tapes are taken out of the drives, as at a restart. */
+  async interrupt(vault: string): Promise<void> {
+    const { decisions, ports } = this.#context;
+    // What is being mounted just now is mounted, or is not.
+    await decisions.run(async () => {});
+    for (const [drive, mounted] of this.#mounted) {
+      if (mounted.remote === undefined || mounted.tape.vault !== vault) continue;
+      await drive.betweenCommands(() =>
+        decisions.run(async () => {
+          if (this.#mounted.get(drive) !== mounted) return;
+          const ended = { atMs: ports.clock.nowMs(), content: undefined };
+          await this.#recordInterruption(mounted.mount, ended);
+          await this.#release(drive, mounted.tape);
+        }),
+      );
+    }
+    this.lookAgain();
+  }
+
+  /** Another server satisfied a request of a host. */
+  answered(host: string, requestNumber: number, server: string): Promise<void> {
+    return this.#context.decisions.run(() => this.#queue.answered(host, requestNumber, server));
+  }
+
+  /** A server is gone: what it satisfied may be open. */
+  serverLost(server: string): Promise<void> {
+    return this.#context.decisions.run(() => this.#queue.serverLost(server));
   }
 
   /** The server stops: tapes still mounted are synced as far as the host wrote them, and taken out. */
@@ -318,9 +412,10 @@ export class Mounts {
       if (failure !== undefined) this.#reportDismountFailure(drive, failure);
     }
     await this.#context.decisions.run(async () => {
-      for (const [drive, { mount, tape }] of this.#mounted) {
+      for (const [drive, mounted] of this.#mounted) {
+        const { mount, tape } = mounted;
         try {
-          await this.#recordInterruption(mount, await this.#contentAfter(drive, tape));
+          await this.#recordInterruption(mount, await this.#ended(drive, mounted, true));
         } catch (error) {
           // The mount stays open in the catalog; the next start ends it.
           if (!isCapstanError(error)) throw error;

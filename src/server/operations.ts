@@ -10,8 +10,10 @@ import { ACCESS_OPERATIONS } from './operations/access.ts';
 import { AUTOCOPY_OPERATIONS } from './operations/autocopy.ts';
 import { CLEANUP_OPERATIONS } from './operations/cleanup.ts';
 import { DRIVE_OPERATIONS } from './operations/drives.ts';
+import { vaultElsewhere } from './operations/elsewhere.ts';
 import { EVENTS_OPERATIONS } from './operations/events.ts';
 import { HOST_OPERATIONS } from './operations/hosts.ts';
+import { ISC_OPERATIONS } from './operations/isc.ts';
 import { LOCK_OPERATIONS } from './operations/locks.ts';
 import { LICENCE_OPERATIONS } from './operations/licences.ts';
 import { INSTANT_DR_OPERATIONS } from './operations/instant-dr.ts';
@@ -43,6 +45,7 @@ export const OPERATIONS: OperationTable = {
   ...SERVER_OPERATIONS,
   ...ACCESS_OPERATIONS,
   ...LICENCE_OPERATIONS,
+  ...ISC_OPERATIONS,
 };
 
 export class Operations {
@@ -97,12 +100,16 @@ export class Operations {
     }
     const services = { ...this.#services, context, caller };
     const view = VaultView.of(context, caller, name, entry);
-    if (view === undefined) return entry.run(services, parsed.data);
-    await view.check(parsed.data);
+    await view?.check(parsed.data);
     try {
-      return await view.filter(await entry.run(services, parsed.data));
+      const elsewhere = await vaultElsewhere(context, { name, entry }, parsed.data);
+      const result =
+        elsewhere === undefined
+          ? await entry.run(services, parsed.data)
+          : await services.shared.operate(elsewhere, name, parsed.data, caller.user);
+      return view === undefined ? result : await view.filter(result);
     } catch (error) {
-      throw view.hide(error);
+      throw view === undefined ? error : view.hide(error);
     }
   }
 }

@@ -235,7 +235,9 @@ export async function finishMoves(
     // What lies in a vault that cannot be opened has to wait until it can.
     const places = new Set(tapes.map((each) => each.vault));
     if (process.startsWith(MOVING)) places.add(process.slice(MOVING.length));
-    if ([...places].some((vault) => vaults.closed.has(vault))) continue;
+    const isAway = (vault: string): boolean =>
+      vaults.closed.has(vault) || context.keeping.isElsewhere(vault);
+    if ([...places].some(isAway)) continue;
     if (only !== undefined && !places.has(only)) continue;
     if (process.startsWith(RENAMING)) {
       const oldName = process.slice(RENAMING.length);

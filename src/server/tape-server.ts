@@ -7,6 +7,7 @@
  */
 import type { CopyReceiver } from '../ports/copy-receiver.ts';
 import type { Cancel } from '../ports/clock.ts';
+import type { DuplexStream } from '../ports/network.ts';
 import type { ScsiTransport } from '../ports/scsi-transport.ts';
 import { AccessControl } from './access-control.ts';
 import type { Access, Principal } from './access.ts';
@@ -27,6 +28,7 @@ import { EmsService } from './ems-service.ts';
 import type { EmsHostStatus } from './ems-service.ts';
 import { EventFiles } from './event-files.ts';
 import { EventLog } from './event-log.ts';
+import { Keeping } from './keeping.ts';
 import { Licences } from './licences.ts';
 import { InstantDrRoles } from './instant-dr-roles.ts';
 import { InstantDr } from './instant-dr.ts';
@@ -36,6 +38,8 @@ import { Operations } from './operations.ts';
 import { Policy } from './policy.ts';
 import type { PolicyMedia } from './policy.ts';
 import { PROFILES, PROFILE_DEFAULT } from './profiles.ts';
+import { operateForPeer } from './operations/elsewhere.ts';
+import { SharedVaults } from './shared-vaults.ts';
 import { finishMoves } from './tape-moves.ts';
 import { ScanCleanup } from './scan-cleanup.ts';
 import { eraseTape } from './tape-changes.ts';
@@ -65,6 +69,7 @@ export class TapeServer {
   readonly #copies: Copies;
   readonly #autocopy: AutoCopy;
   readonly #instantDr: InstantDr;
+  readonly #shared: SharedVaults;
   readonly #ems: EmsService;
   readonly #backupManagement: BackupManagement;
   readonly #policy: Policy;
@@ -82,7 +87,23 @@ export class TapeServer {
     this.#autocopy = new AutoCopy({ context, copies });
     const autocopy = this.#autocopy;
     copies.onRelease(() => autocopy.wake());
-    this.#mounts = new Mounts({ context, vaults, autocopy, busyTapes });
+    this.#shared = new SharedVaults({
+      context,
+      vaults,
+      autocopy,
+      busyTapes,
+      onReleased: () => mounts.lookAgain(),
+      operate: (user, name, parameters) => operateForPeer(this.operations, user, name, parameters),
+      interruptMounts: (vault) => mounts.interrupt(vault),
+      onAnswered: (host, requestNumber, server) =>
+        context.background('drop a request that was satisfied elsewhere', () =>
+          mounts.answered(host, requestNumber, server),
+        ),
+      onServerLost: (server) =>
+        context.background(`take the requests of ${server} back`, () => mounts.serverLost(server)),
+    });
+    const shared = this.#shared;
+    this.#mounts = new Mounts({ context, vaults, autocopy, busyTapes, shared });
     const mounts = this.#mounts;
     this.#instantDr = new InstantDr({ context, vaults, copies, busyTapes });
     const instantDr = this.#instantDr;
@@ -146,6 +167,7 @@ export class TapeServer {
       metrics,
       policy,
       cleanup,
+      shared,
     });
   }
 
@@ -170,6 +192,7 @@ export class TapeServer {
       server.#ems.start();
       server.#autocopy.wake();
       await server.#instantDr.start();
+      await server.#shared.start();
       return server;
     } catch (error) {
       await vaults.close();
@@ -189,6 +212,11 @@ export class TapeServer {
   /** A drive as its host's SCSI bus has it. NOT_FOUND where there is none of that name. */
   driveTransport(driveName: string): ScsiTransport {
     return this.#mounts.drive(driveName);
+  }
+
+  /** Another server of a shared vault connects. */
+  acceptIsc(stream: DuplexStream): void {
+    this.#shared.accept(stream);
   }
 
   /** For what happens at the doors of the server. */
@@ -247,6 +275,7 @@ export class TapeServer {
       await this.#autocopy.stop();
       await this.#receiver.stop();
       await this.#mounts.stop();
+      await this.#shared.stop();
       if (settings.offline !== true) {
         await eventLog.log('SERVER_STOPPED', { server: settings.serverName });
       }
@@ -267,10 +296,12 @@ function mediaOf(services: Omit<TapeServices, 'context'>): PolicyMedia {
 }
 
 function makeContext(
-  ports: ServerPorts,
+  given: ServerPorts,
   settings: ServerSettings,
   listeners: ReadonlySet<Listener>,
 ): ServerContext {
+  const keeping = new Keeping(given.catalog);
+  const ports = { ...given, catalog: keeping.catalog };
   const emit = (event: ServerEvent): void => {
     for (const listener of listeners) listener(event);
   };
@@ -299,6 +330,7 @@ function makeContext(
       background,
       publicKeys: settings.licencePublicKeys,
     }),
+    keeping,
     decisions: new Sequence(),
     emit,
     background,

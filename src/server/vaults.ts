@@ -19,6 +19,11 @@ export const DELETING_SUFFIX = '.DELETING';
 /** Behind a tape's name: the same content, while what it refers to is mended. */
 export const REPAIR_SUFFIX = '.REPAIR';
 
+/** The ledger of a shared vault; a tape's name has no more than six characters. */
+export const LEDGER_IMAGE = 'SHARED-LEDGER';
+/** What is to take the ledger's place. */
+export const LEDGER_STAGED = `${LEDGER_IMAGE}.NEXT`;
+
 /** What keeps a vault closed and not the server. */
 const DISK_FAULTS = ['DISK_IO', 'STORE_CORRUPT', 'STORE_FAILED', 'NO_SPACE'] as const;
 
@@ -67,11 +72,47 @@ export class Vaults {
 
   async #openAtStart(row: VaultRow): Promise<void> {
     try {
-      this.#engines.set(row.name, await this.#openStore(row));
+      if (row.sharedId === undefined) this.#engines.set(row.name, await this.#openStore(row));
+      else await this.#openShared(row);
     } catch (error) {
       if (!isCapstanError(error, ...DISK_FAULTS)) throw error;
       this.#failures.set(row.name, error);
     }
+  }
+
+  /** Opens a shared vault unless another server has it open, and takes its ledger over. */
+  async #openShared(row: VaultRow): Promise<boolean> {
+    const { keeping } = this.#context;
+    let engine: Engine;
+    try {
+      engine = await this.#openStore(row);
+    } catch (error) {
+      if (!isCapstanError(error, 'STORE_LOCKED')) throw error;
+      keeping.setElsewhere(row.name, undefined);
+      return false;
+    }
+    try {
+      await keeping.take(row, engine);
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
+    this.#engines.set(row.name, engine);
+    return true;
+  }
+
+  /**
+   * Has this server keep a shared vault, unless another does; `finish` ends what a crash left in it. Whether
+   * it keeps it now. Within a decision. Rejects as opening it does.
+   */
+  async keep(row: VaultRow, finish: () => Promise<void>): Promise<boolean> {
+    if (this.#engines.has(row.name)) return true;
+    if (!(await this.#openShared(row))) return false;
+    this.#failures.delete(row.name);
+    await finish();
+    const tapes = await this.#context.ports.catalog.listTapes();
+    await this.#reconcileVault(row.name, this.engine(row.name), tapes);
+    return true;
   }
 
   async #openStore(row: VaultRow): Promise<Engine> {
@@ -102,6 +143,10 @@ export class Vaults {
     const row = (await catalog.listVaults()).find((each) => each.name === name);
     if (row === undefined) throw new CapstanError('NOT_FOUND', { kind: 'vault', name });
     if (this.#engines.has(name)) return row;
+    if (row.sharedId !== undefined) {
+      if (!(await this.keep(row, finish))) this.#context.keeping.refuseElsewhere(name);
+      return row;
+    }
     const engine = await this.#openStore(row);
     this.#engines.set(name, engine);
     this.#failures.delete(name);
@@ -119,7 +164,7 @@ export class Vaults {
   async create(name: string, path: string, eventLog = this.#context.eventLog): Promise<VaultRow> {
     checkName('vault', name);
     const { catalog, clock } = this.#context.ports;
-    await this.#refuseNested(name, path);
+    await this.refuseNested(name, path);
     if (this.#engines.has(name) || this.#failures.has(name)) {
       throw new CapstanError('ALREADY_EXISTS', { kind: 'vault', name, where: '' });
     }
@@ -146,12 +191,18 @@ export class Vaults {
     const row = (await catalog.listVaults()).find((each) => each.name === name);
     if (row === undefined) throw new CapstanError('NOT_FOUND', { kind: 'vault', name });
     await catalog.deleteVault(name);
+    await this.release(name);
+    await eventLog.log('VAULT_DELETED', { vault: name, path: row.path });
+    return row;
+  }
+
+  /** Closes a vault that is this server's no more. */
+  async release(name: string): Promise<void> {
+    await this.#context.keeping.forget(name);
     const engine = this.#engines.get(name);
     this.#engines.delete(name);
     this.#failures.delete(name);
     await engine?.close();
-    await eventLog.log('VAULT_DELETED', { vault: name, path: row.path });
-    return row;
   }
 
   /** Every vault, with what is in it and what is left on its file system. */
@@ -168,7 +219,7 @@ export class Vaults {
       });
       usages.push({
         ...vault,
-        state: this.#failures.get(vault.name)?.message ?? 'open',
+        state: this.#failures.get(vault.name)?.message ?? this.#context.keeping.stateOf(vault.name),
         poolCount: pools.filter((pool) => pool.vault === vault.name).length,
         tapeCount: own.length,
         payloadBytes: own.reduce((sum, tape) => sum + tape.payloadBytes, 0),
@@ -183,7 +234,7 @@ export class Vaults {
   }
 
   /** A vault's folder is its own: one within another would be taken for damage there. */
-  async #refuseNested(name: string, path: string): Promise<void> {
+  async refuseNested(name: string, path: string): Promise<void> {
     const within = (inner: string, outer: string): boolean =>
       inner.startsWith(outer.endsWith('/') ? outer : `${outer}/`);
     const other = (await this.#context.ports.catalog.listVaults()).find(
@@ -206,6 +257,7 @@ export class Vaults {
   engine(vault: string): Engine {
     const engine = this.#engines.get(vault);
     if (engine === undefined) {
+      this.#context.keeping.refuseElsewhere(vault);
       const cause = this.#failures.get(vault);
       if (cause !== undefined) {
         const fields = { vault, reason: cause.message };
@@ -217,6 +269,7 @@ export class Vaults {
   }
 
   async close(): Promise<void> {
+    await this.#context.keeping.close();
     for (const engine of this.#engines.values()) await engine.close();
     this.#engines.clear();
   }
@@ -244,13 +297,16 @@ export class Vaults {
       await remove(name);
     }
     for (const name of images.keys()) {
-      if (STAGING_SUFFIXES.some((end) => name.endsWith(end))) await remove(name);
+      const isStaged = STAGING_SUFFIXES.some((end) => name.endsWith(end));
+      if (isStaged || name === LEDGER_STAGED) await remove(name);
     }
     for (const row of tapes.filter((each) => each.vault === vault)) {
       await this.#reconcileTape(engine, row, images.get(row.name));
       images.delete(row.name);
     }
+    const leftOut = this.#context.keeping.leftOut(vault);
     for (const [name, image] of images) {
+      if (name === LEDGER_IMAGE || leftOut.has(name)) continue;
       if (isUnwritten(image)) await remove(name);
       else await this.#reportStray(vault, name);
     }

@@ -114,6 +114,11 @@ export class VirtualDrive implements ScsiTransport {
     return this.#commands.run(async () => (await this.#run(this.#drive.synchronize()))?.cause);
   }
 
+  /** Runs `work` while no command of the host does. */
+  betweenCommands(work: () => Promise<void>): Promise<void> {
+    return this.#commands.run(work);
+  }
+
   /** Takes the tape out and closes its image. */
   async release(): Promise<void> {
     assert(this.#mounted !== undefined, 'a drive that is released has a tape');

@@ -6,8 +6,8 @@ import type { Values } from './operation-command.ts';
 
 const PORT_DEFAULT = 4022;
 
-export const TARGET_OPTIONS: readonly Option[] = [
-  required('--to <server>', "the other server's name"),
+/** How another server is reached. */
+export const SERVER_OPTIONS: readonly Option[] = [
   required('--address <address>', 'its address'),
   new Option('--port <port>', 'its SSH port')
     .argParser(numberOption(1, 65_535))
@@ -17,6 +17,11 @@ export const TARGET_OPTIONS: readonly Option[] = [
   new Option('--transport <kind>', "this program's SSH, or the system's ssh")
     .choices(['ssh2', 'openssh'])
     .default('ssh2'),
+];
+
+export const TARGET_OPTIONS: readonly Option[] = [
+  required('--to <server>', "the other server's name"),
+  ...SERVER_OPTIONS,
 ];
 
 /** The operation's `target` out of {@link TARGET_OPTIONS}. */

@@ -5,6 +5,7 @@ import { checkName } from '../../base/names.ts';
 import type { CopyJobRow, CopyRuleRow } from '../../ports/catalog.ts';
 import { autoCopyStatus } from '../autocopy-status.ts';
 import type { ServerContext } from '../context.ts';
+import { queueCopies } from '../copy-queue.ts';
 import { tapeOf } from '../tapes.ts';
 import { checkTarget, copyRate, copyTarget } from './copy-target.ts';
 import { byNameOf, byTape, found, nothing, operation, query } from './operation.ts';
@@ -82,27 +83,10 @@ async function repeatCopies(
   { context, autocopy }: OperationContext,
   { name }: { readonly name: string },
 ): Promise<{ readonly name: string; readonly targets: readonly string[] }> {
-  const { catalog, clock } = context.ports;
   const tape = await tapeOf(context, name);
-  const rules = await catalog.listCopyRules(tape.pool);
+  const rules = await queueCopies(context, tape);
   if (rules.length === 0) {
     throw new CapstanError('NOT_FOUND', { kind: 'pool with an AutoCopy rule', name: tape.pool });
-  }
-  const jobs = (await catalog.listCopyJobs()).filter((job) => job.tape === name);
-  for (const { id: ruleId } of rules) {
-    const atMs = clock.nowMs();
-    await catalog.putCopyJob({
-      tape: name,
-      ruleId,
-      generation: tape.generation,
-      state: 'due',
-      attempts: 0,
-      queuedAtMs: atMs,
-      nextAttemptAtMs: atMs,
-      copiedGeneration: jobs.find((job) => job.ruleId === ruleId)?.copiedGeneration,
-      lastError: undefined,
-      bytesSent: 0,
-    });
   }
   if (context.settings.offline !== true) autocopy.wake();
   return { name, targets: rules.map((rule) => rule.target.server) };

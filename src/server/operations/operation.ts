@@ -12,6 +12,7 @@ import type { AccessControl } from '../access-control.ts';
 import type { Principal } from '../access.ts';
 import type { Policy } from '../policy.ts';
 import type { Right } from '../rights.ts';
+import type { SharedVaults } from '../shared-vaults.ts';
 import type { ScanCleanup } from '../scan-cleanup.ts';
 import type { TapeServices } from '../tapes.ts';
 import { poolName, tapeName, text, vaultName } from './subjects.ts';
@@ -27,6 +28,7 @@ export interface OperationContext extends TapeServices {
   readonly ems: EmsService;
   readonly access: AccessControl;
   readonly metrics: Metrics;
+  readonly shared: SharedVaults;
   /** Who asked; its rights are checked already. What `context` logs bears its name. */
   readonly caller: Principal;
 }

@@ -1,6 +1,7 @@
 /** Operations on vaults. */
 import { z } from 'zod';
 import { collectVault } from '../collect.ts';
+import { shareVault } from '../vault-sharing.ts';
 import { finishMoves } from '../tape-moves.ts';
 import { PATH_CHARS_MAX, byVault, found, nothing, operation, query } from './operation.ts';
 import type { OperationTable } from './operation.ts';
@@ -9,8 +10,16 @@ import { vaultName } from './subjects.ts';
 export const VAULT_OPERATIONS: OperationTable = {
   'vault.create': operation(
     'manage-configuration',
-    z.strictObject({ name: vaultName, path: z.string().min(1).max(PATH_CHARS_MAX) }),
-    ({ vaults, context }, { name, path }) => vaults.create(name, path, context.eventLog),
+    z.strictObject({
+      name: vaultName,
+      path: z.string().min(1).max(PATH_CHARS_MAX),
+      shared: z.boolean().default(false),
+    }),
+    async (services, { name, path, shared }) => {
+      const { vaults, context } = services;
+      const row = await vaults.create(name, path, context.eventLog);
+      return shared ? shareVault(services, { name }) : row;
+    },
   ),
   'vault.delete': operation('manage-configuration', byVault, ({ vaults, context }, { name }) =>
     vaults.delete(name, context.eventLog),
@@ -28,11 +37,11 @@ export const VAULT_OPERATIONS: OperationTable = {
     },
   ),
   'vault.list': query('vault-access', nothing, ({ vaults }) => vaults.list()),
-  'vault.show': query('vault-access', byVault, async ({ vaults }, { name }) => {
+  'vault.show': query('vault-access', byVault, async ({ vaults, context }, { name }) => {
     const row = (await vaults.list()).find((each) => each.name === name);
     const vault = found('vault', name, row);
     // Of one that is closed there is no more to say.
-    return vaults.closed.has(name)
+    return vaults.closed.has(name) || context.keeping.isElsewhere(name)
       ? vault
       : { ...vault, ...(await vaults.engine(name).statistics()) };
   }),

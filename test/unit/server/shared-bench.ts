@@ -1,0 +1,107 @@
+/** Two servers, `east` and `west`, on one simulated disk that holds a shared vault. */
+import { SharedDisk } from '../../../harness/world/shared-disk.ts';
+import type { SharedView } from '../../../harness/world/shared-disk.ts';
+import { SimulatedServer } from '../../../harness/world/simulated-server.ts';
+import { newModelVault } from '../../../harness/world/simulated-vault.ts';
+import type { Wire } from '../../../harness/world/simulated-wire.ts';
+import { World } from '../../../harness/world/world.ts';
+import { TapeOperations } from '../../../src/initiator/tape-operations.ts';
+
+export const NODE = '\\LAB';
+const ADDRESSES = { east: '10.0.0.1', west: '10.0.0.2' } as const;
+const ANSWER_LIMIT_MS = 600_000;
+export const FENCING_MS = 5_000;
+
+export interface Site {
+  readonly server: SimulatedServer;
+  readonly view: SharedView;
+}
+
+export class SharedBench {
+  readonly world = new World(1);
+  readonly disk = new SharedDisk(newModelVault({ seed: 1, leftovers: 'any' }), {
+    clock: this.world.clock,
+    fencingMs: FENCING_MS,
+  });
+  readonly east = this.#site('east');
+  readonly west = this.#site('west');
+
+  #site(name: 'east' | 'west'): Site {
+    const view = this.disk.view();
+    const server = new SimulatedServer(this.world, {
+      settings: { serverName: name, systemId: 'CAPSTAN', address: ADDRESSES[name], hosts: [] },
+      vault: view,
+      replicationPorts: [2201],
+      keepAlive: true,
+    });
+    return { server, view };
+  }
+
+  /** East keeps VAULT00 with pool POOL1 and tape LAB001; west is its guest. Each has two drives. */
+  static async start(): Promise<SharedBench> {
+    const bench = new SharedBench();
+    const { east, west, world } = bench;
+    for (const [name, site] of Object.entries({ east, west })) {
+      await bench.finish(site.server.start());
+      for (const [index, drive] of ['VTD00', 'VTD01'].entries()) {
+        const device = `$${name.toUpperCase().slice(0, 4)}${index}`;
+        await bench.call(site, 'drive.create', { name: drive, host: NODE, device });
+      }
+    }
+    for (const [site, other] of [
+      [east, 'west'],
+      [west, 'east'],
+    ] as const) {
+      await bench.call(site, 'isc.add', peer(other));
+    }
+    const vault = { name: 'VAULT00', path: '/shared' };
+    await bench.call(east, 'vault.create', { ...vault, shared: true });
+    await bench.call(east, 'pool.create', { name: 'POOL1', vault: 'VAULT00' });
+    await bench.call(east, 'tape.create', { name: 'LAB001', pool: 'POOL1' });
+    await world.advance(1_000);
+    await bench.call(west, 'vault.join', vault);
+    await world.advance(5_000);
+    return bench;
+  }
+
+  get wire(): Wire {
+    return this.world.network.wire(ADDRESSES.east, ADDRESSES.west);
+  }
+
+  finish<Value>(promise: Promise<Value>): Promise<Value> {
+    return this.world.finish(promise, ANSWER_LIMIT_MS);
+  }
+
+  call(site: Site, name: string, parameters: object = {}): Promise<unknown> {
+    return this.finish(site.server.server.operations.call(name, parameters));
+  }
+
+  async drive(site: Site, name = 'VTD00'): Promise<TapeOperations> {
+    const operations = new TapeOperations(site.server.transport(name));
+    await this.finish(operations.awaitReady());
+    return operations;
+  }
+
+  /** The vault's state as the server shows it. */
+  async state(site: Site): Promise<string> {
+    const rows = (await this.call(site, 'vault.list')) as readonly { readonly state: string }[];
+    return rows[0]?.state ?? 'none';
+  }
+
+  /** The event log's texts of one message. */
+  async log(site: Site, messageId: string): Promise<readonly string[]> {
+    const rows = await site.server.catalog.listEvents({ limit: 1000 });
+    return rows.filter((row) => row.messageId === messageId).map((row) => row.text);
+  }
+}
+
+export function peer(server: 'east' | 'west'): object {
+  return {
+    server,
+    address: ADDRESSES[server],
+    port: 4022,
+    user: 'capstan',
+    hostKey: 'SHA256:simulated',
+    transport: 'ssh2',
+  };
+}

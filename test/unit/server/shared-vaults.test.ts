@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest';
+import { FENCING_MS, NODE, SharedBench, peer } from './shared-bench.ts';
+
+describe('shared vaults', () => {
+  it('shows the same pools, tapes and locks on the keeper and on its guest', async () => {
+    const bench = await SharedBench.start();
+    const { east, west } = bench;
+    expect(await bench.state(east)).toBe('open, kept here');
+    expect(await bench.state(west)).toBe('kept by east');
+    await bench.call(east, 'tape.create', { name: 'LAB002', pool: 'POOL1' });
+    await bench.world.advance(10);
+    await bench.call(west, 'tape.lock', { name: 'LAB002' });
+    await bench.call(west, 'tape.create', { name: 'LAB003', pool: 'POOL1' });
+    const tapes = await east.server.catalog.listTapes();
+    expect(tapes.map(({ name, userLocked }) => [name, userLocked])).toEqual([
+      ['LAB001', false],
+      ['LAB002', true],
+      ['LAB003', false],
+    ]);
+    expect(await west.server.catalog.listTapes()).toEqual(tapes);
+    expect(await west.server.catalog.listPools()).toEqual(await east.server.catalog.listPools());
+    expect([...east.server.faults, ...west.server.faults]).toEqual([]);
+  });
+
+  it('has a guest write a tape, and the other server read what it wrote', async () => {
+    const bench = await SharedBench.start();
+    const { east, west } = bench;
+    await bench.call(west, 'mount.create', { tape: 'LAB001', drive: 'VTD00', ring: true });
+    await expect(
+      bench.call(east, 'mount.create', { tape: 'LAB001', drive: 'VTD00', ring: true }),
+    ).rejects.toThrow('mount on west');
+    const writer = await bench.drive(west);
+    await bench.finish(writer.spaceToEndOfData());
+    expect(await bench.finish(writer.writeBlock(new Uint8Array(5000).fill(7)))).toEqual({
+      kind: 'done',
+    });
+    expect((await bench.finish(writer.writeFilemarks(1))).kind).toBe('done');
+    expect((await bench.finish(writer.unload())).kind).toBe('done');
+    await bench.world.advance(1_000);
+    const [row] = await east.server.catalog.listTapes();
+    expect(row?.generation).toBe(1);
+    expect(await west.server.catalog.listTapes()).toEqual([row]);
+    expect(await west.server.catalog.listGenerations('LAB001')).toEqual(
+      await east.server.catalog.listGenerations('LAB001'),
+    );
+    expect(await east.server.catalog.listLocks()).toEqual([]);
+    await bench.call(east, 'mount.create', { tape: 'LAB001', drive: 'VTD01' });
+    const reader = await bench.drive(east, 'VTD01');
+    await bench.finish(reader.spaceToEndOfData());
+    await bench.finish(reader.space('filemarks', -1));
+    await bench.finish(reader.space('blocks', -1));
+    const read = await bench.finish(reader.readBlock(6000));
+    expect(read.kind === 'block' && read.data.every((byte) => byte === 7)).toBe(true);
+    await bench.world.advance(10);
+    expect(await west.server.catalog.listLocks()).toMatchObject([
+      { tape: 'LAB001', process: 'mount on east', reason: `VTD01 has it without ring for ${NODE}` },
+    ]);
+    expect([...east.server.faults, ...west.server.faults]).toEqual([]);
+  });
+
+  it('goes on with the guest as keeper once the file system has fenced off a keeper that died', async () => {
+    const bench = await SharedBench.start();
+    const { east, west, world } = bench;
+    await bench.call(west, 'mount.create', { tape: 'LAB001', drive: 'VTD00', ring: true });
+    const drive = await bench.drive(west);
+    await bench.finish(drive.spaceToEndOfData());
+    await bench.finish(drive.writeBlock(new Uint8Array(100).fill(1)));
+    await bench.finish(drive.writeFilemarks(1));
+    await bench.finish(drive.writeBlock(new Uint8Array(100).fill(2)));
+    east.server.crash('power-cut');
+    await world.advance(FENCING_MS - 1_000);
+    expect(await bench.state(west)).toBe('kept elsewhere, out of reach');
+    await world.advance(10_000);
+    expect(await bench.state(west)).toBe('open, kept here');
+    expect(await bench.log(west, '420103')).toHaveLength(1);
+    expect(await west.server.catalog.listMounts({ open: true })).toEqual([]);
+    const [row] = await west.server.catalog.listTapes();
+    expect([row?.generation, row?.payloadBytes]).toEqual([1, 5 * 80 + 100]);
+    await bench.finish(east.server.start());
+    await world.advance(10_000);
+    expect(await bench.state(east)).toBe('kept by west');
+    expect(await east.server.catalog.listTapes()).toEqual([row]);
+    expect([...east.server.faults, ...west.server.faults]).toEqual([]);
+  });
+
+  it('takes the tapes of a guest back whose line is lost, with what it had synced', async () => {
+    const bench = await SharedBench.start();
+    const { east, west, world, wire } = bench;
+    await bench.call(west, 'mount.create', { tape: 'LAB001', drive: 'VTD00', ring: true });
+    const drive = await bench.drive(west);
+    await bench.finish(drive.spaceToEndOfData());
+    await bench.finish(drive.writeBlock(new Uint8Array(100).fill(1)));
+    await bench.finish(drive.writeFilemarks(1));
+    wire.stall();
+    const late = drive.writeBlock(new Uint8Array(100).fill(2)).then(() => drive.writeFilemarks(1));
+    await world.advance(30_000);
+    expect((await bench.finish(late)).kind).not.toBe('done');
+    expect(await bench.log(east, '426105')).toHaveLength(1);
+    await bench.call(east, 'mount.create', { tape: 'LAB001', drive: 'VTD00', ring: true });
+    wire.heal();
+    await world.advance(30_000);
+    expect(await bench.state(west)).toBe('kept by east');
+    const [row] = await east.server.catalog.listTapes();
+    expect([row?.generation, row?.payloadBytes]).toEqual([1, 5 * 80 + 100]);
+    expect(await west.server.catalog.listTapes()).toEqual([row]);
+    expect((await west.server.catalog.listLocks()).map(({ process }) => process)).toEqual([
+      'mount on east',
+    ]);
+    expect([...east.server.faults, ...west.server.faults]).toEqual([]);
+  });
+
+  it('leaves a shared vault to the others, and joins it again', async () => {
+    const bench = await SharedBench.start();
+    const { east, west, world } = bench;
+    await bench.call(west, 'vault.leave', { name: 'VAULT00' });
+    expect(await west.server.catalog.listTapes()).toEqual([]);
+    expect(await bench.state(west)).toBe('none');
+    await bench.call(west, 'vault.join', { name: 'VAULT00', path: '/shared' });
+    await world.advance(5_000);
+    await bench.call(east, 'vault.leave', { name: 'VAULT00' });
+    await world.advance(5_000);
+    expect(await bench.state(west)).toBe('open, kept here');
+    expect((await west.server.catalog.listTapes()).map(({ name }) => name)).toEqual(['LAB001']);
+    expect([...east.server.faults, ...west.server.faults]).toEqual([]);
+  });
+
+  it('refuses servers that it does not know', async () => {
+    const bench = await SharedBench.start();
+    const { east, west, world } = bench;
+    await bench.call(east, 'isc.remove', { server: 'west' });
+    west.server.crash('kill');
+    await bench.finish(west.server.start());
+    await world.advance(10_000);
+    expect(await bench.state(west)).toBe('kept elsewhere, out of reach');
+    expect(await bench.call(west, 'isc.list')).toMatchObject([
+      { server: 'east', state: expect.stringContaining('west is not among the servers of east') },
+    ]);
+    await expect(
+      bench.call(west, 'tape.create', { name: 'LAB009', pool: 'POOL1' }),
+    ).rejects.toThrow('kept by another server');
+    await bench.call(east, 'isc.add', peer('west'));
+    await world.advance(10_000);
+    expect(await bench.state(west)).toBe('kept by east');
+  });
+});
