@@ -1,15 +1,8 @@
 /** Bugs in what is done with tapes and pools, planted to see that the media suite finds them. */
 import type { Catalog, PoolRow } from '../../src/ports/catalog.ts';
-import type { Engine } from '../../src/ports/engine.ts';
 import { decorate } from '../world/ports.ts';
-
-export interface MediaMutant {
-  readonly name: string;
-  /** What is wrong, as a clause. */
-  readonly what: string;
-  readonly catalog?: (catalog: Catalog) => Catalog;
-  readonly engine?: (engine: Engine) => Engine;
-}
+import type { Sabotage } from '../world/simulated-server.ts';
+import type { Mutant } from './mutant.ts';
 
 /** The methods named do nothing. */
 function skip<Port extends object>(port: Port, ...skipped: readonly string[]): Port {
@@ -29,7 +22,7 @@ function spoil(
   });
 }
 
-export const MEDIA_MUTANTS: readonly MediaMutant[] = [
+const BUGS: readonly (Sabotage & Omit<Mutant, 'sabotage'>)[] = [
   {
     name: 'no-intent',
     what: 'no process lock says what is being done',
@@ -102,3 +95,9 @@ export const MEDIA_MUTANTS: readonly MediaMutant[] = [
       spoil(catalog, 'movePool', ([name]) => catalog.updatePool(String(name), { locked: false })),
   },
 ];
+
+export const MEDIA_MUTANTS: readonly Mutant[] = BUGS.map(({ name, what, ...sabotage }) => ({
+  name,
+  what,
+  sabotage: { east: sabotage },
+}));

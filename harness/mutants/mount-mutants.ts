@@ -1,14 +1,7 @@
 /** Bugs in mounts and in what is heard of hosts, planted to see that the scenarios of mounts find them. */
 import type { Catalog, MountRequestRow, MountRow } from '../../src/ports/catalog.ts';
 import { decorate } from '../world/ports.ts';
-import type { Sabotage } from '../world/simulated-server.ts';
-
-export interface MountMutant {
-  readonly name: string;
-  /** What is wrong, as a clause. */
-  readonly what: string;
-  readonly sabotage: Sabotage;
-}
+import type { Mutant } from './mutant.ts';
 
 /** A method of the catalog does something else. */
 const instead = <Method extends keyof Catalog>(
@@ -16,18 +9,20 @@ const instead = <Method extends keyof Catalog>(
   change: (
     value: () => Promise<Awaited<ReturnType<Catalog[Method]>>>,
   ) => Promise<Awaited<ReturnType<Catalog[Method]>>>,
-): Sabotage => ({
-  catalog: (catalog) =>
-    decorate(catalog, (called, call) =>
-      called === method
-        ? change(call as () => Promise<Awaited<ReturnType<Catalog[Method]>>>)
-        : call(),
-    ),
+): Mutant['sabotage'] => ({
+  east: {
+    catalog: (catalog) =>
+      decorate(catalog, (called, call) =>
+        called === method
+          ? change(call as () => Promise<Awaited<ReturnType<Catalog[Method]>>>)
+          : call(),
+      ),
+  },
 });
 
 const nothing = (): Promise<void> => Promise.resolve();
 
-export const MOUNT_MUTANTS: readonly MountMutant[] = [
+export const MOUNT_MUTANTS: readonly Mutant[] = [
   {
     name: 'queue-not-kept',
     what: 'a request that has to wait is not kept',
@@ -79,14 +74,16 @@ export const MOUNT_MUTANTS: readonly MountMutant[] = [
     name: 'dismount-unseen',
     what: 'a mount that has ended is taken for an open one',
     sabotage: {
-      catalog: (catalog) => {
-        const seen = new Map<string, MountRow>();
-        return decorate(catalog, async (method, call) => {
-          const value = await call();
-          if (method !== 'listMounts') return value;
-          for (const row of value as readonly MountRow[]) seen.set(row.tape, row);
-          return [...seen.values()];
-        });
+      east: {
+        catalog: (catalog) => {
+          const seen = new Map<string, MountRow>();
+          return decorate(catalog, async (method, call) => {
+            const value = await call();
+            if (method !== 'listMounts') return value;
+            for (const row of value as readonly MountRow[]) seen.set(row.tape, row);
+            return [...seen.values()];
+          });
+        },
       },
     },
   },

@@ -7,13 +7,7 @@ import type { Processes } from '../../src/ports/processes.ts';
 import { decorate } from '../world/ports.ts';
 import type { Around } from '../world/ports.ts';
 import type { Sabotage } from '../world/simulated-server.ts';
-
-export interface PolicyMutant {
-  readonly name: string;
-  /** What is wrong, as a clause. */
-  readonly what: string;
-  readonly sabotage: Sabotage;
-}
+import type { Mutant } from './mutant.ts';
 
 /** A catalog whose method gives something else than it should. */
 function lying(
@@ -96,7 +90,7 @@ function withoutErase(engine: Engine): Engine {
   });
 }
 
-export const POLICY_MUTANTS: readonly PolicyMutant[] = [
+const BUGS: readonly (Omit<Mutant, 'sabotage'> & { readonly sabotage: Sabotage })[] = [
   {
     name: 'unmigrated-erased',
     what: 'a tape that was never migrated counts as migrated',
@@ -250,3 +244,8 @@ export const POLICY_MUTANTS: readonly PolicyMutant[] = [
     sabotage: { engine: withoutErase },
   },
 ];
+
+export const POLICY_MUTANTS: readonly Mutant[] = BUGS.map(({ sabotage, ...bug }) => ({
+  ...bug,
+  sabotage: { east: sabotage },
+}));

@@ -19,7 +19,7 @@ export interface CaseResult {
   /** Undefined where every invariant held. */
   readonly error: Error | undefined;
   /** Everything that happened; its hash is the same for the same case. */
-  readonly trace: Pick<Trace, 'hash' | 'lines'>;
+  readonly trace: Pick<Trace, 'hash' | 'lines' | 'count'>;
   /** The commands that ran: those that made no sense in their place were skipped. */
   readonly executed: readonly string[];
   readonly virtualMs: number;
@@ -27,27 +27,31 @@ export interface CaseResult {
   readonly outcome: readonly string[];
 }
 
+/** Of a world that does not even begin. */
+const NO_TRACE: CaseResult['trace'] = { hash: '', lines: [], count: 0 };
+
 /** Runs a case; never rejects for what it finds. */
 export async function runCase(
   { scenario, profile, mutant, newVault }: CaseOptions,
   commands: Iterable<Command<CaseWorld>>,
 ): Promise<CaseResult> {
   const sabotage = mutant?.sabotage ?? {};
-  const started = await scenario.start({ profile, newVault, sabotage });
+  let world: CaseWorld | undefined;
   let error: Error | undefined;
   try {
+    const started = await scenario.start({ profile, newVault, sabotage });
+    world = started;
     await fc.asyncModelRun(() => ({ model: started, real: started }), commands);
     await scenario.finish(started);
   } catch (caught) {
     error = caught instanceof Error ? caught : new Error(String(caught));
   }
-  const { trace, clock } = started.world;
   return {
     profile,
     error,
-    trace,
-    executed: started.executed,
-    virtualMs: clock.elapsedMs,
-    outcome: error === undefined ? (scenario.outcome?.(started) ?? []) : [],
+    trace: world?.world.trace ?? NO_TRACE,
+    executed: world?.executed ?? [],
+    virtualMs: world?.world.clock.elapsedMs ?? 0,
+    outcome: (error === undefined && world && scenario.outcome?.(world)) || [],
   };
 }

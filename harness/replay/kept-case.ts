@@ -47,15 +47,10 @@ export function runKeptCase(kept: KeptCase, newVault: NewVault): Promise<CaseRes
   return runCase({ scenario, profile, mutant, newVault }, commands.map(scenario.parse));
 }
 
-/** The file's text that keeps a failure; `why` is its sentence until somebody knows better. */
-export function keptCaseText(scenario: Scenario, result: CaseResult, mutant?: string): string {
+/** A failure as a case to keep; `why` is its sentence until somebody knows better. */
+export function keptCaseOf(scenario: Scenario, result: CaseResult, mutant?: string): KeptCase {
   const { profile, executed: commands, error } = result;
-  const kept: KeptCase = {
-    scenario: scenario.name,
-    why: error?.message ?? '',
-    profile,
-    commands,
-    ...(mutant !== undefined && { mutant }),
-  };
-  return `${JSON.stringify(kept, undefined, 2)}\n`;
+  const why = error?.message ?? '';
+  const planted = mutant === undefined ? {} : { mutant };
+  return { scenario: scenario.name, why, profile, commands, ...planted };
 }

@@ -116,9 +116,7 @@ class Cases {
     // What has a path is shrunk already.
     const parameters = path === undefined ? {} : { path, endOnFailure: true };
     const details = await fc.check(this.#property, { seed, numRuns: 1, ...parameters });
-    if (!details.failed) return undefined;
-    // A world that does not even begin is no case.
-    if (this.#smallest === undefined) throw details.errorInstance;
+    if (!details.failed || this.#smallest === undefined) return undefined;
     return {
       token: formatToken({
         scenario: scenario.name,

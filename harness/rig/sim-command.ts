@@ -3,8 +3,9 @@
  *
  * What runs the cases is loaded only when asked for: an installed package has no fast-check.
  */
+import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { isCapstanError } from '../../src/base/errors.ts';
 import { CommandFailure, EXIT } from '../../src/cli/context.ts';
 import type { CliContext } from '../../src/cli/context.ts';
@@ -16,6 +17,8 @@ interface SimOptions {
   readonly shard?: { readonly index: number; readonly count: number };
   readonly replay?: string;
   readonly mutant?: string;
+  readonly report: 'text' | 'json' | 'html';
+  readonly out?: string;
 }
 
 const RUNS_MAX = 100_000_000;
@@ -53,6 +56,12 @@ export function addSimCommand(program: Command, context: CliContext): void {
     .option('--shard <index/count>', 'only this part of the runs, as 2/8', shardOption)
     .option('--replay <file-or-token>', 'one failure again: a kept case, or what a failure printed')
     .option('--mutant <name>', 'plant a known bug, and see it found')
+    .addOption(
+      new Option('--report <form>', 'text, JSON, or a page with a timeline')
+        .choices(['text', 'json', 'html'])
+        .default('text'),
+    )
+    .option('--out <file>', 'write the report there instead of printing it')
     .addHelpText(
       'after',
       `
@@ -68,18 +77,30 @@ Examples:
   $ capstan sim run --runs 20000
   $ capstan sim run instant-dr --seed 7 --shard 2/8
   $ capstan sim run --mutant no-fsync
-  $ capstan sim run --replay fixtures/seeds/torn-staged-copy.json
+  $ capstan sim run --replay fixtures/seeds/torn-staged-copy.json --report html --out torn.html
 `,
     )
     .action(async (scenario: string | undefined, options: SimOptions) => {
-      const { runSim } = await import('./sim-run.ts');
+      if (scenario !== undefined && options.replay !== undefined) {
+        const sentence = 'What is replayed says itself which scenario it is: leave the name out.';
+        throw new CommandFailure(sentence, EXIT.USAGE);
+      }
+      const { REPORTS, runSim } = await import('./sim-run.ts');
+      const { isWell } = await import('../replay/report.ts');
       const request = { ...options, ...(scenario !== undefined && { scenario }) };
-      const isWell = await runSim(request, print).catch((error: unknown) => {
+      const say = (line: string): void => context.complain(line);
+      const report = await runSim(request, say).catch((error: unknown) => {
         // Which scenario, mutant, token or kept case: said by whoever looks them up.
         if (!isCapstanError(error, 'INVALID_ARGUMENT')) throw error;
         throw new CommandFailure(error.message, EXIT.USAGE);
       });
-      if (!isWell) throw new CommandFailure('the simulation did not end as it should');
+      const text = `${REPORTS[options.report](report).trimEnd()}\n`;
+      if (options.out === undefined) context.print(text);
+      else {
+        writeFileSync(options.out, text);
+        print(`${options.out}: ${isWell(report) ? 'as it should be' : 'a promise broke'}`);
+      }
+      if (!isWell(report)) throw new CommandFailure('the simulation did not end as it should');
     });
   sim
     .command('list')

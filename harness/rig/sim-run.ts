@@ -1,8 +1,8 @@
 /** What `capstan sim` does: kept cases first, then a search; or one failure again. */
 import { basename } from 'node:path';
 import { parseKeptCase, runKeptCase } from '../replay/kept-case.ts';
-import type { KeptCase } from '../replay/kept-case.ts';
-import { formatFailure, formatVirtualTime } from '../replay/report.ts';
+import { formatRequest, htmlReport, jsonReport, textReport } from '../replay/report.ts';
+import type { SimReport } from '../replay/report.ts';
 import { replay as replayCase, search } from '../replay/search.ts';
 import type { SearchResult, Shard } from '../replay/search.ts';
 import { parseToken } from '../replay/token.ts';
@@ -18,8 +18,6 @@ import {
   realMs,
 } from './sim-environment.ts';
 
-type Print = (line: string) => void;
-
 export interface SimRequest {
   readonly scenario?: string;
   readonly runs?: number;
@@ -29,73 +27,92 @@ export interface SimRequest {
   readonly mutant?: string;
 }
 
-/** Whether it ended as it should: nothing broke, or, of a mutant, something did. */
-export async function runSim(request: SimRequest, print: Print): Promise<boolean> {
+export const REPORTS = { text: textReport, json: jsonReport, html: htmlReport } as const;
+
+/** `say`: is told at once what is run, so that also a run that is broken off can be repeated. */
+export async function runSim(request: SimRequest, say: (line: string) => void): Promise<SimReport> {
   const { replay } = request;
-  if (replay !== undefined && isFile(replay)) {
-    const kept = parseKeptCase(readSeedFile(replay).text);
-    return (await runKept(replay, kept, print)) === (kept.mutant === undefined);
-  }
-  if (replay !== undefined) {
-    const address = parseToken(replay);
-    const scenario = findScenario(address.scenario);
-    return timed({ ...address, scenario }, print, (options) => replayCase(options, address));
-  }
-  const scenario = findScenario(request.scenario ?? SCENARIOS[0].name);
-  if (request.mutant === undefined && !(await runAllKept(scenario, print))) return false;
-  const { seed = freshSeed(), runs = scenario.runsDefault, shard, mutant } = request;
-  const of = shard === undefined ? '' : `, shard ${shard.index} of ${shard.count}`;
-  const planted = mutant === undefined ? '' : `, ${mutant}`;
-  print(`${scenario.name}: seed ${seed}, ${runs} runs${of}${planted}`);
-  return timed({ scenario, mutant }, print, (options) => search({ ...options, seed, runs, shard }));
-}
-
-/** Whether none of a scenario's kept cases breaks, but for a planted bug's. */
-async function runAllKept(scenario: Scenario, print: Print): Promise<boolean> {
-  for (const { path, text } of keptSeeds()) {
-    const kept = parseKeptCase(text);
-    if (kept.scenario !== scenario.name) continue;
-    if ((await runKept(path, kept, print)) !== (kept.mutant === undefined)) return false;
-  }
-  return true;
-}
-
-type SearchCall = (options: Parameters<typeof replayCase>[0]) => Promise<SearchResult>;
-
-async function timed(
-  { scenario, mutant }: { readonly scenario: Scenario; readonly mutant: string | undefined },
-  print: Print,
-  call: SearchCall,
-): Promise<boolean> {
   const startMs = realMs();
-  const { failure, runCount, virtualMs } = await call({
-    scenario,
-    mutant: mutant === undefined ? undefined : findMutant(scenario, mutant),
-    newVault: newNativeVault,
-  });
-  const seconds = (realMs() - startMs) / 1000;
-  if (failure === undefined) {
-    print(
-      `${runCount} runs, ${formatVirtualTime(virtualMs)}, no invariant broken; ` +
-        `${(runCount / seconds).toFixed(1)} runs/s`,
-    );
-    return mutant === undefined;
+  const since = (): number => (realMs() - startMs) / 1000;
+  const commit = gitCommit();
+  if (replay !== undefined && isFile(replay)) {
+    return { ...(await replayFile(replay)), commit, seconds: since() };
   }
-  print(formatFailure(failure, { scenario, mutant, commit: gitCommit() }));
-  return mutant !== undefined;
+  const address = replay === undefined ? undefined : parseToken(replay);
+  const name = address?.scenario ?? request.scenario ?? SCENARIOS[0].name;
+  const scenario = findScenario(name);
+  const planted = address === undefined ? request.mutant : address.mutant;
+  const mutant = planted === undefined ? undefined : findMutant(scenario, planted);
+  const options = { scenario, mutant, newVault: newNativeVault };
+  const { seed = freshSeed(), runs = scenario.runsDefault, shard } = request;
+  const blank: SimReport = {
+    scenario,
+    mutant: mutant?.name,
+    commit,
+    search: address === undefined ? { seed, runs, shard } : undefined,
+    kept: [],
+    runCount: 0,
+    virtualMs: 0,
+    seconds: 0,
+    shown: undefined,
+    found: undefined,
+  };
+  if (address !== undefined) {
+    const result = await replayCase(options, address);
+    return { ...blank, ...sumOf(result), seconds: since() };
+  }
+  say(formatRequest(blank));
+  const kept = mutant === undefined ? await runAllKept(scenario) : { lines: [], broken: undefined };
+  const first = { ...blank, kept: kept.lines };
+  if (kept.broken !== undefined) return { ...first, ...kept.broken, seconds: since() };
+  const result = await search({ ...options, seed, runs, shard });
+  return { ...first, ...sumOf(result), seconds: since() };
 }
 
-/** Whether no invariant broke. */
-async function runKept(path: string, kept: KeptCase, print: Print): Promise<boolean> {
-  const { error, trace } = await runKeptCase(kept, newNativeVault);
-  const verdict = error === undefined ? 'holds' : `breaks: ${error.message}`;
-  print(`${basename(path)}: ${verdict} (trace ${trace.hash})`);
-  if (error !== undefined && kept.mutant === undefined) trace.lines.slice(-60).forEach(print);
-  return error === undefined;
+function sumOf({
+  failure,
+  example,
+  runCount,
+  virtualMs,
+}: SearchResult): Pick<SimReport, 'runCount' | 'virtualMs' | 'shown' | 'found'> {
+  return { runCount, virtualMs, shown: failure?.result ?? example, found: failure };
+}
+
+/** A file of a kept case. */
+async function replayFile(path: string): Promise<Omit<SimReport, 'commit' | 'seconds'>> {
+  const kept = parseKeptCase(readSeedFile(path).text);
+  const shown = await runKeptCase(kept, newNativeVault);
+  return {
+    scenario: findScenario(kept.scenario),
+    mutant: kept.mutant,
+    search: undefined,
+    kept: [],
+    runCount: 1,
+    virtualMs: shown.virtualMs,
+    shown,
+    found: undefined,
+  };
+}
+
+/** Runs a scenario's kept cases until one does not end as it should; a line for each. */
+async function runAllKept(scenario: Scenario): Promise<{
+  readonly lines: readonly string[];
+  readonly broken: Omit<SimReport, 'commit' | 'seconds' | 'kept'> | undefined;
+}> {
+  const lines: string[] = [];
+  for (const { path, text } of keptSeeds()) {
+    if (parseKeptCase(text).scenario !== scenario.name) continue;
+    const { kept: _, ...report } = await replayFile(path);
+    const { error, trace } = report.shown ?? {};
+    const verdict = error === undefined ? 'holds' : `breaks: ${error.message}`;
+    lines.push(`${basename(path)}: ${verdict} (trace ${trace?.hash})`);
+    if ((error === undefined) !== (report.mutant === undefined)) return { lines, broken: report };
+  }
+  return { lines, broken: undefined };
 }
 
 /** Prints the scenarios with their mutants, and the kept cases. */
-export function listSim(print: Print, asJson: boolean): void {
+export function listSim(print: (line: string) => void, asJson: boolean): void {
   const kept = keptSeeds().map(({ path, text }) => {
     const { scenario, why, mutant } = parseKeptCase(text);
     return { path, scenario, why, ...(mutant !== undefined && { mutant }) };

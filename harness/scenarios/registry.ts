@@ -5,12 +5,18 @@ import { AUTOCOPY } from './autocopy.ts';
 import { BATCH_DAY } from './batch-day.ts';
 import { DR_YEAR } from './dr-year.ts';
 import { INSTANT_DR } from './instant-dr.ts';
+import { MEDIA } from './media.ts';
+import { MOUNTS } from './mounts.ts';
+import { POLICY } from './policy.ts';
 import type { Scenario } from './scenario.ts';
 
 /** The first is what `capstan sim` runs where none is named. */
 export const SCENARIOS: readonly [Scenario, ...Scenario[]] = [
   AUTOCOPY,
   INSTANT_DR,
+  MOUNTS,
+  MEDIA,
+  POLICY,
   BATCH_DAY,
   DR_YEAR,
 ];

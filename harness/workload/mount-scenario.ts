@@ -19,8 +19,8 @@ import type { MountedTape } from '../hosts/mount-request.ts';
 import { NonStopHost } from '../hosts/nonstop-host.ts';
 import { Life } from '../world/life.ts';
 import { SimulatedServer } from '../world/simulated-server.ts';
-import type { Sabotage } from '../world/simulated-server.ts';
-import { newModelVault } from '../world/simulated-vault.ts';
+import type { Mutant } from '../mutants/mutant.ts';
+import type { NewVault } from '../world/simulated-vault.ts';
 import type { Wire } from '../world/simulated-wire.ts';
 import { World } from '../world/world.ts';
 
@@ -53,6 +53,12 @@ export interface MountProfile {
   readonly mountDelayMs: number;
 }
 
+export interface MountScenarioOptions {
+  readonly profile: MountProfile;
+  readonly newVault: NewVault;
+  readonly sabotage: Mutant['sabotage'];
+}
+
 interface Job {
   readonly requestNumber: number;
   readonly volume: string;
@@ -76,7 +82,7 @@ export class MountScenario {
   /** The last moment at which the server could not hear the host. */
   #troubleMs = 0;
 
-  private constructor(profile: MountProfile, sabotage: Sabotage | undefined) {
+  private constructor({ profile, newVault, sabotage }: MountScenarioOptions) {
     this.profile = profile;
     const world = new World(profile.worldSeed);
     this.world = world;
@@ -89,10 +95,10 @@ export class MountScenario {
         address: SERVER_ADDRESS,
         hosts: [{ host: NODE, endpoint: HOST, ...ACCOUNT, parameters }],
       },
-      vault: newModelVault({ seed: profile.worldSeed, leftovers: 'ordered' }),
+      vault: newVault({ seed: profile.worldSeed, leftovers: 'ordered' }),
       replicationPorts: [],
       keepAlive: true,
-      ...(sabotage && { sabotage }),
+      ...(sabotage.east && { sabotage: sabotage.east }),
       onKilled: () => this.#noteKilled(),
     });
     this.host = new NonStopHost({
@@ -104,8 +110,8 @@ export class MountScenario {
     });
   }
 
-  static async start(profile: MountProfile, sabotage?: Sabotage): Promise<MountScenario> {
-    const scenario = new MountScenario(profile, sabotage);
+  static async start(options: MountScenarioOptions): Promise<MountScenario> {
+    const scenario = new MountScenario(options);
     await scenario.host.listen(HOST);
     await scenario.startServer();
     const call = (name: string, parameters: object): Promise<unknown> =>

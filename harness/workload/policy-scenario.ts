@@ -15,7 +15,7 @@ import { sendByFup, sendByMacro, sendByNetBatch } from '../hosts/policy-routes.t
 import { BMA_PROGRAM, BackupApplication } from '../peers/backup-application.ts';
 import { Life } from '../world/life.ts';
 import { SimulatedServer } from '../world/simulated-server.ts';
-import type { Sabotage } from '../world/simulated-server.ts';
+import type { Mutant } from '../mutants/mutant.ts';
 import type { Leftovers, NewVault } from '../world/simulated-vault.ts';
 import type { Wire } from '../world/simulated-wire.ts';
 import { World } from '../world/world.ts';
@@ -55,7 +55,7 @@ export interface PolicyProfile {
 export interface PolicyScenarioOptions {
   readonly profile: PolicyProfile;
   readonly newVault: NewVault;
-  readonly sabotage?: Sabotage | undefined;
+  readonly sabotage: Mutant['sabotage'];
 }
 
 export class PolicyScenario {
@@ -69,7 +69,9 @@ export class PolicyScenario {
   /** The commands that ran, as texts. */
   readonly executed: string[] = [];
 
-  private constructor({ profile, newVault, sabotage }: PolicyScenarioOptions) {
+  private constructor(options: PolicyScenarioOptions) {
+    const { profile, newVault } = options;
+    const sabotage = options.sabotage.east;
     this.profile = profile;
     const world = new World(profile.worldSeed);
     this.world = world;

@@ -52,13 +52,18 @@ export class Wire {
   /** Takes down every connection; new ones are possible at once. */
   cut(): void {
     this.#trace.record(`wire ${this.name}: cut`);
+    this.#dropAll();
+  }
+
+  #dropAll(): void {
     for (const connection of this.#connections) connection.lose('the network dropped it');
   }
 
   /** Nothing gets through, and both sides are told so. */
   takeDown(): void {
     this.#state = 'down';
-    this.cut();
+    this.#trace.record(`wire ${this.name}: down`);
+    this.#dropAll();
   }
 
   /** Nothing gets through, and nobody is told. */

@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { VerifyReport } from '../../../src/ports/engine.ts';
 import { parseLabel } from '../../../src/tape/labels.ts';
-import { Yard } from './yard.ts';
+import { Yard } from '../../../harness/world/yard.ts';
 
 let yard: Yard;
 
 beforeEach(async () => {
-  yard = await Yard.start();
+  yard = await Yard.start({ second: { labelType: 'unlabelled' } });
 });
 
 describe('a range of tapes', () => {
@@ -401,7 +401,7 @@ async function everyCall(
   parameters: object,
 ): Promise<readonly (readonly [number, () => Promise<string>])[]> {
   const prepare = async (): Promise<string> => {
-    yard = await Yard.start();
+    yard = await Yard.start({ second: { labelType: 'unlabelled' } });
     await yard.write('LAB001', 1);
     yard.callCount = 0;
     return yard.digest('VAULT00', 'LAB001');

@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { METADATA_ITEM_NAMES } from '../../../src/server/metadata.ts';
-import { Yard } from './yard.ts';
+import { Yard } from '../../../harness/world/yard.ts';
 
 let yard: Yard;
 
 beforeEach(async () => {
-  yard = await Yard.start();
+  yard = await Yard.start({ second: { labelType: 'unlabelled' } });
 });
 
 const set = (item: string, value: string, name = 'LAB001'): Promise<unknown> =>

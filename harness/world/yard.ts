@@ -1,21 +1,21 @@
 /** A server with two vaults on one simulated disk, whose process can be killed in any call of a port. */
-import { Life } from '../../../harness/world/life.ts';
-import type { MediaMutant } from '../../../harness/mutants/media-mutants.ts';
-import { decorate } from '../../../harness/world/ports.ts';
-import { simulatedCryptography } from '../../../harness/world/simulated-cryptography.ts';
-import { SimulatedLogFiles } from '../../../harness/world/simulated-log-files.ts';
-import { NO_PROGRAMS } from '../../../harness/world/simulated-server.ts';
-import { World } from '../../../harness/world/world.ts';
-import { isCapstanError } from '../../../src/base/errors.ts';
-import type { CapstanError } from '../../../src/base/errors.ts';
-import { logicalObjectNumber } from '../../../src/base/units.ts';
-import type { Generation } from '../../../src/base/units.ts';
-import { openCatalog } from '../../../src/catalog/sqlite-catalog.ts';
-import { SimulatedDisk, openSimulatedEngine } from '../../../src/platform/engine.ts';
-import type { Catalog } from '../../../src/ports/catalog.ts';
-import type { Engine, ImageInfo } from '../../../src/ports/engine.ts';
-import { TapeServer } from '../../../src/server/tape-server.ts';
-import { packObjects } from '../../../src/tape/tape-object.ts';
+import { Life } from './life.ts';
+import { decorate } from './ports.ts';
+import { simulatedCryptography } from './simulated-cryptography.ts';
+import { SimulatedLogFiles } from './simulated-log-files.ts';
+import { NO_PROGRAMS } from './simulated-server.ts';
+import type { Sabotage } from './simulated-server.ts';
+import { World } from './world.ts';
+import { isCapstanError } from '../../src/base/errors.ts';
+import type { CapstanError } from '../../src/base/errors.ts';
+import { logicalObjectNumber } from '../../src/base/units.ts';
+import type { Generation } from '../../src/base/units.ts';
+import { openCatalog } from '../../src/catalog/sqlite-catalog.ts';
+import { SimulatedDisk, openSimulatedEngine } from '../../src/platform/engine.ts';
+import type { Catalog } from '../../src/ports/catalog.ts';
+import type { Engine, ImageInfo } from '../../src/ports/engine.ts';
+import { TapeServer } from '../../src/server/tape-server.ts';
+import { packObjects } from '../../src/tape/tape-object.ts';
 
 const SETTINGS = {
   serverName: 'east',
@@ -29,24 +29,33 @@ export class Killed extends Error {
   override readonly name = 'Killed';
 }
 
+export interface YardOptions {
+  readonly sabotage?: Sabotage | undefined;
+  readonly seed?: number;
+  /** What LAB002 has that LAB001 has not. */
+  readonly second?: object;
+}
+
 export class Yard {
   readonly catalog: Catalog = openCatalog(':memory:');
-  readonly #disk = new SimulatedDisk({ seed: 1, profile: 'any' });
-  readonly #world = new World(1);
-  readonly #sabotage: Pick<MediaMutant, 'catalog' | 'engine'>;
+  readonly #disk: SimulatedDisk;
+  readonly world: World;
+  readonly #sabotage: Sabotage;
   engines = new Map<string, Engine>();
   server!: TapeServer;
   /** Calls of catalog and engines that are still let through. */
   callsLeft = Infinity;
   callCount = 0;
 
-  private constructor(sabotage: Pick<MediaMutant, 'catalog' | 'engine'>) {
+  private constructor({ sabotage = {}, seed = 1 }: YardOptions) {
     this.#sabotage = sabotage;
+    this.#disk = new SimulatedDisk({ seed, profile: 'any' });
+    this.world = new World(seed);
   }
 
   /** VAULT00 with pools POOL1 and POOL2, VAULT01 with pool FAR; tapes LAB001 and LAB002 in POOL1. */
-  static async start(sabotage: Pick<MediaMutant, 'catalog' | 'engine'> = {}): Promise<Yard> {
-    const yard = new Yard(sabotage);
+  static async start(options: YardOptions = {}): Promise<Yard> {
+    const yard = new Yard(options);
     await yard.#serve();
     for (const name of ['VAULT00', 'VAULT01'])
       await yard.call('vault.create', { name, path: `/${name}` });
@@ -54,7 +63,7 @@ export class Yard {
     await yard.call('pool.create', { name: 'POOL2', vault: 'VAULT00' });
     await yard.call('pool.create', { name: 'FAR', vault: 'VAULT01' });
     await yard.call('tape.create', { name: 'LAB001', pool: 'POOL1' });
-    await yard.call('tape.create', { name: 'LAB002', pool: 'POOL1', labelType: 'unlabelled' });
+    await yard.call('tape.create', { name: 'LAB002', pool: 'POOL1', ...options.second });
     return yard;
   }
 
@@ -74,12 +83,15 @@ export class Yard {
     };
     this.server = await TapeServer.start(
       {
-        clock: this.#world.clock,
+        clock: this.world.clock,
         cryptography: simulatedCryptography,
-        random: this.#world.random,
-        network: this.#world.network.port('10.0.0.1', { onEnd: () => () => undefined } as never),
+        random: this.world.random,
+        network: this.world.network.port('10.0.0.1', { onEnd: () => () => undefined } as never),
         link: { connect: () => Promise.reject(new Error('nobody connects')) },
-        catalog: decorate(this.#sabotage.catalog?.(this.catalog) ?? this.catalog, guard),
+        catalog: decorate(
+          this.#sabotage.catalog?.(this.catalog, this.nowMs) ?? this.catalog,
+          guard,
+        ),
         fileSystems: {
           usage: async (path) => ({ id: path, totalBytes: 1_000_000, freeBytes: 250_000 }),
         },
@@ -93,11 +105,13 @@ export class Yard {
       },
       SETTINGS,
     );
+    this.server.onEvent((event) => this.world.trace.record(`east: ${JSON.stringify(event)}`));
   }
 
   /** Takes the power, gives it back, and starts another process. */
   async powerCut(): Promise<void> {
     this.callsLeft = 0;
+    this.world.trace.record('east: killed (power-cut)');
     await this.server.operations.call('vault.list', {}).catch(() => undefined);
     this.#disk.powerCut();
     this.#disk.restart();
@@ -120,7 +134,7 @@ export class Yard {
   }
 
   get nowMs(): number {
-    return this.#world.clock.nowMs();
+    return this.world.clock.nowMs();
   }
 
   engine(vault: string): Engine {
