@@ -92,5 +92,9 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
 
 /** Whether both hold the same bytes. Not for secrets: the time it takes tells where they differ. */
 export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
+  if (left.length !== right.length) return false;
+  for (let index = 0; index < left.length; index += 1) {
+    if (left[index] !== right[index]) return false;
+  }
+  return true;
 }

@@ -111,7 +111,11 @@ function vaultsOf(database: Database, about: NewEvent['about']): string | null {
 export function insertEvent(database: Database, event: NewEvent, countMax: number): EventRow {
   const row = database.insertNumbered(EVENT, event);
   const vaults = vaultsOf(database, event.about);
-  database.run('UPDATE event SET vaults = :vaults WHERE id = :id', { vaults, id: row.id });
-  database.run('DELETE FROM event WHERE id <= :last', { last: row.id - countMax });
+  if (vaults !== null) {
+    database.run('UPDATE event SET vaults = :vaults WHERE id = :id', { vaults, id: row.id });
+  }
+  if (row.id > countMax) {
+    database.run('DELETE FROM event WHERE id <= :last', { last: row.id - countMax });
+  }
   return row;
 }

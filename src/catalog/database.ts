@@ -14,7 +14,7 @@ import {
 import { assert } from '../base/assert.ts';
 import { CapstanError } from '../base/errors.ts';
 import { GIB, SECOND_MS } from '../base/units.ts';
-import { type Table, insertSql, selectSql, toParameters, toRow } from './tables.ts';
+import { type Table, insertSql, selectSql, toRow, toValues } from './tables.ts';
 
 /** Largest catalog file unless told otherwise, bytes. */
 export const CATALOG_BYTES_MAX = 8 * GIB;
@@ -29,6 +29,8 @@ export class Database {
   readonly #path: string;
   readonly #connection: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  /** By what stands behind FROM. */
+  readonly #selections = new Map<object, Map<string, StatementSync>>();
 
   /** Opens or creates `path` (or ':memory:'), checks it, and lets `prepare` bring it up to date. */
   constructor(path: string, bytesMax: number, prepare: (connection: DatabaseSync) => void) {
@@ -61,14 +63,14 @@ export class Database {
   transaction<Result>(body: () => Result): Result {
     return guard(this.#path, () => {
       this.#assertOpen();
-      this.#connection.exec('BEGIN IMMEDIATE');
+      this.run('BEGIN IMMEDIATE');
       try {
         const result = body();
-        this.#connection.exec('COMMIT');
+        this.run('COMMIT');
         return result;
       } catch (error) {
         // SQLite has rolled back by itself after some errors, a full disk among them.
-        if (this.#connection.isTransaction) this.#connection.exec('ROLLBACK');
+        if (this.#connection.isTransaction) this.run('ROLLBACK');
         throw error;
       }
     });
@@ -86,20 +88,20 @@ export class Database {
 
   /** The rows of `table`; `rest` is the statement behind FROM, with its order. */
   rows<Row>(table: Table<Row>, rest: string, parameters: Parameters = {}): Row[] {
-    return guard(this.#path, () =>
-      this.#prepared(`${selectSql(table)} ${rest}`)
-        .all(parameters)
-        .map((row) => toRow(table, row)),
-    );
+    return guard(this.#path, () => {
+      const found = this.#selection(table, rest).all(parameters) as unknown as SQLOutputValue[][];
+      return found.map((values) => toRow(table, values));
+    });
   }
 
-  insert<Row>(table: Table<Row>, row: Row): void {
-    this.run(insertSql(table), toParameters(table, row));
+  /** `onConflict`: what to do where the row is there, as SQL has it; nothing said is an error. */
+  insert<Row>(table: Table<Row>, row: Row, onConflict = ''): void {
+    this.#prepared(`${insertSql(table)} ${onConflict}`).run(...toValues(table, row));
   }
 
   /** Inserts, or takes the place of the row of the same primary key. */
   replace<Row>(table: Table<Row>, row: Row): void {
-    this.run(insertSql(table, 'REPLACE'), toParameters(table, row));
+    this.#prepared(insertSql(table, 'REPLACE')).run(...toValues(table, row));
   }
 
   /** Inserts under the next number; the row as it is kept. */
@@ -107,9 +109,11 @@ export class Database {
     table: Table<Row>,
     row: Omit<Row, 'id'>,
   ): Row {
-    const kept = this.one(`${insertSql(table)} RETURNING *`, toParameters(table, row as Row));
+    const values = toValues(table, row as Row);
+    const { lastInsertRowid } = this.#prepared(insertSql(table)).run(...values);
+    const [kept] = this.rows(table, 'WHERE id = :id', { id: lastInsertRowid });
     assert(kept !== undefined, 'an insert gives back its row');
-    return toRow(table, kept);
+    return kept;
   }
 
   close(): void {
@@ -122,6 +126,23 @@ export class Database {
     if (statement === undefined) {
       statement = this.#connection.prepare(sql);
       this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  /** A statement of {@link rows}, which gives a row's values by place: as named ones they cost twice as much. */
+  #selection<Row>(table: Table<Row>, rest: string): StatementSync {
+    this.#assertOpen();
+    let selections = this.#selections.get(table);
+    if (selections === undefined) {
+      selections = new Map();
+      this.#selections.set(table, selections);
+    }
+    let statement = selections.get(rest);
+    if (statement === undefined) {
+      statement = this.#connection.prepare(`${selectSql(table)} ${rest}`);
+      statement.setReturnArrays(true);
+      selections.set(rest, statement);
     }
     return statement;
   }

@@ -13,7 +13,7 @@ import {
   tapeExists,
 } from './checks.ts';
 import type { Database } from './database.ts';
-import { GENERATION, LOCK, POOL, TAPE, type Table, toParameters } from './tables.ts';
+import { GENERATION, LOCK, POOL, TAPE, type Table, toSqlValue } from './tables.ts';
 
 /** Appends within the transaction that runs. */
 type AppendEvent = (event: NewEvent) => EventRow;
@@ -96,11 +96,12 @@ function update<Row extends { readonly name: string }>(
   for (const name of names) {
     assert(Object.hasOwn(table.columns, name), 'what is changed of a row is one of its columns');
   }
-  const values = toParameters(table, row);
   database.run(
     `UPDATE ${table.name} SET ${names.map((name) => `${name} = :${name}`).join(', ')}
      WHERE name = :name`,
-    Object.fromEntries(['name', ...names].map((name) => [name, values[name] ?? null])),
+    Object.fromEntries(
+      ['name', ...names].map((name) => [name, toSqlValue(row[name as keyof Row])]),
+    ),
   );
 }
 

@@ -58,8 +58,6 @@ import {
   POOL,
   TAPE,
   VAULT,
-  insertSql,
-  toParameters,
 } from './tables.ts';
 
 /** Events that are kept; the oldest make room for new ones. */
@@ -74,10 +72,18 @@ export function openCatalog(
   path: string,
   options: { readonly bytesMax?: number; readonly eventCountMax?: number } = {},
 ): Catalog {
-  const database = new Database(path, options.bytesMax ?? CATALOG_BYTES_MAX, (connection) => {
-    migrate(connection, path, MIGRATIONS);
-  });
-  const core = new SqliteCatalog(database, options.eventCountMax ?? EVENT_COUNT_MAX);
+  const database = openDatabase(path, options.bytesMax);
+  return catalogOf(database, options.eventCountMax);
+}
+
+/** The database of a catalog, brought up to date; throws as {@link openCatalog} does. */
+export function openDatabase(path: string, bytesMax: number = CATALOG_BYTES_MAX): Database {
+  return new Database(path, bytesMax, (connection) => migrate(connection, path, MIGRATIONS));
+}
+
+/** The port over a database of {@link openDatabase}; its state is in the database alone. */
+export function catalogOf(database: Database, eventCountMax: number = EVENT_COUNT_MAX): Catalog {
+  const core = new SqliteCatalog(database, eventCountMax);
   const append = (event: NewEvent): EventRow => core.appendWithin(event);
   return Object.assign(
     core,
@@ -323,12 +329,12 @@ class SqliteCatalog implements CoreCatalog {
     this.#database.transaction(() => {
       requireRow(this.#database, 'tape', request.tape);
       // The row keeps its place in the order of arrival when it is replaced.
-      this.#database.run(
-        `${insertSql(MOUNT_REQUEST)}
-         ON CONFLICT (host, requestNumber) DO UPDATE SET tape = excluded.tape,
+      this.#database.insert(
+        MOUNT_REQUEST,
+        request,
+        `ON CONFLICT (host, requestNumber) DO UPDATE SET tape = excluded.tape,
            device = excluded.device, ring = excluded.ring,
            receivedAtMs = excluded.receivedAtMs, reason = excluded.reason`,
-        toParameters(MOUNT_REQUEST, request),
       );
     });
   }

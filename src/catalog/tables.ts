@@ -199,36 +199,60 @@ export const EVENT: Table<EventRow> = {
   },
 };
 
+/** What is asked of a table over and over, made once. */
+interface TableSql {
+  readonly columns: readonly (readonly [name: string, kind: ColumnKind])[];
+  readonly select: string;
+  /** From INTO on. */
+  readonly into: string;
+}
+
+const TABLE_SQL = new WeakMap<object, TableSql>();
+
+function sqlOf<Row>(table: Table<Row>): TableSql {
+  const known = TABLE_SQL.get(table);
+  if (known !== undefined) return known;
+  const columns = Object.entries<ColumnKind>(table.columns);
+  const names = columns.map(([name]) => name).join(', ');
+  const places = columns.map(() => '?').join(', ');
+  const made = {
+    columns,
+    select: `SELECT ${names} FROM ${table.name}`,
+    into: `INTO ${table.name} (${names}) VALUES (${places})`,
+  };
+  TABLE_SQL.set(table, made);
+  return made;
+}
+
 /** `SELECT` of all columns of `table`; append the rest of the statement. */
 export function selectSql<Row>(table: Table<Row>): string {
-  return `SELECT ${Object.keys(table.columns).join(', ')} FROM ${table.name}`;
+  return sqlOf(table).select;
 }
 
-/** `INSERT` of a whole row, its values as named parameters; an `id` of NULL takes the next number. */
+/** `INSERT` of a whole row, its values by place; an `id` of NULL takes the next number. */
 export function insertSql<Row>(table: Table<Row>, verb: 'INSERT' | 'REPLACE' = 'INSERT'): string {
-  const names = Object.keys(table.columns);
-  return `${verb} INTO ${table.name} (${names.join(', ')}) VALUES (:${names.join(', :')})`;
+  return `${verb} ${sqlOf(table).into}`;
 }
 
-/** The named parameters of a row. */
-export function toParameters<Row>(table: Table<Row>, row: Row): Record<string, SQLInputValue> {
-  return Object.fromEntries(
-    (Object.keys(table.columns) as (keyof Row & string)[]).map((name) => {
-      const value = row[name] as SQLInputValue | boolean | undefined;
-      return [name, typeof value === 'boolean' ? Number(value) : (value ?? null)];
-    }),
-  );
+/** A field's value as SQL has it. */
+export function toSqlValue(value: unknown): SQLInputValue {
+  return typeof value === 'boolean' ? Number(value) : ((value ?? null) as SQLInputValue);
 }
 
-/** The port's row out of a row of {@link selectSql}; the schema's checks vouch for the types. */
-export function toRow<Row>(
-  table: Table<Row>,
-  sqlRow: Readonly<Record<string, SQLOutputValue>>,
-): Row {
-  return Object.fromEntries(
-    Object.entries<ColumnKind>(table.columns).map(([name, kind]) => {
-      const value = sqlRow[name] ?? undefined;
-      return [name, kind === 'boolean' ? value === 1 : value];
-    }),
-  ) as Row;
+/** A row's values in the order of {@link insertSql}. */
+export function toValues<Row>(table: Table<Row>, row: Row): SQLInputValue[] {
+  const given = row as Readonly<Record<string, unknown>>;
+  return sqlOf(table).columns.map(([name]) => toSqlValue(given[name]));
+}
+
+/** The port's row out of the values of {@link selectSql}; the schema's checks vouch for the types. */
+export function toRow<Row>(table: Table<Row>, values: readonly SQLOutputValue[]): Row {
+  const row: Record<string, unknown> = {};
+  let place = 0;
+  for (const [name, kind] of sqlOf(table).columns) {
+    const value = values[place] ?? undefined;
+    row[name] = kind === 'boolean' ? value === 1 : value;
+    place += 1;
+  }
+  return row as Row;
 }

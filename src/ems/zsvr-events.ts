@@ -391,7 +391,7 @@ const COMPILED_EVENTS = ZSVR_EVENTS.map((row) => {
     .replaceAll('[', '(?:')
     .replaceAll(']', ')?')
     .replaceAll(/<(\w+)>/g, (_, name: FieldName) => `(?<${name}>${FIELDS[name].pattern})`);
-  return { ...row, pattern: new RegExp(`^${source}$`) };
+  return { ...row, fixedValues: Object.entries(row.fixed), pattern: new RegExp(`^${source}$`) };
 });
 
 type Values = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -402,8 +402,8 @@ export function formatZsvrEvent(event: ZsvrEvent): {
   readonly text: string;
 } {
   const values: Values = { ...event };
-  const row = COMPILED_EVENTS.find(({ fixed }) =>
-    Object.entries(fixed).every(([name, value]) => values[name] === value),
+  const row = COMPILED_EVENTS.find(({ fixedValues }) =>
+    fixedValues.every(([name, value]) => values[name] === value),
   );
   assert(row !== undefined, `$ZSVR has the event ${JSON.stringify(event)}`);
   const text = row.template

@@ -37,11 +37,17 @@ export interface Schedule {
   nextMs(afterMs: number): number | undefined;
 }
 
+/** Zones that were found good: there are a few hundred, and looking one up takes a while. */
+const KNOWN_ZONES = new Set<string>();
+
 /** Throws INVALID_ARGUMENT where the zone is none of the IANA's. */
 export function checkTimeZone(timeZone: string): string {
+  if (KNOWN_ZONES.has(timeZone)) return timeZone;
   try {
     if (timeZone.length > TIME_ZONE_CHARS_MAX) throw new RangeError('too long');
-    return new Intl.DateTimeFormat('en', { timeZone }).resolvedOptions().timeZone && timeZone;
+    const { timeZone: found } = new Intl.DateTimeFormat('en', { timeZone }).resolvedOptions();
+    if (found !== '') KNOWN_ZONES.add(timeZone);
+    return found && timeZone;
   } catch (cause) {
     throw new CapstanError(
       'INVALID_ARGUMENT',
@@ -63,10 +69,25 @@ export function parseSchedule(text: string, timeZone: string): Schedule {
   const key = `${timeZone} ${text}`;
   const known = UNDERSTOOD.get(key);
   if (known !== undefined) return known;
-  const schedule = understand(text, timeZone);
+  const schedule = remembering(understand(text, timeZone));
   if (UNDERSTOOD.size >= UNDERSTOOD_MAX) UNDERSTOOD.clear();
   UNDERSTOOD.set(key, schedule);
   return schedule;
+}
+
+/** An occurrence is the next one for every moment since that for which it was found. */
+function remembering(schedule: Schedule): Schedule {
+  let found: { readonly afterMs: number; readonly nextMs: number } | undefined;
+  return {
+    nextMs: (afterMs) => {
+      if (found !== undefined && found.afterMs <= afterMs && afterMs < found.nextMs) {
+        return found.nextMs;
+      }
+      const nextMs = schedule.nextMs(afterMs);
+      found = nextMs === undefined ? undefined : { afterMs, nextMs };
+      return nextMs;
+    },
+  };
 }
 
 function understand(text: string, timeZone: string): Schedule {

@@ -6,6 +6,8 @@ import { MIB } from '../base/units.ts';
 
 /** Most bytes of a batch. */
 export const WRITE_BATCH_BYTES_MAX = MIB;
+/** What is taken with the first block. */
+const FIRST_BYTES = 64 * 1024;
 /** Most objects of a batch. */
 export const WRITE_BATCH_OBJECTS_MAX = 256;
 
@@ -42,15 +44,21 @@ export class WriteBuffer {
   push(count: number, blockLength: number, data: Uint8Array): void {
     assert(this.hasRoom(count, data.length), 'the buffer has room for what is pushed');
     assert(data.length === count * blockLength, 'the blocks are all of one length');
-    // The memory is taken with the first block: most drives of a server are idle.
-    if (data.length > 0 && this.#data.length === 0) {
-      this.#data = new Uint8Array(WRITE_BATCH_BYTES_MAX);
-    }
+    this.#makeRoom(this.#bytes + data.length);
     this.#data.set(data, this.#bytes);
     this.#lengths.fill(blockLength, this.#objectCount, this.#objectCount + count);
     this.#objectCount += count;
     this.#bytes += data.length;
     if (blockLength === 0) this.#filemarkCount += count;
+  }
+
+  /** Memory is taken as it is needed: most drives of a server are idle, and some write little. */
+  #makeRoom(bytes: number): void {
+    if (bytes <= this.#data.length) return;
+    const larger = Math.max(bytes, 4 * this.#data.length, FIRST_BYTES);
+    const data = new Uint8Array(Math.min(larger, WRITE_BATCH_BYTES_MAX));
+    data.set(this.#data.subarray(0, this.#bytes));
+    this.#data = data;
   }
 
   /** What is there, in the image's form; views that hold until the next push. */
