@@ -46,6 +46,7 @@ export async function runCase(
   } catch (caught) {
     error = caught instanceof Error ? caught : new Error(String(caught));
   }
+  await started.world.end();
   return {
     profile,
     error,

@@ -7,7 +7,6 @@
  */
 import { assert } from '../../src/base/assert.ts';
 import { CapstanError } from '../../src/base/errors.ts';
-import { openCatalog } from '../../src/catalog/sqlite-catalog.ts';
 import type { Catalog } from '../../src/ports/catalog.ts';
 import { sleep } from '../../src/ports/clock.ts';
 import type { Engine, TapeImage } from '../../src/ports/engine.ts';
@@ -21,6 +20,7 @@ import { receiveCopies } from '../../src/replication/receiver.ts';
 import { TapeServer } from '../../src/server/tape-server.ts';
 import type { ServerSettings } from '../../src/server/context.ts';
 import type { BackupApplication } from '../peers/backup-application.ts';
+import { giveCatalogBack, takeCatalog } from './catalog-shelf.ts';
 import { Life } from './life.ts';
 import { decorate } from './ports.ts';
 import { simulatedCryptography } from './simulated-cryptography.ts';
@@ -81,7 +81,7 @@ export const NO_PROGRAMS: Processes = {
 export class SimulatedServer {
   readonly name: string;
   /** The committed state, whatever process runs. */
-  readonly catalog: Catalog = openCatalog(':memory:');
+  readonly catalog: Catalog;
   readonly logFiles = new SimulatedLogFiles();
   /** How full its file system is said to be. */
   fileSystem: FileSystemUsage = { id: 'disk', totalBytes: 1e9, freeBytes: 1e9 };
@@ -102,6 +102,12 @@ export class SimulatedServer {
     this.#world = world;
     this.#options = options;
     this.name = options.settings.serverName;
+    const shelved = takeCatalog();
+    this.catalog = shelved.catalog;
+    world.onEnd(() => {
+      this.#life?.end();
+      giveCatalogBack(shelved);
+    });
   }
 
   get address(): string {
@@ -278,17 +284,16 @@ export class SimulatedServer {
       execute: (command: ScsiCommand): Promise<ScsiResult> => {
         const life = this.#life;
         const server = this.#server;
-        const gone = new CapstanError('CONNECTION_LOST', {
-          peer: `drive ${driveName} of ${this.name}`,
-          reason: 'the drive does not answer',
-        });
-        if (life === undefined || server === undefined) return Promise.reject(gone);
+        const gone = (): CapstanError =>
+          new CapstanError('CONNECTION_LOST', {
+            peer: `drive ${driveName} of ${this.name}`,
+            reason: 'the drive does not answer',
+          });
+        if (life === undefined || server === undefined) return Promise.reject(gone());
         return new Promise((resolve, reject) => {
-          const cancel = life.onEnd(() => reject(gone));
-          life
-            .call(() => server.driveTransport(driveName).execute(command))
-            .then(resolve, reject)
-            .finally(cancel);
+          const answer = life.call(() => server.driveTransport(driveName).execute(command));
+          const cancel = life.onEnd(() => reject(gone()));
+          answer.then(resolve, reject).finally(cancel);
         });
       },
     };

@@ -147,8 +147,13 @@ export class Connection {
   /** Both sides learn that the connection is lost, for `reason`. Idempotent. */
   lose(reason: string): void {
     this.#wire.remove(this);
-    this.#pipes[0].lose(new CapstanError('CONNECTION_LOST', { peer: this.near.peer, reason }));
-    this.#pipes[1].lose(new CapstanError('CONNECTION_LOST', { peer: this.far.peer, reason }));
+    // Most connections are ended more than once, and an error with its stack is dear.
+    for (const [pipe, { peer }] of [
+      [this.#pipes[0], this.near],
+      [this.#pipes[1], this.far],
+    ] as const) {
+      if (pipe.lost === undefined) pipe.lose(new CapstanError('CONNECTION_LOST', { peer, reason }));
+    }
   }
 
   /**
@@ -157,9 +162,8 @@ export class Connection {
    */
   drop(side: SimulatedStream): void {
     const reason = 'the connection was reset';
-    const lost = new CapstanError('CONNECTION_LOST', { peer: side.peer, reason });
     if (!this.#wire.stalled) return this.lose(reason);
-    side.lose(lost);
+    side.lose(new CapstanError('CONNECTION_LOST', { peer: side.peer, reason }));
     return this.#wire.whenUp(() => this.lose(reason));
   }
 

@@ -16,6 +16,7 @@ export class World {
   readonly trace: Trace;
   readonly network: SimulatedNetwork;
   readonly random: SimulatedRandom;
+  readonly #endings: (() => void)[] = [];
 
   constructor(seed: number) {
     this.trace = new Trace(() => this.clock.elapsedMs);
@@ -55,5 +56,19 @@ export class World {
     const inTime = await this.until(() => settled, limitMs);
     assert(inTime, `what was asked is answered within ${limitMs / 1000} s`);
     return promise;
+  }
+
+  /** Calls `ending` when the world ends. */
+  onEnd(ending: () => void): void {
+    this.#endings.push(ending);
+  }
+
+  /**
+   * Ends the world: what its servers were made of is free for the next one. What is read of it after
+   * is its trace and its clock.
+   */
+  async end(): Promise<void> {
+    await settle();
+    for (const ending of this.#endings.splice(0)) ending();
   }
 }
