@@ -6,7 +6,7 @@
  * copy was attempted. The commands of a case work on this; the checkers look at it after each.
  */
 import { assert } from '../../src/base/assert.ts';
-import { GIB } from '../../src/base/units.ts';
+import { GIB, MINUTE_MS } from '../../src/base/units.ts';
 import type { MountedTape } from '../hosts/mount-request.ts';
 import { NonStopHost } from '../hosts/nonstop-host.ts';
 import { checkAttempts } from '../checker/attempts.ts';
@@ -45,6 +45,8 @@ const MOUNT_TIMEOUT_MS = 120_000;
 const ANSWER_LIMIT_MS = 600_000;
 /** After this a restarted server has its EMS session again. */
 const SETTLING_MS = 10_000;
+/** The host's line has no faults here (mount-scenario.ts has them): asking twice a minute shows nothing. */
+const HOST_KEEP_ALIVE_MS = 10 * MINUTE_MS;
 const COPY_FAILED_ID = '622103';
 
 export interface ScenarioTape {
@@ -105,6 +107,7 @@ export class CopyScenario {
             endpoint: { address: HOST_ADDRESS, port: TACL_PORT },
             user: 'SUPER.TAPE',
             password: 'secret',
+            parameters: { keepAliveMs: HOST_KEEP_ALIVE_MS },
           },
         ],
       },
