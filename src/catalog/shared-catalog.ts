@@ -4,7 +4,7 @@ import type { PoolRow, TapeRow } from '../ports/catalog.ts';
 import type { SharedCatalog, VaultChanges } from '../ports/catalog-shared.ts';
 import { requireRow } from './checks.ts';
 import type { Database } from './database.ts';
-import { GENERATION, LOCK, PEER, POOL, TAPE, insertSql, toParameters } from './tables.ts';
+import { GENERATION, LOCK, PEER, POOL, TAPE } from './tables.ts';
 import type { Table } from './tables.ts';
 
 export function sharedCatalog(database: Database): SharedCatalog {
@@ -77,9 +77,6 @@ function upsert<Row extends { readonly name: string }>(
   row: Row,
 ): void {
   const names = Object.keys(table.columns).filter((name) => name !== 'name');
-  database.run(
-    `${insertSql(table)} ON CONFLICT (name) DO UPDATE SET
-       ${names.map((name) => `${name} = excluded.${name}`).join(', ')}`,
-    toParameters(table, row),
-  );
+  const changes = names.map((name) => `${name} = excluded.${name}`).join(', ');
+  database.insert(table, row, `ON CONFLICT (name) DO UPDATE SET ${changes}`);
 }
