@@ -46,7 +46,7 @@ export async function runCase(
   } catch (caught) {
     error = caught instanceof Error ? caught : new Error(String(caught));
   }
-  await started.world.end();
+  await world?.world.end();
   return {
     profile,
     error,
