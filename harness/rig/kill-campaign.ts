@@ -6,10 +6,7 @@
  * every round copies the whole tape to an empty west. The moment of the kill is drawn, by seed, from
  * the time that an undisturbed copy takes.
  */
-import { once } from 'node:events';
 import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { assert } from '../../src/base/assert.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
@@ -24,6 +21,7 @@ import { sleep } from '../../src/ports/clock.ts';
 import type { CopyJobRow, EventRow, GenerationRow } from '../../src/ports/catalog.ts';
 import { backup } from '../hosts/backup-jobs.ts';
 import { SimulatedRandom } from '../world/simulated-random.ts';
+import { freePort } from './free-port.ts';
 import { DRIVE, LabSite } from './lab-sites.ts';
 import { ServeProcess, runCapstan } from './serve-process.ts';
 
@@ -319,11 +317,3 @@ function* randomBlocks(random: SimulatedRandom, count: number): Generator<Uint8A
 }
 
 /** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

@@ -8,6 +8,7 @@ import { systemClock } from '../../src/platform/system-clock.ts';
 
 /** The program, as TypeScript: Node runs it as it is. */
 export const CAPSTAN = join(import.meta.dirname, '../../bin/capstan.ts');
+const ON_CABLE = join(import.meta.dirname, 'serve-on-cable.ts');
 const START_TIMEOUT_MS = 30_000;
 const GREETING = / serves .*; it /;
 
@@ -21,10 +22,8 @@ export class ServeProcess {
   readonly #exited: Promise<Exit>;
   #output = '';
 
-  private constructor(home: string) {
-    this.#child = spawn(process.execPath, [CAPSTAN, 'serve', '--home', home], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+  private constructor(args: readonly string[]) {
+    this.#child = spawn(process.execPath, [...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     // A test that fails leaves no server behind.
     const onExit = (): boolean => this.#child.kill('SIGKILL');
     process.once('exit', onExit);
@@ -41,9 +40,14 @@ export class ServeProcess {
     }));
   }
 
-  /** Resolves when it serves; rejects with what it said where it does not. */
-  static async start(home: string): Promise<ServeProcess> {
-    const serving = new ServeProcess(home);
+  /**
+   * Resolves when it serves; rejects with what it said where it does not. With a cable, its drives are
+   * there for a host in this process (scsi-cable.ts).
+   */
+  static async start(home: string, cable?: string): Promise<ServeProcess> {
+    const serving = new ServeProcess(
+      cable === undefined ? [CAPSTAN, 'serve', '--home', home] : [ON_CABLE, home, cable],
+    );
     const child = serving.#child;
     await new Promise<void>((resolve, reject) => {
       const fail = (): void => reject(new Error(`capstan serve did not start: ${serving.output}`));

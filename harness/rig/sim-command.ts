@@ -34,6 +34,12 @@ function shardOption(text: string): NonNullable<SimOptions['shard']> {
   throw new InvalidArgumentError(`A shard is INDEX/COUNT, as 2/8; at most ${SHARDS_MAX}.`);
 }
 
+/** Which scenario, mutant, token or kept case: said by whoever looks them up. */
+function asUsage(error: unknown): never {
+  if (!isCapstanError(error, 'INVALID_ARGUMENT')) throw error;
+  throw new CommandFailure(error.message, EXIT.USAGE);
+}
+
 /** Adds the commands to the program of src/cli; exit code 1 where a promise broke. */
 export function addSimCommand(program: Command, context: CliContext): void {
   const print = (line: string): void => context.print(`${line}\n`);
@@ -89,11 +95,7 @@ Examples:
       const { isWell } = await import('../replay/report.ts');
       const request = { ...options, ...(scenario !== undefined && { scenario }) };
       const say = (line: string): void => context.complain(line);
-      const report = await runSim(request, say).catch((error: unknown) => {
-        // Which scenario, mutant, token or kept case: said by whoever looks them up.
-        if (!isCapstanError(error, 'INVALID_ARGUMENT')) throw error;
-        throw new CommandFailure(error.message, EXIT.USAGE);
-      });
+      const report = await runSim(request, say).catch(asUsage);
       const text = `${REPORTS[options.report](report).trimEnd()}\n`;
       if (options.out === undefined) context.print(text);
       else {
@@ -101,6 +103,32 @@ Examples:
         print(`${options.out}: ${isWell(report) ? 'as it should be' : 'a promise broke'}`);
       }
       if (!isWell(report)) throw new CommandFailure('the simulation did not end as it should');
+    });
+  sim
+    .command('real')
+    .description(
+      'play the script two-sites in simulated time and with real processes; compare both',
+    )
+    .option('--mutant <name>', 'plant a known bug in the simulated play, and see a difference')
+    .addHelpText(
+      'after',
+      `
+AutoCopy, crashes, commands of the host, Instant DR and a swap of roles: once in simulated time, once
+with servers as child processes behind the system's sshd, on the real clock. Their event logs, the
+TACL sessions and the tapes at the end must be the same (docs/internals/simulation.md). Takes a
+minute or two, and needs the packages openssh-client and openssh-server.
+
+Exit codes: 0 they are the same (with a planted bug: they differ), 1 they are not, 2 wrong usage.
+
+Examples:
+  $ capstan sim real
+  $ capstan sim real --mutant heard-from-now-on
+`,
+    )
+    .action(async ({ mutant }: { readonly mutant?: string }) => {
+      const { runReal } = await import('./real-run.ts');
+      const isWell = await runReal(mutant, print).catch(asUsage);
+      if (!isWell) throw new CommandFailure('the two plays did not end as they should');
     });
   sim
     .command('list')

@@ -9,6 +9,7 @@ import { MEDIA } from './media.ts';
 import { MOUNTS } from './mounts.ts';
 import { POLICY } from './policy.ts';
 import type { Scenario } from './scenario.ts';
+import { TWO_SITES_SCENARIO } from './two-sites.ts';
 
 /** The first is what `capstan sim` runs where none is named. */
 export const SCENARIOS: readonly [Scenario, ...Scenario[]] = [
@@ -19,6 +20,7 @@ export const SCENARIOS: readonly [Scenario, ...Scenario[]] = [
   POLICY,
   BATCH_DAY,
   DR_YEAR,
+  TWO_SITES_SCENARIO,
 ];
 
 /** Throws INVALID_ARGUMENT. */

@@ -18,7 +18,7 @@ A server's home is --home, else CAPSTAN_HOME, else $XDG_DATA_HOME/capstan, else
 open the home themselves. With --server they speak to a server elsewhere, over its HTTP API.
 
 Examples:
-  $ capstan lab                                see a whole backup and its copy, in half a minute
+  $ capstan lab                                see what it does, in under a minute
   $ capstan init --name east --home /srv/east  make a server
   $ capstan serve --home /srv/east             run it
   $ capstan tape list --home /srv/east         look at its tapes

@@ -4,11 +4,7 @@
  * Needs `ssh` and `ssh-keyscan` (package openssh-client) and `sshd` (openssh-server); without them
  * the tests are skipped, and say so.
  */
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { dir } from 'tmp-promise';
@@ -24,13 +20,14 @@ import type { ReplicationLink } from '../../src/ports/replication-link.ts';
 import { receiveCopies } from '../../src/replication/receiver.ts';
 import { sendTape } from '../../src/replication/sender.ts';
 import type { SendResult } from '../../src/replication/sender.ts';
+import { freePort } from '../../harness/rig/free-port.ts';
+import { SshdProcess, lackingOpenSsh } from '../../harness/rig/sshd-process.ts';
 import { EngineModel } from '../../harness/model/engine-model.ts';
 import { ModelStore } from '../../harness/model/model-store.ts';
 import { OFFER, TargetServer, writeTape } from '../unit/replication/copies.ts';
 
-const SSHD = '/usr/sbin/sshd';
-const hasClient = existsSync('/usr/bin/ssh') && existsSync('/usr/bin/ssh-keyscan');
-const hasServer = existsSync(SSHD);
+const hasClient = !lackingOpenSsh().includes('openssh-client');
+const hasServer = !lackingOpenSsh().includes('openssh-server');
 if (!hasClient) console.warn('SKIPPED: the package openssh-client is missing');
 if (!hasServer) console.warn('SKIPPED: the package openssh-server is missing');
 
@@ -131,50 +128,24 @@ describe.skipIf(!hasClient)('the OpenSSH client to our server', () => {
   });
 });
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => {
-    server.listen(0, '127.0.0.1', done);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => {
-    server.close(done);
-  });
-  return port;
-}
-
 describe.skipIf(!hasServer || !hasClient)('our links to the OpenSSH server', () => {
-  let sshd: ChildProcess;
+  let sshd: SshdProcess;
   let port: number;
 
   beforeAll(async () => {
     port = await freePort();
-    // sshd insists on the folder that its package's service makes.
-    if (userInfo().uid === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
-    writeFileSync(fileOf('host'), hostKey.privateKey, { mode: 0o600 });
     writeFileSync(fileOf('authorized'), `${client.publicKey}\n`, { mode: 0o600 });
     const program = resolve(import.meta.dirname, 'receive-subsystem.ts');
-    const settings = [
-      'ListenAddress 127.0.0.1',
-      `Port ${port}`,
-      `HostKey ${fileOf('host')}`,
-      `AuthorizedKeysFile ${fileOf('authorized')}`,
-      `PidFile ${fileOf('sshd.pid')}`,
-      'StrictModes no',
-      'UsePAM no',
-      'PasswordAuthentication no',
-      'PermitRootLogin prohibit-password',
-      `Subsystem capstan-replication ${process.execPath} ${program} 2>>${fileOf('receive.log')}`,
-    ];
-    writeFileSync(fileOf('sshd_config'), `${settings.join('\n')}\n`);
-    sshd = spawn(SSHD, ['-D', '-e', '-f', fileOf('sshd_config')], { stdio: 'ignore' });
-    await new Promise((done) => {
-      setTimeout(done, 500);
+    sshd = await SshdProcess.prepare({
+      folder: folder.path,
+      port,
+      hostKey: hostKey.privateKey,
+      authorizedKeys: fileOf('authorized'),
+      subsystem: `${process.execPath} ${program} 2>>${fileOf('receive.log')}`,
     });
+    await sshd.start();
   });
-  afterAll(() => {
-    sshd.kill();
-  });
+  afterAll(() => sshd.stop());
 
   const target = (changes: Partial<CopyTarget> = {}): CopyTarget => ({
     server: 'west',
