@@ -50,7 +50,7 @@ export const COPY_MUTANTS: readonly Mutant[] = [
   {
     name: 'eleven-attempts',
     what: 'AutoCopy gives up after eleven attempts',
-    sabotage: { east: { copyPolicy: { attemptsMax: 11 } } },
+    sabotage: { east: { settings: { copyPolicy: { attemptsMax: 11 } } } },
   },
   {
     name: 'no-fsync',

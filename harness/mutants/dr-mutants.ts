@@ -55,7 +55,7 @@ export const DR_MUTANTS: readonly Mutant[] = [
   {
     name: 'dr-eleven-attempts',
     what: 'a run gives up after eleven attempts',
-    sabotage: both({ copyPolicy: { attemptsMax: 11 } }),
+    sabotage: both({ settings: { copyPolicy: { attemptsMax: 11 } } }),
   },
   {
     name: 'dr-no-fsync',

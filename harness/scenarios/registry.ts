@@ -3,8 +3,10 @@ import { CapstanError } from '../../src/base/errors.ts';
 import type { Mutant } from '../mutants/mutant.ts';
 import { AUTOCOPY } from './autocopy.ts';
 import { BATCH_DAY } from './batch-day.ts';
+import { DISASTER } from './disaster.ts';
 import { DR_YEAR } from './dr-year.ts';
 import { INSTANT_DR } from './instant-dr.ts';
+import { LOOPING_HOST } from './looping-host.ts';
 import { MEDIA } from './media.ts';
 import { MOUNTS } from './mounts.ts';
 import { POLICY } from './policy.ts';
@@ -19,8 +21,10 @@ export const SCENARIOS: readonly [Scenario, ...Scenario[]] = [
   MEDIA,
   POLICY,
   BATCH_DAY,
+  DISASTER,
   DR_YEAR,
   TWO_SITES_SCENARIO,
+  LOOPING_HOST,
 ];
 
 /** Throws INVALID_ARGUMENT. */

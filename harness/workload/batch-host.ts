@@ -1,6 +1,7 @@
 /** A host of a data centre with its batch jobs: what they wrote, what became of them, and the tapes they have. */
 import { MINUTE_MS } from '../../src/base/units.ts';
 import type { HostSettings } from '../../src/server/context.ts';
+import type { Listener } from '../../src/ports/network.ts';
 import type { ScsiTransport } from '../../src/ports/scsi-transport.ts';
 import { backupToVolumes, restoreFromVolumes } from '../hosts/backup-volumes.ts';
 import type { TapeRequests } from '../hosts/backup-volumes.ts';
@@ -11,7 +12,7 @@ import { SimulatedRandom } from '../world/simulated-random.ts';
 import type { DataCentre } from './data-centre.ts';
 import { recordingTape } from './recording-tape.ts';
 
-const TACL_PORT = 23;
+export const TACL_PORT = 23;
 const ACCOUNT = { user: 'SUPER.TAPE', password: 'secret' };
 const NODES = ['\\LAB', '\\SYD', '\\OSLO', '\\LIMA'] as const;
 /** How long a job waits for each of its tapes. */
@@ -48,6 +49,7 @@ export class BatchHost {
   readonly #centre: DataCentre;
   readonly #index: number;
   readonly #tapes = new Set<MountedTape>();
+  #listener: Listener | undefined;
 
   constructor({ centre, index, transports }: BatchHostOptions) {
     this.#centre = centre;
@@ -75,7 +77,12 @@ export class BatchHost {
   }
 
   async listen(): Promise<void> {
-    await this.host.listen({ address: this.address, port: TACL_PORT });
+    this.#listener = await this.host.listen({ address: this.address, port: TACL_PORT });
+  }
+
+  /** Nobody gets to its TACL any more; who has a session keeps it. */
+  async close(): Promise<void> {
+    await this.#listener?.close();
   }
 
   /** The server is gone, and the tapes in its drives with it. */

@@ -256,6 +256,14 @@ export class DrWorld {
     await this.world.advance(100);
   }
 
+  /** An operator deletes a side's tape, which nobody has mounted, for good. */
+  async discard(side: Side, index: number): Promise<void> {
+    const tape = this.tape(index);
+    await this.call(side, 'tape.delete', { name: tape.name });
+    tape.seen[side] = undefined;
+    tape.written[side] = false;
+  }
+
   /** Starts a server that was killed. */
   async restart(side: Side): Promise<void> {
     await this.world.finish(this.servers[side].start(), ANSWER_LIMIT_MS);

@@ -48,7 +48,8 @@ export interface Sabotage {
   readonly engine?: (engine: Engine) => Engine;
   /** `startedAtMs`: when the process began that opens the catalog. */
   readonly catalog?: (catalog: Catalog, startedAtMs: number) => Catalog;
-  readonly copyPolicy?: ServerSettings['copyPolicy'];
+  /** In place of what it was to be started with. */
+  readonly settings?: Partial<ServerSettings>;
   readonly processes?: (processes: Processes) => Processes;
   readonly logFiles?: (logFiles: LogFiles) => LogFiles;
   readonly fileSystems?: (fileSystems: FileSystems) => FileSystems;
@@ -80,6 +81,8 @@ export const NO_PROGRAMS: Processes = {
 
 export class SimulatedServer {
   readonly name: string;
+  /** What the next process is started with; its name and address stay. */
+  settings: ServerSettings;
   /** The committed state, whatever process runs. */
   readonly catalog: Catalog;
   readonly logFiles = new SimulatedLogFiles();
@@ -108,10 +111,11 @@ export class SimulatedServer {
       this.#life?.end();
       giveCatalogBack(shelved);
     });
+    this.settings = options.settings;
   }
 
   get address(): string {
-    return this.#options.settings.address;
+    return this.settings.address;
   }
 
   get running(): boolean {
@@ -145,8 +149,18 @@ export class SimulatedServer {
     await Promise.race([killed, this.#serve(life)]);
   }
 
+  /** Ends the process in order. */
+  async stop(): Promise<void> {
+    const life = this.#life;
+    assert(life !== undefined, `the server ${this.name} is stopped while it runs`);
+    this.#world.trace.record(`${this.name}: stop`);
+    await life.call(() => this.server.stop());
+    this.#leave(life);
+    this.#options.vault.crash('kill');
+  }
+
   async #serve(life: Life): Promise<void> {
-    const { settings, replicationPorts, sabotage } = this.#options;
+    const { replicationPorts, sabotage } = this.#options;
     const clock = life.clock(this.#world.clock);
     const network = this.#world.network.port(this.address, life);
     const programs = this.#options.backup?.processes(clock, life) ?? NO_PROGRAMS;
@@ -168,7 +182,7 @@ export class SimulatedServer {
           fileSystems: sabotage?.fileSystems?.(fileSystems) ?? fileSystems,
           openEngine: () => life.call(() => this.#openEngine(life)),
         },
-        { ...settings, ...(sabotage?.copyPolicy && { copyPolicy: sabotage.copyPolicy }) },
+        { ...this.settings, ...sabotage?.settings },
       ),
     );
     server.onEvent((event) => {
@@ -323,12 +337,16 @@ export class SimulatedServer {
     if (this.#life !== life) return;
     this.#world.trace.record(`${this.name}: killed (${this.#crashKind})`);
     this.#crashCount += 1;
+    this.#options.vault.crash(this.#crashKind);
+    this.#leave(life);
+    this.#options.onKilled?.();
+  }
+
+  #leave(life: Life): void {
     this.cancelCrash();
     this.#life = undefined;
     this.#server = undefined;
     this.#engine = undefined;
-    this.#options.vault.crash(this.#crashKind);
     life.end();
-    this.#options.onKilled?.();
   }
 }

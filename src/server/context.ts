@@ -90,6 +90,8 @@ export interface ServerSettings {
   readonly isc?: Partial<IscPolicy>;
   /** Who hears of requests that were satisfied here, where not every server of shared vaults. */
   readonly interSystemServers?: readonly string[];
+  /** Requests of one host that may wait; REQUESTS_PER_HOST_MAX where it is missing. */
+  readonly requestsPerHostMax?: number;
   /** Where it differs from ACCESS_POLICY. */
   readonly access?: Partial<AccessPolicy>;
   /** When the event log's files are put by, and how many are kept. */

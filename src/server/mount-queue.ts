@@ -269,11 +269,12 @@ export class MountQueue {
     if (tape === undefined || !this.#mayMount(host, tape)) return;
     const open = await catalog.listMounts({ open: true });
     const waiting = await catalog.listMountRequests();
+    const waitingMax = this.#context.settings.requestsPerHostMax ?? REQUESTS_PER_HOST_MAX;
     const isThis = (row: MountRow | MountRequestRow): boolean =>
       row.host === host && row.requestNumber === requestNumber && row.tape === volume;
     // The host's collector told it twice.
     if (open.some(isThis) || waiting.some(isThis)) return;
-    if (waiting.filter((row) => row.host === host).length >= REQUESTS_PER_HOST_MAX) {
+    if (waiting.filter((row) => row.host === host).length >= waitingMax) {
       if (!this.#full.has(host)) this.#context.eventLog.report('MOUNT_QUEUE_FULL', { host });
       this.#full.add(host);
       return;
