@@ -47,6 +47,6 @@ export const TWO_SITES_MUTANTS: readonly Mutant[] = [
   {
     name: 'eleven-tries',
     what: 'copies are given up after 11 attempts, and entries say so',
-    sabotage: { east: { copyPolicy: { attemptsMax: 11 } } },
+    sabotage: { east: { settings: { copyPolicy: { attemptsMax: 11 } } } },
   },
 ];
