@@ -10,6 +10,17 @@ export interface TapeVersion {
   readonly manifestDigest: Uint8Array;
 }
 
+/**
+ * Where a tape lies, by what is the same for every machine that reaches it: a copy to the same place would
+ * be none. Empty where there is no such thing to tell.
+ */
+export interface TapePlace {
+  /** Identity of a shared vault. */
+  readonly vault: string;
+  /** Identity of a file system that several machines can mount. */
+  readonly fileSystem: string;
+}
+
 /** What a sender offers, checked against names and limits before it is passed on. */
 export interface TapeOffer {
   readonly sourceServer: string;
@@ -29,6 +40,8 @@ export interface TapeOffer {
    * written on the receiver is replaced only where it still is that version.
    */
   readonly replaces?: TapeVersion;
+  /** Where it lies, as far as the sender has said. */
+  readonly place?: TapePlace;
 }
 
 /** A copy being received. Exactly one of `commit` and `abandon` is called. */
@@ -80,6 +93,8 @@ export interface InstantDrReceiver {
     readonly scheme: string;
     readonly thorough: boolean;
     readonly tapes: readonly TapeInquiry[];
+    /** Where they lie, as far as the sender has said. */
+    readonly places?: readonly TapePlace[];
   }): Promise<readonly (Holding | undefined)[]>;
   /** Deletes a tape that is still this version; one that is not there is no error. */
   remove(

@@ -3,6 +3,8 @@
 export interface FileSystemUsage {
   /** The same for two paths on one file system of this machine, as long as that is mounted. */
   readonly id: string;
+  /** The same on every machine that mounts this file system; missing where that cannot be told. */
+  readonly identity?: string | undefined;
   readonly totalBytes: number;
   /** What is left for this process: blocks kept for the system are not. */
   readonly freeBytes: number;

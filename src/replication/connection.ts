@@ -11,7 +11,7 @@ import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { SECOND_MS } from '../base/units.ts';
 import type { Cancel, Clock } from '../ports/clock.ts';
 import type { DuplexStream } from '../ports/network.ts';
-import { FrameDecoder, PREAMBLE, violation } from './frame.ts';
+import { FEATURE_PLACE, FrameDecoder, PREAMBLE, violation } from './frame.ts';
 import type { Frame, FrameKind } from './frame.ts';
 import { PROTOCOL_VERSION, decodeMessage, encodeMessage } from './messages.ts';
 import type { Message, MessageOf } from './messages.ts';
@@ -40,6 +40,7 @@ export class Connection {
   #wroteAtMs: number;
   #heardAtMs: number;
   #lost: CapstanError | undefined;
+  #features = 0;
   #cancelPing: Cancel;
   /** Bytes of all frames so far. */
   bytesSent = 0;
@@ -56,18 +57,25 @@ export class Connection {
     this.#cancelPing = clock.after(this.#pingIntervalMs, () => this.#ping());
   }
 
+  /** Whether the peer has the feature; known once it has greeted. */
+  has(feature: number): boolean {
+    return (this.#features & feature) !== 0;
+  }
+
   get peer(): string {
     return this.#stream.peer;
   }
 
   /** Greets the peer and hears its greeting; the peer's name. */
   async greet(serverName: string): Promise<string> {
-    const hello = { kind: 'hello', version: PROTOCOL_VERSION, features: 0, serverName } as const;
+    const features = FEATURE_PLACE;
+    const hello = { kind: 'hello', version: PROTOCOL_VERSION, features, serverName } as const;
     await this.#enqueue([PREAMBLE, encodeMessage(hello)]);
     const answer = await this.expect('hello');
     if (answer.version < PROTOCOL_VERSION) {
       throw violation(this.peer, `it speaks version ${answer.version} of the protocol`);
     }
+    this.#features = answer.features;
     try {
       return checkName('server', answer.serverName);
     } catch (error) {

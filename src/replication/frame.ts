@@ -22,6 +22,11 @@ import { DIGEST_BYTES, OUTLINE_PIECE_BYTES, PARCEL_BYTES_MAX } from '../ports/en
 export const PREAMBLE = Uint8Array.of(0x89, 0x43, 0x50, 0x53, 0x54, 0x4e, 0x0d, 0x0a);
 export const FRAME_HEADER_BYTES = 12;
 
+/** Bit of a HELLO: who sends it understands PLACE. */
+export const FEATURE_PLACE = 1;
+/** PLACE frames one behind another. */
+export const PLACE_COUNT_MAX = 256;
+
 /** Pieces of the manifest in one OUTLINE frame. */
 export const PIECE_COUNT_MAX = 32 * KIB;
 /** Bytes of the manifest in one MANIFEST frame. */
@@ -93,6 +98,7 @@ export const FRAMES = {
     payloadBytesMax: PIECE_COUNT_MAX * OUTLINE_PIECE_BYTES,
     checkedBytesMax: PIECE_COUNT_MAX * OUTLINE_PIECE_BYTES,
   },
+  place: { type: 0x13, payloadBytesMax: 256, checkedBytesMax: 256 },
 } as const satisfies Record<
   string,
   {

@@ -10,7 +10,7 @@ import { generation } from '../base/units.ts';
 import type { Generation } from '../base/units.ts';
 import type { LabelType } from '../ports/catalog.ts';
 import { DIGEST_BYTES, OUTLINE_PIECE_BYTES } from '../ports/engine.ts';
-import type { Holding, TapeInquiry, TapeVersion } from '../ports/copy-receiver.ts';
+import type { Holding, TapePlace, TapeInquiry, TapeVersion } from '../ports/copy-receiver.ts';
 import {
   CHUNK_COUNT_MAX,
   INQUIRY_COUNT_MAX,
@@ -30,7 +30,7 @@ export const PROTOCOL_VERSION = 2;
 export interface Hello {
   readonly kind: 'hello';
   readonly version: number;
-  /** Bits; none is defined in version 2. */
+  /** Bits; FEATURE_PLACE is the only one. */
   readonly features: number;
   readonly serverName: string;
 }
@@ -138,6 +138,8 @@ export type Message =
   | { readonly kind: 'holdings'; readonly holdings: readonly (Holding | undefined)[] }
   | Remove
   | TakeOver
+  /** Sender, where the receiver understands it: what follows lies there, or where the frames before say. */
+  | ({ readonly kind: 'place' } & TapePlace)
   | { readonly kind: 'done' }
   | { readonly kind: 'ping' };
 
@@ -208,6 +210,8 @@ function payloadBytes(message: Message): number {
       );
     case 'need-manifest':
       return 1;
+    case 'place':
+      return 2 + message.vault.length + message.fileSystem.length;
     case 'done':
     case 'ping':
       return 0;
@@ -276,6 +280,9 @@ function writeFields(fields: FieldWriter, message: Message): void {
       break;
     case 'outline':
       fields.bytes(message.pieces);
+      break;
+    case 'place':
+      fields.text(message.vault).text(message.fileSystem);
       break;
     case 'done':
     case 'ping':
@@ -369,6 +376,10 @@ function readFields(fields: FieldReader, kind: FrameKind): Message {
       const pieces = fields.rest();
       if (pieces.length % OUTLINE_PIECE_BYTES !== 0) fields.fail('ends in the middle of a piece');
       return { kind, pieces };
+    }
+    case 'place': {
+      const vault = fields.text();
+      return { kind, vault, fileSystem: fields.text() };
     }
     case 'done':
     case 'ping':

@@ -15,12 +15,13 @@ import type {
   InstantDrReceiver,
   OfferAnswer,
   TapeOffer,
+  TapePlace,
 } from '../ports/copy-receiver.ts';
 import type { Cancel } from '../ports/clock.ts';
 import { DIGEST_BYTES, MANIFEST_BYTES_MAX } from '../ports/engine.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionOptions } from './connection.ts';
-import { CHUNK_COUNT_MAX, MANIFEST_PAGE_BYTES_MAX, violation } from './frame.ts';
+import { CHUNK_COUNT_MAX, MANIFEST_PAGE_BYTES_MAX, PLACE_COUNT_MAX, violation } from './frame.ts';
 import { needOf, neededDigests } from './messages.ts';
 import type { Message, MessageOf, Offer, Parcels } from './messages.ts';
 import { OutlineIntake, neededPlaces } from './outline.ts';
@@ -77,6 +78,9 @@ const isInstantDr = (message: Message): message is InstantDrMessage =>
 class Reception {
   readonly #connection: Connection;
   readonly #options: ReceiveOptions;
+  /** Where what comes next lies. */
+  #places: TapePlace[] = [];
+  #placesEnded = false;
 
   constructor(connection: Connection, options: ReceiveOptions) {
     this.#connection = connection;
@@ -90,12 +94,26 @@ class Reception {
     for (;;) {
       const message = await connection.receive();
       if (message === undefined) return;
+      if (message.kind === 'place') {
+        this.#hearPlace(message);
+        continue;
+      }
+      this.#placesEnded = true;
       if (message.kind === 'offer') refused = !(await this.#answer(message, sourceServer));
       else if (isInstantDr(message)) await this.#serveInstantDr(message, sourceServer);
       else if (!refused || !isOfCopy(message)) {
         throw violation(connection.peer, `a ${message.kind} frame came in place of an offer`);
       }
     }
+  }
+
+  #hearPlace({ vault, fileSystem }: MessageOf<'place'>): void {
+    if (this.#placesEnded) this.#places = [];
+    this.#placesEnded = false;
+    if (this.#places.length >= PLACE_COUNT_MAX) {
+      throw violation(this.#connection.peer, `over ${PLACE_COUNT_MAX} PLACE frames came in a row`);
+    }
+    this.#places.push({ vault, fileSystem });
   }
 
   /** Answers what Instant DR asks; a refusal is an answer like others. */
@@ -145,7 +163,8 @@ class Reception {
     };
     if (thorough) cancel = clock.after(stallTimeoutMs, tell);
     try {
-      return await instantDr.inquire({ sourceServer, scheme, thorough, tapes });
+      const places = this.#places;
+      return await instantDr.inquire({ sourceServer, scheme, thorough, tapes, places });
     } finally {
       cancel();
     }
@@ -154,7 +173,8 @@ class Reception {
   /** Answers an offer and, where it is accepted, receives the copy; false where it was refused. */
   async #answer(message: Offer, sourceServer: string): Promise<boolean> {
     const { kind: _, ...what } = message;
-    const offer: TapeOffer = { ...what, sourceServer };
+    const place = this.#places.at(-1);
+    const offer: TapeOffer = { ...what, sourceServer, ...(place && { place }) };
     const { generation, manifestDigest } = offer;
     try {
       const answer = await this.#ask(offer);

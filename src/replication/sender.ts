@@ -8,7 +8,7 @@ import { equalBytes } from '../base/bytes.ts';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
 import { MIB } from '../base/units.ts';
-import type { Holding, InstantDrReceiver, TapeOffer } from '../ports/copy-receiver.ts';
+import type { Holding, InstantDrReceiver, TapeOffer, TapePlace } from '../ports/copy-receiver.ts';
 import {
   DIGEST_BYTES,
   MANIFEST_BYTES_MAX,
@@ -21,8 +21,10 @@ import type { ConnectionOptions } from './connection.ts';
 import {
   BASE_COUNT_MAX,
   CHUNK_COUNT_MAX,
+  FEATURE_PLACE,
   MANIFEST_PAGE_BYTES_MAX,
   PIECE_COUNT_MAX,
+  PLACE_COUNT_MAX,
   violation,
 } from './frame.ts';
 import { countOf, isNeeded, neededDigests } from './messages.ts';
@@ -125,6 +127,7 @@ export class CopySender {
     const { digest, digests } = await engine.readManifest(manifest);
     const chunkCount = digests.length / DIGEST_BYTES;
     checkLimit(`Tape ${offer.tape}'s count of chunks`, chunkCount, CHUNK_COUNT_MAX);
+    if (offer.place !== undefined) await this.#tell([offer.place]);
     const copy = { connection: this.#connection, engine, offer, manifest, digest, digests };
     return new Copy(copy, onProgress).run();
   }
@@ -135,7 +138,9 @@ export class CopySender {
    */
   async inquire(inquiry: Asked<'inquire'>): Promise<readonly (Holding | undefined)[]> {
     const connection = this.#connection;
-    await connection.send({ kind: 'inquiry', ...inquiry });
+    const { places, ...asked } = inquiry;
+    if (places !== undefined) await this.#tell(places);
+    await connection.send({ kind: 'inquiry', ...asked });
     for (;;) {
       const answer = await connection.expect('holdings', 'progress', 'refuse');
       if (answer.kind === 'progress') continue;
@@ -143,6 +148,14 @@ export class CopySender {
       if (answer.holdings.length === inquiry.tapes.length) return answer.holdings;
       const what = `it tells of ${answer.holdings.length} tapes, asked for ${inquiry.tapes.length}`;
       throw violation(connection.peer, what);
+    }
+  }
+
+  /** Says where what follows lies, to a receiver that understands it. */
+  async #tell(places: readonly TapePlace[]): Promise<void> {
+    if (!this.#connection.has(FEATURE_PLACE)) return;
+    for (const place of places.slice(0, PLACE_COUNT_MAX)) {
+      await this.#connection.send({ kind: 'place', ...place });
     }
   }
 

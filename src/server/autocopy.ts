@@ -94,11 +94,12 @@ export class AutoCopy {
       this.#wakeIn(this.#context.copyPolicy.retryIntervalMs);
       throw error;
     }
+    const away = await this.#tapesElsewhere();
     if (this.#stopped) return;
     const now = clock.nowMs();
     for (const job of [...jobs].sort((a, b) => a.nextAttemptAtMs - b.nextAttemptAtMs)) {
       const rule = rules.get(job.ruleId);
-      if (rule === undefined) continue;
+      if (rule === undefined || away.has(job.tape)) continue;
       if (job.nextAttemptAtMs > now) {
         this.#wakeIn(job.nextAttemptAtMs - now);
         continue;
@@ -108,6 +109,14 @@ export class AutoCopy {
       const flight = this.#copies.begin({ tape: job.tape, target, owner: { ruleId: rule.id } });
       if (typeof flight !== 'string') this.#begin(flight, rule);
     }
+  }
+
+  /** Tapes of shared vaults that another server keeps, and copies; their copies stay due here. */
+  async #tapesElsewhere(): Promise<ReadonlySet<string>> {
+    const { keeping, ports } = this.#context;
+    if (!keeping.hasElsewhere) return new Set();
+    const tapes = await ports.catalog.listTapes();
+    return new Set(tapes.filter((tape) => keeping.isElsewhere(tape.vault)).map(({ name }) => name));
   }
 
   /** A wake-up that is planned for earlier stays. */

@@ -60,7 +60,14 @@ export type MigrateCommand = PolicyCommand & { readonly kind: 'migrate' };
 export interface PolicyAnswer {
   /** A tape, or what a command is about as a whole. */
   readonly subject: string;
-  readonly outcome: 'erased' | 'deleted' | 'migrated' | 'unchanged' | 'dispatched' | 'failed';
+  readonly outcome:
+    | 'erased'
+    | 'deleted'
+    | 'migrated'
+    | 'unchanged'
+    | 'dispatched'
+    | 'left'
+    | 'failed';
   /** Of 'failed', a sentence; of 'dispatched', what. */
   readonly reason?: string;
 }

@@ -15,6 +15,7 @@ import type { CopyProgress, ServerContext } from './context.ts';
 import { Bandwidth, throttled } from './copy-bandwidth.ts';
 import { knows, versionOf } from './copy-lineage.ts';
 import { WRITTEN_HERE } from './copy-refusals.ts';
+import { placeOf } from './same-place.ts';
 import type { Vaults } from './vaults.ts';
 
 /** Most copies under way at once. */
@@ -224,6 +225,7 @@ export class Copies {
 
   async #offer(flight: CopyInFlight, sender: CopySender, copy: CopyToSend): Promise<SendResult> {
     const { tape, targetPool, replaces } = copy;
+    const place = await placeOf(this.#context, tape.vault);
     const offer = {
       tape: tape.name,
       pool: targetPool,
@@ -233,6 +235,7 @@ export class Copies {
       image: tape.name,
       ...(tape.keyId !== undefined && { keyId: tape.keyId }),
       ...(replaces !== undefined && { replaces }),
+      ...(place !== undefined && { place }),
     };
     return sender.send(this.#vaults.engine(tape.vault), offer, (progress) => {
       flight.progress = { ...flight.progress, ...progress };

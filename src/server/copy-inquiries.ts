@@ -9,6 +9,7 @@ import { checkName } from '../base/names.ts';
 import type { TapeRow } from '../ports/catalog.ts';
 import type { Holding, InstantDrReceiver, TapeInquiry } from '../ports/copy-receiver.ts';
 import { reasonOf } from './context.ts';
+import { placeOf, samePlace } from './same-place.ts';
 import type { ServerContext } from './context.ts';
 import { knows, sameVersion, versionOf } from './copy-lineage.ts';
 import { COPY_TO_ITSELF, IN_ANOTHER_POOL, MOUNTED_THERE } from './copy-refusals.ts';
@@ -53,10 +54,27 @@ export class CopyInquiries implements InstantDrReceiver {
         .slice(0, 40);
       throw new CapstanError('COPY_REFUSED', { peer: serverName, tape, reason: COPY_TO_ITSELF });
     }
+    for (const asked of tapes) await this.#refuseSamePlace(asked, inquiry);
     if (scheme !== '') await this.#roles.checkIsTarget(scheme, sourceServer);
     const holdings: (Holding | undefined)[] = [];
     for (const tape of tapes) holdings.push(await this.#holding(tape, thorough));
     return holdings;
+  }
+
+  /** What is here would be called in step with itself. */
+  async #refuseSamePlace(
+    { tape }: TapeInquiry,
+    { places = [], sourceServer }: Inquiry,
+  ): Promise<void> {
+    if (places.length === 0) return;
+    const row = await this.#context.ports.catalog.findTape(tape);
+    if (row === undefined) return;
+    const here = await placeOf(this.#context, row.vault);
+    const reason = places.map((place) => samePlace(place, here)).find((why) => why !== undefined);
+    if (reason === undefined) return;
+    await this.#context.eventLog.log('COPY_REFUSED', { tape, source: sourceServer, reason });
+    const peer = this.#context.settings.serverName;
+    throw new CapstanError('PEER_REFUSED', { peer, what: `an inquiry about ${tape}`, reason });
   }
 
   takeOver(request: Parameters<InstantDrReceiver['takeOver']>[0]): Promise<void> {

@@ -27,3 +27,22 @@ export async function queueCopies(
   }
   return rules;
 }
+
+/** Owes a copy of each tape of a vault that some rule of its pool has not copied as it is. */
+export async function queueUncopied(context: ServerContext, vault: string): Promise<void> {
+  const { catalog } = context.ports;
+  const rules = await catalog.listCopyRules();
+  if (rules.length === 0) return;
+  const copied = new Set(
+    (await catalog.listCopyJobs()).map(
+      ({ tape, ruleId, copiedGeneration }) => `${tape} ${ruleId} ${copiedGeneration}`,
+    ),
+  );
+  for (const tape of await catalog.listTapes()) {
+    if (tape.vault !== vault || tape.generation === 0) continue;
+    const isOwed = rules.some(
+      ({ id, pool }) => pool === tape.pool && !copied.has(`${tape.name} ${id} ${tape.generation}`),
+    );
+    if (isOwed) await queueCopies(context, tape);
+  }
+}

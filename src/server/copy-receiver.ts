@@ -20,6 +20,7 @@ import type {
   TapeOffer,
 } from '../ports/copy-receiver.ts';
 import type { Engine } from '../ports/engine.ts';
+import { placeOf, samePlace } from './same-place.ts';
 import type { ServerContext } from './context.ts';
 import {
   ANOTHER_CONTENT,
@@ -117,6 +118,8 @@ export class TapeReceiver implements CopyReceiver {
     heals = false,
   ): Promise<Exclude<OfferAnswer, { kind: 'accept' }> | Place> {
     if (offer.sourceServer === this.#context.settings.serverName) return refuse(COPY_TO_ITSELF);
+    const reason = await this.#unreachable(offer);
+    if (reason !== undefined) return refuse(reason);
     const row = await this.#context.ports.catalog.findTape(offer.tape);
     if (row !== undefined && row.pool !== offer.pool) {
       return refuse(IN_ANOTHER_POOL);
@@ -144,6 +147,20 @@ export class TapeReceiver implements CopyReceiver {
     return pool === undefined
       ? refuse('the target has no vault')
       : { kind: 'place', pool, row, heals: same };
+  }
+
+  /** Why the pool's vault takes nothing from there, if it does not. */
+  async #unreachable({ pool: name, place }: TapeOffer): Promise<string | undefined> {
+    const { keeping, ports } = this.#context;
+    const pool = (await ports.catalog.listPools()).find((each) => each.name === name);
+    const vault = pool?.vault ?? this.#vaults.first;
+    if (vault === undefined) return undefined;
+    if (place !== undefined) {
+      const same = samePlace(place, await placeOf(this.#context, vault));
+      if (same !== undefined) return same;
+    }
+    if (!keeping.isElsewhere(vault)) return undefined;
+    return `pool ${name} lies in the shared vault ${vault}, ${keeping.stateOf(vault)}: copy there`;
   }
 
   /** What was written here goes only for a version that is known to descend from it. */

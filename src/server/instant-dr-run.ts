@@ -16,6 +16,7 @@ import type { IdrRunRow, IdrSchemeRow, IdrTapeRow } from '../ports/catalog-insta
 import type { Holding } from '../ports/copy-receiver.ts';
 import { INQUIRY_COUNT_MAX } from '../replication/frame.ts';
 import type { CopySender, SendResult } from '../replication/sender.ts';
+import { placeOf } from './same-place.ts';
 import type { ServerContext } from './context.ts';
 import type { Copies, CopyInFlight } from './copies.ts';
 import { bytesOf, recordOf, relate, versionOf } from './copy-lineage.ts';
@@ -198,13 +199,16 @@ export class InstantDrRun {
     }
   }
 
-  #inquire(
+  async #inquire(
     sender: CopySender,
     batch: readonly Planned[],
     thorough: boolean,
   ): Promise<readonly (Holding | undefined)[]> {
-    const { scheme, run } = this.#options;
+    const { scheme, run, context } = this.#options;
+    const vaults = new Set(batch.map(({ tape }) => tape.vault));
+    const places = await Promise.all([...vaults].map((vault) => placeOf(context, vault)));
     return sender.inquire({
+      places: places.filter((place) => place !== undefined),
       // Before roles are swapped, the target may be the source already.
       scheme: run.cause === 'swap' ? '' : scheme.name,
       thorough,

@@ -5,6 +5,7 @@ import type { CopyTarget } from '../ports/catalog.ts';
 import type { IdrRole, IdrSchemeRow, IdrSource } from '../ports/catalog-instant-dr.ts';
 import { SCHEME_POOL_COUNT_MAX } from '../replication/frame.ts';
 import type { ServerContext } from './context.ts';
+import { refuseSamePlace } from './same-place.ts';
 import { checkTimeZone, parseSchedule } from './schedule.ts';
 
 export const SCHEDULES_MAX = 16;
@@ -75,6 +76,7 @@ export async function checkScheme(
   // A standby's pools come with the first copy.
   if (role !== 'source') return;
   const pools = await poolsOf(context, sources);
+  await refuseSamePlace(context, parameters.target.server, pools);
   const targets = new Set(pools.map(({ targetPool }) => targetPool));
   const refuse = (reason: string): CapstanError =>
     new CapstanError('INVALID_ARGUMENT', { what: `The scheme ${name}`, reason });

@@ -245,6 +245,11 @@ export class Policy {
     const { backupManagement, instantDr } = this.#options;
     switch (command.kind) {
       case 'migrate': {
+        const { keeping } = this.#options.context;
+        if (keeping.isElsewhere(command.path.vault)) {
+          const reason = keeping.stateOf(command.path.vault);
+          return [{ subject: formatMediaPath(command.path), outcome: 'left', reason }];
+        }
         const tapes = await this.#tapesAt(command.path, sender);
         return backupManagement.migrate(sender.context, command, tapes);
       }
@@ -269,15 +274,18 @@ export class Policy {
     sender: Sender,
   ): Promise<PolicyAnswer> {
     const subject = 'vault' in address ? formatMediaPath(address) : address.tape;
-    const { media } = this.#options;
+    const { media, context } = this.#options;
     try {
-      const { name } = await this.#tapeAt(address, sender);
+      const { name, vault } = await this.#tapeAt(address, sender);
+      context.keeping.refuseElsewhere(vault);
       if (kind === 'erase') await media.erase(sender.context, name);
       else await media.delete(sender.context, name);
       return { subject, outcome: kind === 'erase' ? 'erased' : 'deleted' };
     } catch (error) {
       if (!isCapstanError(error)) throw error;
       const reason = error.message;
+      // Who keeps a shared vault hears the host's command, too, and carries it out.
+      if (isCapstanError(error, 'VAULT_ELSEWHERE')) return { subject, outcome: 'left', reason };
       await sender.context.eventLog.log('POLICY_FAILED', { sender: sender.name, verb, reason });
       return { subject, outcome: 'failed', reason };
     }

@@ -221,7 +221,10 @@ export class ScanCleanup {
       await catalog.listLocks(),
       new Map((await catalog.listCleanupPlan()).map((row) => [row.tape, row])),
     ];
-    const subjects = (await catalog.listTapes()).map((tape) => ({
+    // Who keeps a shared vault cleans it up.
+    const { keeping } = this.#context;
+    const tapes = (await catalog.listTapes()).filter(({ vault }) => !keeping.isElsewhere(vault));
+    const subjects = tapes.map((tape) => ({
       tape,
       pool: pools.get(tape.pool),
       migration: migrations.get(tape.name),

@@ -25,6 +25,7 @@ import { IscKeeper } from './isc-keeper.ts';
 import type { Guest, IscKeeperOptions } from './isc-keeper.ts';
 import { ISC_NOTES } from './isc-messages.ts';
 import type { IscNote } from './isc-messages.ts';
+import { queueUncopied } from './copy-queue.ts';
 import { finishMoves } from './tape-moves.ts';
 
 export interface IscPolicy {
@@ -375,6 +376,7 @@ export class SharedVaults {
     const finish = (): Promise<void> => finishMoves(context, vaults, row.name);
     if (!(await vaults.keep(row, finish))) return;
     await context.eventLog.log('SHARED_VAULT_KEPT', { vault: row.name });
+    await queueUncopied(context, row.name);
     this.#keeper.announce();
     onReleased();
     this.#options.autocopy.wake();

@@ -90,6 +90,7 @@ export async function moveContent(
     await context.decisions.run(move.record);
     return;
   }
+  await refuseShared(catalog, [first.vault, move.to]);
   const [from, to] = [vaults.engine(first.vault), vaults.engine(move.to)];
   const process = `${MOVING}${first.vault}`;
   const lockOf = move.of.tape === undefined ? { pool: move.of.pool ?? '' } : { tape: move.of.tape };
@@ -118,6 +119,18 @@ export async function moveContent(
     throw error;
   }
   await catalog.releaseLock(lockOf, process);
+}
+
+/** What a shared vault's ledger says and what another vault's rows say could not change in one step. */
+export async function refuseShared(catalog: Catalog, vaults: readonly string[]): Promise<void> {
+  const shared = (await catalog.listVaults()).find(
+    ({ name, sharedId }) => sharedId !== undefined && vaults.includes(name),
+  );
+  if (shared === undefined) return;
+  throw new CapstanError('INVALID_ARGUMENT', {
+    what: `A move between ${vaults.join(' and ')}`,
+    reason: `tapes and pools do not move between the shared vault ${shared.name} and others`,
+  });
 }
 
 const staging = (tape: string): string => `${tape}${MOVING_SUFFIX}`;

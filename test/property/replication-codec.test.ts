@@ -75,6 +75,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     pools: fc.array(fc.record({ pool: text(16), targetPool: text(16) }), { maxLength: 5 }),
   }),
   fc.constant({ kind: 'done' as const }),
+  fc.record({ kind: fc.constant('place' as const), vault: text(32), fileSystem: text(128) }),
   fc.record({
     kind: fc.constant('hello' as const),
     version: fc.integer({ min: 0, max: 0xffff }),

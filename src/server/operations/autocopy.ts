@@ -6,6 +6,7 @@ import type { CopyJobRow, CopyRuleRow } from '../../ports/catalog.ts';
 import { autoCopyStatus } from '../autocopy-status.ts';
 import type { ServerContext } from '../context.ts';
 import { queueCopies } from '../copy-queue.ts';
+import { refuseSamePlace } from '../same-place.ts';
 import { tapeOf } from '../tapes.ts';
 import { checkTarget, copyRate, copyTarget } from './copy-target.ts';
 import { byNameOf, byTape, found, nothing, operation, query } from './operation.ts';
@@ -30,6 +31,7 @@ export const AUTOCOPY_OPERATIONS: OperationTable = {
       checkName('pool', targetPool);
       await byNameOf('pool', pool, context.ports.catalog.listPools());
       checkTarget(context, target);
+      await refuseSamePlace(context, target.server, [{ pool, targetPool }]);
       return context.ports.catalog.createCopyRule({
         pool,
         target,

@@ -1,7 +1,9 @@
 /** Operations on shared vaults, and on the servers that share them. */
 import { z } from 'zod';
+import { CapstanError } from '../../base/errors.ts';
+import { checkName } from '../../base/names.ts';
 import { joinVault, leaveVault, shareVault } from '../vault-sharing.ts';
-import { checkTarget, copyTarget } from './copy-target.ts';
+import { copyTarget } from './copy-target.ts';
 import { PATH_CHARS_MAX, byVault, nothing, operation, query } from './operation.ts';
 import type { OperationTable } from './operation.ts';
 import { text, vaultName } from './subjects.ts';
@@ -15,7 +17,11 @@ export const ISC_OPERATIONS: OperationTable = {
   ),
   'vault.leave': operation('manage-configuration', byVault, leaveVault),
   'isc.add': operation('manage-configuration', copyTarget, async ({ context, shared }, peer) => {
-    checkTarget(context, peer);
+    checkName('server', peer.server);
+    if (peer.server === context.settings.serverName) {
+      const what = `The server ${peer.server}`;
+      throw new CapstanError('INVALID_ARGUMENT', { what, reason: 'it is this one' });
+    }
     const { server, address } = await shared.addPeer(peer);
     await context.eventLog.log('ISC_SERVER_ADDED', { server, address });
     return peer;

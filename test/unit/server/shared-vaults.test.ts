@@ -143,3 +143,75 @@ describe('shared vaults', () => {
     expect(await bench.state(west)).toBe('kept by east');
   });
 });
+
+describe('copies of tapes in shared vaults', () => {
+  const TARGET = { ...peer('west'), port: 2201 };
+
+  it('are refused into the same vault when the rule or scheme is made, where the servers share it', async () => {
+    const bench = await SharedBench.start();
+    const { east } = bench;
+    await expect(
+      bench.call(east, 'autocopy.create', { pool: 'POOL1', target: TARGET, targetPool: 'POOL1' }),
+    ).rejects.toThrow('both lie in the shared vault VAULT00');
+    await expect(
+      bench.call(east, 'idr.create', {
+        name: 'NIGHTLY',
+        target: TARGET,
+        sources: [{ pool: 'POOL1', targetPool: 'POOL1' }],
+      }),
+    ).rejects.toThrow('both lie in the shared vault VAULT00');
+    await bench.call(east, 'autocopy.create', { pool: 'POOL1', target: TARGET, targetPool: 'DR' });
+  });
+
+  it('are refused by the target where that could not be known', async () => {
+    const bench = await SharedBench.start();
+    const { east, world } = bench;
+    // Under another name the target is not known to share the vault.
+    const target = { ...TARGET, server: 'elsewhere' };
+    const sources = [{ pool: 'POOL1', targetPool: 'POOL1' }];
+    await bench.call(east, 'autocopy.create', { pool: 'POOL1', target, targetPool: 'POOL1' });
+    await bench.call(east, 'autocopy.repeat', { name: 'LAB001' });
+    await bench.call(east, 'idr.create', { name: 'NIGHTLY', target, sources });
+    await bench.call(east, 'idr.dispatch', { name: 'NIGHTLY' });
+    await world.advance(10_000);
+    const [job] = await east.server.catalog.listCopyJobs();
+    expect(job?.lastError).toContain('source and target are the same shared vault');
+    const log = await bench.log(bench.west, '622104');
+    expect(log).toHaveLength(2);
+    expect(log[0]).toContain('same shared vault');
+    const [run] = await east.server.catalog.listIdrRuns({ scheme: 'NIGHTLY', limit: 1 });
+    expect(JSON.stringify(run)).toContain('same shared vault');
+  });
+
+  it('do not move between a shared vault and another', async () => {
+    const bench = await SharedBench.start();
+    const { east, west } = bench;
+    await east.server.catalog.createVault({ name: 'OWN', path: '/own', createdAtMs: 1 });
+    await east.server.catalog.createPool({ name: 'MINE', vault: 'OWN', createdAtMs: 1 });
+    await expect(bench.call(east, 'tape.move', { name: 'LAB001', pool: 'MINE' })).rejects.toThrow(
+      'do not move between the shared vault VAULT00 and others',
+    );
+    await expect(bench.call(west, 'tape.verify', { name: 'LAB001' })).resolves.toMatchObject({
+      imageCount: 1,
+      damages: [],
+    });
+  });
+
+  it('are owed by the server that takes a vault over, by its own rules', async () => {
+    const bench = await SharedBench.start();
+    const { east, west, world } = bench;
+    const target = { ...TARGET, server: 'north', address: '10.0.0.3' };
+    await bench.call(west, 'autocopy.create', { pool: 'POOL1', target, targetPool: 'DR' });
+    await bench.call(west, 'mount.create', { tape: 'LAB001', drive: 'VTD00', ring: true });
+    const drive = await bench.drive(west);
+    await bench.finish(drive.writeBlock(new Uint8Array(100).fill(1)));
+    await bench.finish(drive.unload());
+    await world.advance(60_000);
+    expect(await west.server.catalog.listCopyJobs()).toEqual([]);
+    east.server.crash('kill');
+    await world.advance(20_000);
+    expect(await west.server.catalog.listCopyJobs()).toMatchObject([
+      { tape: 'LAB001', generation: 1, state: 'due', attempts: 1 },
+    ]);
+  });
+});
