@@ -33,6 +33,8 @@ export class TapeDevice {
   readonly operations: TapeOperations;
   /** Whether a job has the tape that is in it. */
   inUse = false;
+  /** Whether it gave no answer when it was last looked at. */
+  isDown = false;
   /** The tape that was told of and left in: `LAB001`, or '' for one without a label. */
   online: string | undefined;
 
@@ -44,11 +46,14 @@ export class TapeDevice {
   /** Looks whether a tape is ready, and reads its labels. Never rejects for a drive's fault. */
   async look(): Promise<Look> {
     try {
-      return await this.#look();
+      const look = await this.#look();
+      this.isDown = false;
+      return look;
     } catch (error) {
       // A drive that is gone holds no tape; it is looked at again.
-      if (isCapstanError(error)) return NOTHING;
-      throw error;
+      if (!isCapstanError(error)) throw error;
+      this.isDown = true;
+      return NOTHING;
     }
   }
 

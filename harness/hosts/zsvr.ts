@@ -70,20 +70,45 @@ export class Zsvr {
 
   /** Asks for a tape and resolves when a job may use it. Rejects {@link HostError}. */
   request(options: MountOptions): Promise<MountedTape> {
+    return new Promise((resolve, reject) => {
+      this.#ask(options, resolve, reject);
+    });
+  }
+
+  /** A new request; its number. */
+  #ask(
+    options: MountOptions,
+    resolve: OutstandingRequest['resolve'],
+    reject: OutstandingRequest['reject'],
+  ): number {
     const requestNumber = this.#requestNumber;
     this.#requestNumber = (this.#requestNumber + 1) % (REQUEST_NUMBER_MAX + 1);
-    return new Promise((resolve, reject) => {
-      const cancelTimeout = this.#options.clock.after(options.timeoutMs, () => {
-        this.#cancel(
-          requestNumber,
-          new HostError('MOUNT_CANCELLED', `${wanted(options)} was not mounted in time`),
-        );
-      });
-      const rest = { requestNumber, resolve, reject, cancelTimeout, awaitsAccept: undefined };
-      this.#requests.push({ ...options, ...rest });
-      this.#options.log(requestEvent(requestNumber, options));
-      this.#poll();
+    const cancelTimeout = this.#options.clock.after(options.timeoutMs, () => {
+      this.#cancel(
+        requestNumber,
+        new HostError('MOUNT_CANCELLED', `${wanted(options)} was not mounted in time`),
+      );
     });
+    const rest = { requestNumber, resolve, reject, cancelTimeout, awaitsAccept: undefined };
+    this.#requests.push({ ...options, ...rest });
+    this.#options.log(requestEvent(requestNumber, options));
+    this.#poll();
+    return requestNumber;
+  }
+
+  /**
+   * The operator picks another tape for a job's request, as DSM/TC lets him: the request is cancelled and
+   * made anew, under another number, which is given; else why not.
+   */
+  alter(requestNumber: number, volume: string): number | string {
+    const found = this.#requests.find((each) => each.requestNumber === requestNumber);
+    if (found === undefined) return 'no such request';
+    if (asksForDevice(found)) return 'it asks for no tape by its name';
+    this.#take(requestNumber);
+    const { resolve, reject, volume: old, ...options } = found;
+    const cancelled = { requestNumber, ...(old !== undefined && { volume: old }) };
+    this.#options.log({ kind: 'request-cancelled', ...cancelled });
+    return this.#ask({ ...options, volume }, resolve, reject);
   }
 
   /** The operator rejects a request: its application gets error 194. False where there is none. */

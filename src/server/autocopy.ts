@@ -16,6 +16,7 @@ import type { SendResult } from '../replication/sender.ts';
 import { reasonOf } from './context.ts';
 import type { CopyProgress, ServerContext } from './context.ts';
 import type { Copies, CopyInFlight } from './copies.ts';
+import { queueCopies } from './copy-queue.ts';
 
 export interface AutoCopyOptions {
   readonly context: ServerContext;
@@ -55,6 +56,33 @@ export class AutoCopy {
         this.#scanning = false;
       }
     });
+  }
+
+  /**
+   * Has all tapes of a pool copied that are not in step with a target of its rules. The tapes, each with
+   * the targets that it goes to; undefined where the pool has no rule. Rejects LICENCE_MISSING.
+   */
+  async queuePool(
+    pool: string,
+  ): Promise<
+    readonly { readonly tape: string; readonly targets: readonly string[] }[] | undefined
+  > {
+    const { catalog } = this.#context.ports;
+    const rules = await catalog.listCopyRules(pool);
+    if (rules.length === 0) return undefined;
+    await this.#context.licences.require('autocopy');
+    const jobs = await catalog.listCopyJobs();
+    const queued: { tape: string; targets: readonly string[] }[] = [];
+    for (const tape of await catalog.listTapes(pool)) {
+      const behind = rules.filter(({ id }) => {
+        const job = jobs.find((each) => each.tape === tape.name && each.ruleId === id);
+        return job?.state !== 'copied' || job.copiedGeneration !== tape.generation;
+      });
+      await queueCopies(this.#context, tape, behind);
+      queued.push({ tape: tape.name, targets: behind.map(({ target }) => target.server) });
+    }
+    this.wake();
+    return queued;
   }
 
   /** Ends the copies of a tape that is being mounted. */

@@ -67,8 +67,9 @@ export interface PolicyAnswer {
     | 'unchanged'
     | 'dispatched'
     | 'left'
+    | 'queued'
     | 'failed';
-  /** Of 'failed', a sentence; of 'dispatched', what. */
+  /** Of 'failed', a sentence; of 'dispatched', what; of 'queued', where the copies go. */
   readonly reason?: string;
 }
 

@@ -2,12 +2,13 @@
 import type { CopyRuleRow, TapeRow } from '../ports/catalog.ts';
 import type { ServerContext } from './context.ts';
 
-/** Has a tape copied wherever its pool is copied to, from the first attempt; the rules. */
+/** Has a tape copied wherever its pool is copied to, or by those rules, from the first attempt; the rules. */
 export async function queueCopies(
   { ports: { catalog, clock } }: ServerContext,
   tape: TapeRow,
+  chosen?: readonly CopyRuleRow[],
 ): Promise<readonly CopyRuleRow[]> {
-  const rules = await catalog.listCopyRules(tape.pool);
+  const rules = chosen ?? (await catalog.listCopyRules(tape.pool));
   if (rules.length === 0) return rules;
   const jobs = (await catalog.listCopyJobs()).filter((job) => job.tape === tape.name);
   for (const { id: ruleId } of rules) {

@@ -84,6 +84,10 @@ export const EVENT_MESSAGES = {
   EMS_SESSION_LOST: { id: '420121', text: 'EMS session with {host} lost: {reason}' },
   EMS_SESSION_FAILED: { id: '420122', text: 'EMS session with {host} cannot be had: {reason}' },
   EMS_RESTARTED: { id: '220123', text: 'EMS service restarted for {hosts}' },
+  EMS_STATUS_FAILED: {
+    id: '420125',
+    text: 'Mount requests that are open on {host} cannot be asked for: {reason}',
+  },
   EMS_POSITION_FAILED: {
     id: '420124',
     text: 'How far {host} was heard cannot be noted: {reason}',

@@ -19,7 +19,7 @@ import { NAME_PATTERNS } from '../base/names.ts';
 import { MINUTE_MS, SECOND_MS } from '../base/units.ts';
 import { DEFAULT_EMS_HOST_PARAMETERS } from '../ems/parameters.ts';
 import type { EmsHostParameters } from '../ems/parameters.ts';
-import type { ZsvrEvent } from '../ems/zsvr-events.ts';
+import type { MountRequest, ZsvrEvent } from '../ems/zsvr-events.ts';
 import type { DriveRow, MountRequestRow, MountRow, TapeRow } from '../ports/catalog.ts';
 import type { Cancel } from '../ports/clock.ts';
 import { AnsweredRequests } from './answered-requests.ts';
@@ -53,8 +53,6 @@ const ENDS: ReadonlySet<ZsvrEvent['kind']> = new Set([
   'request-rejected',
 ]);
 
-type MountRequestEvent = ZsvrEvent & { readonly kind: 'mount-request' };
-
 export class MountQueue {
   readonly #options: MountQueueOptions;
   readonly #context: ServerContext;
@@ -69,6 +67,8 @@ export class MountQueue {
   >();
   /** Requests that other servers of shared vaults satisfied, and what waited here of them. */
   readonly #answered: AnsweredRequests;
+  /** Requests that an operator took out of the queue, and that are open on their hosts. */
+  readonly #dropped = new Set<string>();
   /** Hosts whose full queue has been told of. */
   readonly #full = new Set<string>();
   /** Hosts that are still to tell what they logged before the server started. */
@@ -189,6 +189,7 @@ export class MountQueue {
     }
     switch (event.kind) {
       case 'mount-request':
+        this.#dropped.delete(requestKey(host, event.requestNumber));
         return this.#request(host, event);
       case 'scratch-request':
         return this.#leaveToOperator(host, event.requestNumber, 'a scratch tape');
@@ -254,14 +255,28 @@ export class MountQueue {
   /** An operator takes a request out of the queue; the host's stays open. NOT_FOUND. */
   async drop(host: string, requestNumber: number): Promise<MountRequestRow> {
     const request = await this.#end(host, requestNumber, 'an operator took it out of the queue');
-    if (request !== undefined) return request;
+    if (request !== undefined) {
+      this.#dropped.add(requestKey(host, requestNumber));
+      return request;
+    }
     throw new CapstanError('NOT_FOUND', {
       kind: 'waiting request',
       name: `${host} ${requestNumber}`,
     });
   }
 
-  async #request(host: string, event: MountRequestEvent): Promise<void> {
+  /** A request that is open on the host; what an operator took out of the queue stays out. */
+  async takeUp(host: string, event: MountRequest): Promise<void> {
+    if (!this.#dropped.has(requestKey(host, event.requestNumber))) await this.#request(host, event);
+  }
+
+  /** The host has the request no more, and how it ended was not heard. */
+  async isOver({ host, requestNumber }: MountRequestRow): Promise<void> {
+    await this.#context.ports.catalog.acceptMount(host, requestNumber);
+    await this.#end(host, requestNumber, 'it is not open on the host any more');
+  }
+
+  async #request(host: string, event: MountRequest): Promise<void> {
     const { catalog, clock } = this.#context.ports;
     const { requestNumber, volume, device, ring } = event;
     if (!NAME_PATTERNS.tape.test(volume)) return;
@@ -318,6 +333,7 @@ export class MountQueue {
     const request = (await catalog.listMountRequests()).find(
       (each) => each.host === host && each.requestNumber === requestNumber,
     );
+    this.#dropped.delete(requestKey(host, requestNumber));
     if (request === undefined) return undefined;
     await catalog.deleteMountRequest(host, requestNumber);
     this.#refusals.delete(requestKey(host, requestNumber));

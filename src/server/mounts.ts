@@ -11,7 +11,7 @@
  */
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { generation as toGeneration } from '../base/units.ts';
-import type { ZsvrEvent } from '../ems/zsvr-events.ts';
+import type { MountRequest, ZsvrEvent } from '../ems/zsvr-events.ts';
 import type {
   DismountRecord,
   DriveRow,
@@ -136,6 +136,16 @@ export class Mounts {
   /** A tape event of a host. */
   async handle(host: string, event: ZsvrEvent): Promise<void> {
     await this.#context.decisions.run(() => this.#queue.handle(host, event));
+  }
+
+  /** A request that is open on a host, as the host says; does nothing where it is known. */
+  async takeUp(host: string, request: MountRequest): Promise<void> {
+    await this.#context.decisions.run(() => this.#queue.takeUp(host, request));
+  }
+
+  /** The host has a request no more. */
+  async requestIsOver(request: MountRequestRow): Promise<void> {
+    await this.#context.decisions.run(() => this.#queue.isOver(request));
   }
 
   /** An operator takes a waiting request out of the queue. NOT_FOUND. */

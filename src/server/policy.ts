@@ -43,10 +43,19 @@ export interface PolicyInstantDr {
   dispatchPool(context: ServerContext, pool: string): Promise<readonly string[]>;
 }
 
+/** What `VTSPolicy IDR` falls back on. */
+export interface PolicyAutoCopy {
+  /** Queues what is not in step; undefined where the pool has no rule. */
+  queuePool(
+    pool: string,
+  ): Promise<readonly { readonly tape: string; readonly targets: readonly string[] }[] | undefined>;
+}
+
 export interface PolicyOptions {
   readonly context: ServerContext;
   readonly media: PolicyMedia;
   readonly instantDr: PolicyInstantDr;
+  readonly autocopy: PolicyAutoCopy;
   readonly backupManagement: BackupManagement;
 }
 
@@ -242,7 +251,7 @@ export class Policy {
   }
 
   async #answers(command: PolicyCommand, sender: Sender): Promise<readonly PolicyAnswer[]> {
-    const { backupManagement, instantDr } = this.#options;
+    const { backupManagement } = this.#options;
     switch (command.kind) {
       case 'migrate': {
         const { keeping } = this.#options.context;
@@ -255,8 +264,7 @@ export class Policy {
       }
       case 'synchronize': {
         const { pool } = await this.#poolAt(command.path, sender);
-        const schemes = await instantDr.dispatchPool(sender.context, pool);
-        return schemes.map((scheme) => ({ subject: pool, outcome: 'dispatched', reason: scheme }));
+        return this.#synchronise(pool, sender);
       }
       case 'erase':
       case 'delete': {
@@ -265,6 +273,30 @@ export class Policy {
         return answers;
       }
     }
+  }
+
+  /** By Instant DR; by AutoCopy where no scheme has the pool, or Instant DR is not licensed. */
+  async #synchronise(pool: string, { context }: Sender): Promise<readonly PolicyAnswer[]> {
+    const { instantDr, autocopy } = this.#options;
+    let refusal: CapstanError;
+    try {
+      const schemes = await instantDr.dispatchPool(context, pool);
+      return schemes.map((scheme) => ({ subject: pool, outcome: 'dispatched', reason: scheme }));
+    } catch (error) {
+      if (!isCapstanError(error, 'NOT_FOUND', 'LICENCE_MISSING')) throw error;
+      refusal = error;
+    }
+    const tapes = await autocopy.queuePool(pool);
+    if (tapes === undefined) {
+      if (refusal.code === 'LICENCE_MISSING') throw refusal;
+      const kind = 'pool with an Instant DR scheme or an AutoCopy rule';
+      throw new CapstanError('NOT_FOUND', { kind, name: pool });
+    }
+    return tapes.map(({ tape, targets }) =>
+      targets.length === 0
+        ? { subject: tape, outcome: 'unchanged' }
+        : { subject: tape, outcome: 'queued', reason: `AutoCopy to ${targets.join(', ')}` },
+    );
   }
 
   /** Erases or deletes one tape; what stands in the way is the answer, and in the log. */

@@ -35,6 +35,7 @@ import { InstantDr } from './instant-dr.ts';
 import { Metrics } from './metrics.ts';
 import { Mounts } from './mounts.ts';
 import { Operations } from './operations.ts';
+import { OutstandingRequests } from './outstanding-requests.ts';
 import { Policy } from './policy.ts';
 import type { PolicyMedia } from './policy.ts';
 import { PROFILES, PROFILE_DEFAULT } from './profiles.ts';
@@ -71,6 +72,7 @@ export class TapeServer {
   readonly #instantDr: InstantDr;
   readonly #shared: SharedVaults;
   readonly #ems: EmsService;
+  readonly #outstanding: OutstandingRequests;
   readonly #backupManagement: BackupManagement;
   readonly #policy: Policy;
   readonly #cleanup: ScanCleanup;
@@ -123,10 +125,12 @@ export class TapeServer {
       onReleased: () => mounts.lookAgain(),
     });
     const backupManagement = this.#backupManagement;
-    this.#policy = new Policy({ context, media, backupManagement, instantDr });
+    this.#policy = new Policy({ context, media, backupManagement, instantDr, autocopy });
     const policy = this.#policy;
     this.#cleanup = new ScanCleanup({ context, busyTapes, erase: media.erase });
     const cleanup = this.#cleanup;
+    this.#outstanding = new OutstandingRequests(context, mounts);
+    const outstanding = this.#outstanding;
     const files = context.ports.eventFiles;
     this.#eventFiles = files && new EventFiles(context, files);
     this.#ems = new EmsService({
@@ -136,13 +140,14 @@ export class TapeServer {
       eventLog: context.eventLog,
       positions: context.ports.catalog,
       onEvent: (host, event) => {
-        const handling = mounts.handle(host, event);
+        const handling = outstanding.handle(host, event);
         context.background(`handle an event of ${host}`, () => handling);
         return handling.catch(() => {
           // Told as a fault; the host is heard on.
         });
       },
-      onCaughtUp: (host) => mounts.hostCaughtUp(host),
+      onCaughtUp: (host) =>
+        context.background(`take up the requests of ${host}`, () => outstanding.takeUp(host)),
       onLine: (host, line) => {
         context.emit({ kind: 'ems-line', host, text: line.text });
         const hearing = policy.hear(host, line);
@@ -267,6 +272,7 @@ export class TapeServer {
     const { settings, eventLog, ports } = this.#context;
     try {
       this.#context.licences.stop();
+      this.#outstanding.stop();
       await this.#ems.stop();
       await this.#backupManagement.stop();
       await this.#policy.stop();

@@ -3,6 +3,7 @@
  * simulated disks, the collector of a host whose events a test logs, and a clock that a test turns.
  */
 import { EmsCollector } from '../../../harness/hosts/ems-collector.ts';
+import { tapemountTable } from '../../../harness/hosts/mediacom.ts';
 import { serveTaclTerminal } from '../../../harness/hosts/tacl-terminal.ts';
 import { BackupApplication } from '../../../harness/peers/backup-application.ts';
 import { Life } from '../../../harness/world/life.ts';
@@ -14,6 +15,9 @@ import { World } from '../../../harness/world/world.ts';
 import { assert } from '../../../src/base/assert.ts';
 import { CapstanError } from '../../../src/base/errors.ts';
 import type { EmsHostParameters } from '../../../src/ems/parameters.ts';
+import { DistributorParser } from '../../../src/ems/printing-distributor.ts';
+import { withoutEndedRequests } from '../../../src/ems/replayed-events.ts';
+import { parseZsvrEvent } from '../../../src/ems/zsvr-events.ts';
 import type { ZsvrEvent } from '../../../src/ems/zsvr-events.ts';
 import { TapeOperations } from '../../../src/initiator/tape-operations.ts';
 import {
@@ -204,6 +208,7 @@ export class Bench {
     await network.listen({ address: HOST_ADDRESS, port: 23 }, (stream) => {
       const account = { node: NODE, user: 'SUPER.TAPE', password: 'secret' };
       void serveTaclTerminal(stream, host, account, (line) => {
+        if (line === 'MEDIACOM STATUS TAPEMOUNT') return Promise.resolve(bench.statusTapemount());
         bench.hostCommands.push(line);
         return bench.hostAnswer(line);
       });
@@ -222,6 +227,17 @@ export class Bench {
     await world.advance(5_000);
     return bench;
   }
+
+  /** What MEDIACOM says of the requests that the host has logged; a test may say otherwise. */
+  statusTapemount: () => readonly string[] = () => {
+    const parser = new DistributorParser();
+    const events = [...this.host.lines.flatMap((line) => parser.push(line)), ...parser.flush()];
+    const zsvr = events.flatMap(({ eventNumber, text }) => parseZsvrEvent(eventNumber, text) ?? []);
+    const requests = withoutEndedRequests(zsvr).flatMap((event) =>
+      event.kind === 'mount-request' ? [{ ...event, timeoutMs: 0 }] : [],
+    );
+    return tapemountTable(NODE, requests);
+  };
 
   /** What `promise` gives, with as much time going by as it takes. */
   finish<Value>(promise: Promise<Value>): Promise<Value> {

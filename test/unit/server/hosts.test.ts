@@ -41,6 +41,102 @@ describe('a mount request that the host makes while no server runs', () => {
   });
 });
 
+describe('a mount request that is open on the host, of which nothing was logged,', () => {
+  const HEAD = [
+    'Tape   Tape    Label   Node or           Write  Action',
+    'Mount  Name    Type    Device            Prot   Needed',
+  ];
+  const OPEN = String.raw`0900   LAB001  ANSI    \LAB              YES    MOUNT REQUESTED TAPE`;
+  const requests = async (bench: Bench): Promise<string[]> =>
+    (await bench.east.catalog.listMountRequests()).map((row) => `${row.requestNumber} ${row.tape}`);
+
+  it('is taken up at the start of the server, and after a lost session', async () => {
+    const bench = await Bench.start();
+    bench.statusTapemount = () => [...HEAD, OPEN];
+    await bench.east.restart();
+    await bench.world.advance(5_000);
+    expect(await bench.east.catalog.listMounts({ open: true })).toMatchObject([
+      { tape: 'LAB001', requestNumber: 900, ring: false },
+    ]);
+    bench.statusTapemount = () => [
+      ...HEAD,
+      OPEN,
+      String.raw`0901   LAB002  BACKUP  \LAB.$TAPE0       NO     MOUNT REQUESTED TAPE`,
+      String.raw`0902           ANSI    \LAB              NO     MOUNT SCRATCH TAPE`,
+      String.raw`0903   NOTOUR  ANSI    \LAB              NO     MOUNT REQUESTED TAPE`,
+    ];
+    bench.world.network.wire('10.0.0.1', '10.0.0.9').cut();
+    await bench.world.advance(10_000);
+    expect(await requests(bench)).toEqual(['901 LAB002']);
+    expect(await bench.east.catalog.listMounts({ tape: 'LAB001' })).toHaveLength(1);
+    expect(bench.east.faults).toEqual([]);
+  });
+
+  it('leaves the queue where it is not open there any more', async () => {
+    const bench = await Bench.start();
+    await bench.request('LAB002', { device: '$TAPE7' });
+    await bench.request('LAB001', { device: '$TAPE8' });
+    bench.statusTapemount = () => [
+      ...HEAD,
+      String.raw`0102   LAB001  ANSI    \LAB.$TAPE8       NO     MOUNT REQUESTED TAPE`,
+    ];
+    await bench.east.call('host.restart');
+    await bench.world.advance(5_000);
+    expect(await requests(bench)).toEqual(['102 LAB001']);
+    expect(await bench.east.log('220105')).toEqual([
+      'Request 101 of \\LAB for cartridge LAB002 has ended: it is not open on the host any more',
+    ]);
+  });
+
+  it('stays out of the queue where an operator took it out', async () => {
+    const bench = await Bench.start();
+    const requestNumber = await bench.request('LAB002', { device: '$TAPE7' });
+    await bench.east.call('mount.drop', { host: NODE, requestNumber });
+    await bench.east.call('host.restart');
+    await bench.world.advance(5_000);
+    expect(await requests(bench)).toEqual([]);
+    await bench.log({ kind: 'request-cancelled', requestNumber, volume: 'LAB002' });
+    await bench.log({
+      kind: 'mount-request',
+      number: 600,
+      requestNumber,
+      volume: 'LAB002',
+      labelType: 'ansi',
+      ring: true,
+      device: '$TAPE7',
+    });
+    expect(await requests(bench)).toEqual([`${requestNumber} LAB002`]);
+  });
+
+  it('is not taken up where its end was heard while the host answered', async () => {
+    const bench = await Bench.start();
+    bench.statusTapemount = () => {
+      bench.host.logZsvr({ kind: 'request-cancelled', requestNumber: 900, volume: 'LAB001' });
+      bench.host.logZsvr({ kind: 'dismounted', volume: 'LAB002', device: '$TAPE0' });
+      return [...HEAD, OPEN];
+    };
+    await bench.east.call('host.restart');
+    await bench.world.advance(10_000);
+    expect(await bench.east.catalog.listMounts({ tape: 'LAB001' })).toEqual([]);
+  });
+
+  it('is told of once where the host does not answer, and what waits goes on waiting', async () => {
+    const bench = await Bench.start();
+    await bench.request('LAB002', { device: '$TAPE7' });
+    bench.statusTapemount = () => ['*ERROR* Security violation'];
+    for (let count = 0; count < 2; count += 1) {
+      await bench.east.call('host.restart');
+      await bench.world.advance(5_000);
+    }
+    expect(await requests(bench)).toEqual(['101 LAB002']);
+    expect(await bench.east.log('420125')).toEqual([
+      expect.stringMatching(
+        /^Mount requests that are open on \\LAB cannot be asked for: .*Security/,
+      ),
+    ]);
+  });
+});
+
 describe('a mount that a crash of the server interrupts', () => {
   it('is made again where the host was not heard to have the tape', async () => {
     const bench = await Bench.start();

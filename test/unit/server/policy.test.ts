@@ -6,7 +6,7 @@ import { SECOND_MS } from '../../../src/base/units.ts';
 import type { HsmSettings } from '../../../src/server/bma.ts';
 import { Policy } from '../../../src/server/policy.ts';
 import type { PolicyReport } from '../../../src/server/policy.ts';
-import { Bench, NODE } from './bench.ts';
+import { Bench, NODE, TARGET } from './bench.ts';
 
 const HSM: HsmSettings = {
   enable: true,
@@ -380,5 +380,58 @@ describe('VTSPolicy from the shell', () => {
       await expect(bench.finish(call)).rejects.toMatchObject({ code: 'RIGHT_MISSING' });
     }
     expect(await runs(bench)).toEqual([]);
+  });
+});
+
+describe('VTSPolicy IDR', () => {
+  const IDR = 'VTSPolicy IDR "/VAULT00/POOL1"';
+  const scheme = { name: 'NIGHTLY', target: TARGET, sources: [{ pool: 'POOL1' }] };
+
+  it('starts the scheme of the pool, and no copy by AutoCopy', async () => {
+    const bench = await start({ copies: true });
+    await bench.east.call('idr.create', scheme);
+    await send(bench, IDR);
+    expect((await runs(bench))[0]).toMatchObject({ state: 'done', outcome: '1 dispatched' });
+    expect(await bench.east.catalog.listCopyJobs()).toEqual([]);
+  });
+
+  it('has AutoCopy copy what is not in step, where no scheme has the pool', async () => {
+    const bench = await start({ copies: true });
+    await bench.backUp(1);
+    await bench.world.advance(10_000);
+    expect(await bench.job()).toMatchObject({ state: 'copied', copiedGeneration: 1 });
+    await send(bench, IDR);
+    expect((await runs(bench))[0]).toMatchObject({
+      state: 'done',
+      outcome: '1 unchanged, 1 queued',
+    });
+    await bench.world.advance(10_000);
+    expect(await bench.west.catalog.listTapes('DR')).toMatchObject([
+      { name: 'LAB001', generation: 1 },
+      { name: 'LAB002', generation: 0 },
+    ]);
+    expect(await bench.east.log('222101')).toHaveLength(2);
+    await send(bench, IDR);
+    expect((await runs(bench)).at(-1)).toMatchObject({ outcome: '2 unchanged' });
+  });
+
+  it('turns to AutoCopy where Instant DR is not licensed, and says where that is not either', async () => {
+    const bench = await start({ copies: true });
+    await bench.east.call('idr.create', scheme);
+    await bench.east.call('licence.remove', { number: 'LABORATORY' });
+    await send(bench, IDR);
+    expect((await runs(bench))[0]).toMatchObject({
+      state: 'failed',
+      outcome: expect.stringMatching(/^AutoCopy needs a licence/),
+    });
+  });
+
+  it('says what is missing where the pool has neither', async () => {
+    const bench = await start();
+    await send(bench, IDR);
+    expect((await runs(bench))[0]).toMatchObject({
+      state: 'failed',
+      outcome: 'No pool with an Instant DR scheme or an AutoCopy rule is named POOL1.',
+    });
   });
 });

@@ -66,9 +66,14 @@ describe('a tape server', () => {
     bench.east.before = (call) => (call === 'catalog.recordMount' ? bench.east.die() : undefined);
     await bench.request('LAB001');
     await bench.east.restart();
-    await bench.world.advance(5_000);
     expect(await bench.east.catalog.listMounts({ tape: 'LAB001' })).toEqual([]);
-    await bench.backUp(1);
+    // The host, which was never heard before, still has the request.
+    await bench.world.advance(5_000);
+    expect(await bench.east.catalog.listMounts({ tape: 'LAB001' })).toMatchObject([
+      { requestNumber: 101, state: 'open' },
+    ]);
+    await bench.write(1);
+    await bench.unload();
     expect(await bench.east.catalog.findTape('LAB001')).toMatchObject({ generation: 1 });
   });
 

@@ -234,4 +234,24 @@ describe('MEDIACOM', () => {
     ]);
     expect(await run('EXPLODE')).toEqual(['*ERROR* Command not recognized']);
   });
+
+  it('picks another tape for a job: the request is cancelled and made anew', async () => {
+    const made = scene();
+    const run = (line: string): Promise<readonly string[]> => made.host.command(`MEDIACOM ${line}`);
+    const result = ask(made, { volume: 'T1', labels: 'TMF' });
+    expect(await run('ALTER TAPEMOUNT 0, TAPENAME LAB002')).toEqual([
+      'TAPEMOUNT ALTERED, NOW 0001',
+    ]);
+    expect(made.host.outstandingRequests).toEqual([1]);
+    expect(made.events()).toEqual(['609', '649', '609']);
+    expect(texts(made)).toContain('$ZSVR: 0001 MOUNT TMF LAB002 WITH RING');
+    made.drives[0].load('LAB002', { ring: true });
+    await made.world.advance(2_000);
+    expect(result.tape).toMatchObject({ volume: 'LAB002', requestNumber: 1 });
+    expect(await run('ALTER TAPEMOUNT 0, TAPENAME LAB001')).toEqual([
+      '*ERROR* Tape mount 0: no such request',
+    ]);
+    expect(await run('ALTER TAPEMOUNT 0')).toEqual(['*ERROR* Command not recognized']);
+    expect(await run('REJECT TAPEMOUNT 0, TAPENAME A')).toEqual(['*ERROR* Command not recognized']);
+  });
 });

@@ -1,0 +1,117 @@
+/**
+ * Mount requests that are open on a host and were not heard of: made before the server first listened,
+ * or logged where the distributor finds them no more. Behind each log-on the host is asked for all that
+ * are open, by MEDIACOM in a TACL session of its own; what waits here and is open there no more, is over.
+ *
+ * Between the host's answer and its handling a request may end: what was heard meanwhile goes before.
+ *
+ * @source DSM/TC Operator Interface (MEDIACOM) Manual, p. 206 to 208.
+ */
+import { assert } from '../base/assert.ts';
+import { isCapstanError } from '../base/errors.ts';
+import { OUTPUT_LINES_MAX } from '../ems/tacl-command.ts';
+import { parseTapemountStatus } from '../ems/tapemount-status.ts';
+import type { OutstandingMount } from '../ems/tapemount-status.ts';
+import type { ZsvrEvent } from '../ems/zsvr-events.ts';
+import type { MountRequestRow } from '../ports/catalog.ts';
+import { Sequence } from './context.ts';
+import type { ServerContext } from './context.ts';
+import { runHostCommand } from './host-commands.ts';
+import type { Mounts } from './mounts.ts';
+
+const COMMAND = 'MEDIACOM STATUS TAPEMOUNT';
+
+export class OutstandingRequests {
+  readonly #context: ServerContext;
+  readonly #mounts: Mounts;
+  /** One question a host at a time. */
+  readonly #questions = new Map<string, Sequence>();
+  /** Numbers of requests that were heard of, or of their ends, since the host was asked. */
+  readonly #heard = new Map<string, Set<number>>();
+  /** Hosts whose refusal stands in the event log since their last answer. */
+  readonly #toldOf = new Map<string, string>();
+  #stopped = false;
+
+  constructor(context: ServerContext, mounts: Mounts) {
+    this.#context = context;
+    this.#mounts = mounts;
+  }
+
+  /** A tape event of a host. */
+  handle(host: string, event: ZsvrEvent): Promise<void> {
+    if ('requestNumber' in event) this.#heard.get(host)?.add(event.requestNumber);
+    return this.#mounts.handle(host, event);
+  }
+
+  /** Asks the host and takes its answer up; then its requests are up to date as far as they can be. */
+  async takeUp(host: string): Promise<void> {
+    const questions = this.#questions.get(host) ?? new Sequence();
+    this.#questions.set(host, questions);
+    await questions.run(async () => {
+      if (this.#stopped) return;
+      const waiting = await this.#waiting(host);
+      const heard = new Set<number>();
+      this.#heard.set(host, heard);
+      const listed = await this.#ask(host);
+      if (this.#stopped) return;
+      if (listed !== undefined) await this.#reconcile(host, waiting, listed, heard);
+      this.#heard.delete(host);
+      this.#mounts.hostCaughtUp(host);
+    });
+  }
+
+  /** What hosts answer from now on is of no use any more. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async #waiting(host: string): Promise<readonly MountRequestRow[]> {
+    const requests = await this.#context.ports.catalog.listMountRequests();
+    return requests.filter((row) => row.host === host);
+  }
+
+  async #reconcile(
+    host: string,
+    waiting: readonly MountRequestRow[],
+    listed: readonly OutstandingMount[],
+    heard: ReadonlySet<number>,
+  ): Promise<void> {
+    const isOpen = ({ requestNumber, tape }: MountRequestRow): boolean =>
+      listed.some(
+        (each) => each.requestNumber === requestNumber && (each.request?.volume ?? tape) === tape,
+      );
+    for (const request of waiting) {
+      if (heard.has(request.requestNumber) || isOpen(request)) continue;
+      await this.#mounts.requestIsOver(request);
+    }
+    for (const { requestNumber, request } of listed) {
+      if (request === undefined || heard.has(requestNumber)) continue;
+      await this.#mounts.takeUp(host, request);
+    }
+  }
+
+  /** Undefined where it does not say. */
+  async #ask(host: string): Promise<readonly OutstandingMount[] | undefined> {
+    const { ports, settings, eventLog } = this.#context;
+    const account = settings.hosts.find((each) => each.host === host);
+    assert(account !== undefined, 'only a host with an account is listened to');
+    let reason: string;
+    try {
+      const lines = await runHostCommand(ports, account, COMMAND);
+      const mounts = lines.length < OUTPUT_LINES_MAX ? parseTapemountStatus(lines) : undefined;
+      if (mounts !== undefined) {
+        this.#toldOf.delete(host);
+        return mounts;
+      }
+      reason = `its answer begins with ${JSON.stringify((lines[0] ?? '').slice(0, 60))}`;
+    } catch (error) {
+      if (!isCapstanError(error)) throw error;
+      reason = error.message;
+    }
+    if (!this.#stopped && this.#toldOf.get(host) !== reason) {
+      this.#toldOf.set(host, reason);
+      eventLog.report('EMS_STATUS_FAILED', { host, reason });
+    }
+    return undefined;
+  }
+}
