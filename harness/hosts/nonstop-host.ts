@@ -33,6 +33,8 @@ export interface NonStopHostOptions extends Pick<
   /** Who may log on at the TACL port. */
   readonly user: string;
   readonly password: string;
+  /** Programs that this user may not run: `MEDIACOM`. */
+  readonly secured?: readonly string[];
 }
 
 export class NonStopHost {
@@ -72,10 +74,16 @@ export class NonStopHost {
 
   /** Opens the TACL port. */
   listen(endpoint: Endpoint): Promise<Listener> {
-    const { network, node, user, password } = this.#options;
+    const { network, node, user, password, secured } = this.#options;
     const options = { node, user, password };
     return network.listen(endpoint, (stream) => {
-      void serveTaclTerminal(stream, this.collector, options, (line) => this.command(line));
+      void serveTaclTerminal(stream, this.collector, options, (line) => {
+        const [program = ''] = line.trim().toUpperCase().split(' ');
+        if (secured?.includes(program) === true) {
+          return Promise.resolve([`*ERROR* ${program}: security violation (error 48)`]);
+        }
+        return this.command(line);
+      });
     });
   }
 

@@ -15,6 +15,7 @@ export const mountProfile: fc.Arbitrary<MountProfile> = fc.record({
   crashes: fc.boolean(),
   operator: fc.boolean(),
   mountDelayMs: fc.constantFrom(0, 0, 5 * SECOND_MS),
+  mediacom: fc.boolean(),
 });
 
 const form = formsFor<MountScenario>();

@@ -51,6 +51,8 @@ export interface MountProfile {
   /** An operator mounts and dismounts by hand at the server. */
   readonly operator: boolean;
   readonly mountDelayMs: number;
+  /** The server may ask the host which requests are open. */
+  readonly mediacom: boolean;
 }
 
 export interface MountScenarioOptions {
@@ -107,6 +109,7 @@ export class MountScenario {
       network: world.network.port(HOST.address, new Life()),
       devices: new Map(DEVICES.map((device, index) => [device, this.east.transport(drive(index))])),
       ...ACCOUNT,
+      ...(!profile.mediacom && { secured: ['MEDIACOM'] }),
     });
   }
 

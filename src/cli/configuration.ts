@@ -6,7 +6,7 @@
  *   control.sock      where the command line reaches the running server
  *   keys/             host_key, client_key (private, 0600), client_key.pub, authorized_keys
  *   vaults/VAULT00/   the first vault's store
- *   log/              event.log, event.jsonl, those put by, and lists of what Scan/Cleanup erased
+ *   log/              event.log, event.jsonl, debug.log, those put by, and lists of what Scan/Cleanup erased
  *
  * Limits: the file has at most CONFIGURATION_BYTES_MAX bytes; relative paths in it are taken from the
  * home folder. docs/reference/cli.md lists every key.
@@ -116,6 +116,10 @@ const configurationSchema = z.strictObject({
       /** A name of the IANA's, as Europe/Berlin; the machine's where it is missing. */
       timeZone: z.string().min(1).max(64).optional(),
       keep: z.int().min(1).max(1000).default(30),
+      /** The debug log is put by when it is larger. */
+      debugMegabytes: z.number().min(0.1).max(10_000).default(16),
+      /** Debug logs that were put by. */
+      debugKeep: z.int().min(1).max(1000).default(5),
     })
     .prefault({}),
   collect: z

@@ -7,6 +7,7 @@ import { callOperation } from './call.ts';
 import { ACCESS_COMMANDS } from './commands/access.ts';
 import { AUTOCOPY_COMMANDS } from './commands/autocopy.ts';
 import { CLEANUP_COMMANDS } from './commands/cleanup.ts';
+import { DEBUG_COMMANDS } from './commands/debug.ts';
 import { DRIVE_COMMANDS } from './commands/drive.ts';
 import { HOST_COMMANDS } from './commands/host.ts';
 import { ISC_COMMANDS } from './commands/isc.ts';
@@ -46,6 +47,7 @@ const GROUPS: Readonly<Record<string, CommandGroup>> = {
   policy: POLICY_COMMANDS,
   cleanup: CLEANUP_COMMANDS,
   idr: IDR_COMMANDS,
+  debug: DEBUG_COMMANDS,
 };
 
 export function addOperationCommands(program: Command, context: CliContext): void {

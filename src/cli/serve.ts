@@ -149,6 +149,10 @@ export async function openServer(
       timeZone: configuration.log.timeZone ?? systemTimeZone(),
       keptMax: configuration.log.keep,
     },
+    debugFiles: {
+      fileBytesMax: configuration.log.debugMegabytes * MEGABYTE_BYTES,
+      keptMax: configuration.log.debugKeep,
+    },
     systemId: configuration.systemId,
     address: configuration.address,
     hosts: hosts === 'offline' ? [] : hosts,

@@ -16,6 +16,7 @@ import type { Random } from '../ports/random.ts';
 import type { ReplicationLink } from '../ports/replication-link.ts';
 import type { AccessPolicy } from './access.ts';
 import type { HsmSettings } from './bma.ts';
+import type { DebugFilePolicy, DebugLog } from './debug-log.ts';
 import type { EventFilePolicy } from './event-files.ts';
 import type { EventLog } from './event-log.ts';
 import type { CleanupSettings } from './scan-cleanup.ts';
@@ -28,7 +29,7 @@ export interface ServerPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly cryptography: Cryptography;
-  /** Where the event log's files lie; none are written where it is missing. */
+  /** Where the files of event log and debug log lie; none are written where it is missing. */
   readonly eventFiles?: RotatingLogFiles;
   readonly network: Network;
   readonly link: ReplicationLink;
@@ -96,6 +97,8 @@ export interface ServerSettings {
   readonly access?: Partial<AccessPolicy>;
   /** When the event log's files are put by, and how many are kept. */
   readonly eventFiles?: Partial<EventFilePolicy>;
+  /** How large the debug log grows, and how many are kept. */
+  readonly debugFiles?: Partial<DebugFilePolicy>;
   /** Whose signatures under licences count, where not those of LICENCE_PUBLIC_KEYS. */
   readonly licencePublicKeys?: readonly string[];
   /** The clients of backup management applications; none where it is missing. `hsm_` */
@@ -177,6 +180,7 @@ export interface ServerContext {
   readonly profile: Profile;
   readonly copyPolicy: CopyPolicy;
   readonly eventLog: EventLog;
+  readonly debugLog: DebugLog;
   readonly licences: Licences;
   /** Which shared vaults this server keeps. */
   readonly keeping: Keeping;

@@ -5,6 +5,7 @@
 import { CapstanError } from '../base/errors.ts';
 import { authorize, localPrincipal } from './access.ts';
 import type { Principal } from './access.ts';
+import { reasonOf } from './context.ts';
 import type { ServerContext } from './context.ts';
 import { ACCESS_OPERATIONS } from './operations/access.ts';
 import { AUTOCOPY_OPERATIONS } from './operations/autocopy.ts';
@@ -73,7 +74,22 @@ export class Operations {
     if (!caller.rights.has(entry.right)) {
       await eventLog.log('OPERATION_REFUSED', { operation: name, right: RIGHTS[entry.right] });
     }
-    const result = await this.#call(name, parameters, caller, { ...context, eventLog });
+    const startedMs = context.ports.clock.monotonicMs();
+    const tell = (outcome: string): void => {
+      const tookMs = Math.round(context.ports.clock.monotonicMs() - startedMs);
+      const text = `${name} by ${user} (${program}): ${outcome}, ${tookMs} ms`;
+      context.debugLog.write('debug', 'operations', text);
+    };
+    const result = await this.#call(name, parameters, caller, { ...context, eventLog }).then(
+      (value) => {
+        tell('done');
+        return value;
+      },
+      (error: unknown) => {
+        tell(reasonOf(error));
+        throw error;
+      },
+    );
     // What changed something stands in the log under the name of who asked: the audit.
     if (entry.changes && !eventLog.hasWritten) {
       await eventLog.log('OPERATION_DONE', { operation: name, subject: subjectOf(parameters) });

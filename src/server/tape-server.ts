@@ -24,6 +24,7 @@ import type {
 import { Copies } from './copies.ts';
 import { CopyInquiries } from './copy-inquiries.ts';
 import { TapeReceiver } from './copy-receiver.ts';
+import { DebugLog } from './debug-log.ts';
 import { EmsService } from './ems-service.ts';
 import type { EmsHostStatus } from './ems-service.ts';
 import { EventFiles } from './event-files.ts';
@@ -287,6 +288,7 @@ export class TapeServer {
       }
     } finally {
       await this.#eventFiles?.stop();
+      await this.#context.debugLog.stop();
       await this.#vaults.close();
       await ports.catalog.close();
     }
@@ -308,7 +310,9 @@ function makeContext(
 ): ServerContext {
   const keeping = new Keeping(given.catalog);
   const ports = { ...given, catalog: keeping.catalog };
+  const debugLog = new DebugLog(ports.clock, ports.eventFiles, settings.debugFiles);
   const emit = (event: ServerEvent): void => {
+    debugLog.hear(event);
     for (const listener of listeners) listener(event);
   };
   const fault = (what: string, error: unknown): void =>
@@ -329,6 +333,7 @@ function makeContext(
     profile: PROFILES[settings.profile ?? PROFILE_DEFAULT],
     copyPolicy: { ...COPY_POLICY, ...settings.copyPolicy },
     eventLog,
+    debugLog,
     licences: new Licences({
       ports,
       serverName: settings.serverName,

@@ -1,5 +1,8 @@
 /** Operations on the server as a whole. */
-import { nothing, query } from './operation.ts';
+import { z } from 'zod';
+import { CapstanError } from '../../base/errors.ts';
+import { DEBUG_AREAS, DEBUG_LEVELS } from '../debug-log.ts';
+import { nothing, operation, query } from './operation.ts';
 import type { OperationTable } from './operation.ts';
 
 export const SERVER_OPERATIONS: OperationTable = {
@@ -20,6 +23,26 @@ export const SERVER_OPERATIONS: OperationTable = {
       copiesUnderWay: copies.all.map((flight) => flight.progress),
     };
   }),
+  'server.debug': query('view-system-status', nothing, ({ context }) =>
+    Promise.resolve(context.debugLog.state),
+  ),
+  /** Until the server ends: it starts with `error` and all areas. */
+  'server.set-debug': operation(
+    'system-maintenance',
+    z.strictObject({
+      level: z.enum(DEBUG_LEVELS),
+      areas: z.array(z.enum(DEBUG_AREAS)).min(1).max(DEBUG_AREAS.length).optional(),
+    }),
+    ({ context }, { level, areas }) => {
+      if (context.settings.offline === true) {
+        const what = 'The level of the debug log';
+        const reason = 'no server runs, and each starts with `error`';
+        return Promise.reject(new CapstanError('INVALID_ARGUMENT', { what, reason }));
+      }
+      context.debugLog.set({ level, areas: areas ?? DEBUG_AREAS });
+      return Promise.resolve(context.debugLog.state);
+    },
+  ),
   'server.metrics': query('view-system-status', nothing, (services) =>
     services.metrics.text(services),
   ),
