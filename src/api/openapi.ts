@@ -1,11 +1,10 @@
 /** The API's description of itself in OpenAPI 3.1, made from the routes and the operations' schemas. */
 import { z } from 'zod';
-import { OPERATIONS } from '../server/operations.ts';
+import { OPERATIONS, OPERATION_RESULTS } from '../server/operations.ts';
 import type { Operation } from '../server/operations/operation.ts';
 import { RIGHTS } from '../server/rights.ts';
 import { COOKIE_HEADER, SESSION_COOKIE } from './gate.ts';
 import { PROBLEM_TYPE } from './problems.ts';
-import { RESULTS } from './results.ts';
 import { API_PREFIX, ROUTES, parametersSchema } from './routes.ts';
 import type { ParametersSchema, Route } from './routes.ts';
 import { logonSchema, sessionSchema } from './session.ts';
@@ -58,7 +57,7 @@ function describe(route: Route, entry: Operation): Json {
     ...(required.length > 0 && { required }),
     additionalProperties: false,
   };
-  const result = RESULTS[route.operation];
+  const result = OPERATION_RESULTS[route.operation];
   return {
     operationId: route.operation,
     summary: summaryOf(route),

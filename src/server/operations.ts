@@ -2,6 +2,7 @@
  * What an operator can have a server do: one table of operations by name, each with the schema of its
  * parameters. The running server's control socket and the command line without a server both call it.
  */
+import type { ZodType } from 'zod';
 import { CapstanError } from '../base/errors.ts';
 import { authorize, localPrincipal } from './access.ts';
 import type { Principal } from './access.ts';
@@ -22,6 +23,9 @@ import { MOUNT_OPERATIONS } from './operations/mounts.ts';
 import type { Operation, OperationContext, OperationTable } from './operations/operation.ts';
 import { POLICY_OPERATIONS } from './operations/policy.ts';
 import { POOL_OPERATIONS } from './operations/pools.ts';
+import { COPY_RESULTS } from './operations/results/copies.ts';
+import { MEDIA_RESULTS } from './operations/results/media.ts';
+import { SERVER_RESULTS } from './operations/results/server.ts';
 import { SERVER_OPERATIONS } from './operations/server.ts';
 import { TAPE_OPERATIONS } from './operations/tapes.ts';
 import { VAULT_OPERATIONS } from './operations/vaults.ts';
@@ -47,6 +51,13 @@ export const OPERATIONS: OperationTable = {
   ...ACCESS_OPERATIONS,
   ...LICENCE_OPERATIONS,
   ...ISC_OPERATIONS,
+};
+
+/** What each results in, for the API's description; tests hold every result against it. */
+export const OPERATION_RESULTS: Readonly<Record<string, ZodType>> = {
+  ...MEDIA_RESULTS,
+  ...COPY_RESULTS,
+  ...SERVER_RESULTS,
 };
 
 export class Operations {

@@ -29,6 +29,7 @@ import type { Catalog, CopyJobRow } from '../../../src/ports/catalog.ts';
 import type { Engine } from '../../../src/ports/engine.ts';
 import type { CopyPolicy, ServerEvent, ServerSettings } from '../../../src/server/context.ts';
 import type { TapeServer } from '../../../src/server/tape-server.ts';
+import { expectAsDescribed } from './as-described.ts';
 
 export const NODE = '\\LAB';
 export const TARGET = {
@@ -168,8 +169,11 @@ export class Machine {
     await this.#world.finish(this.server.stop(), ANSWER_LIMIT_MS);
   }
 
-  call(name: string, parameters: object = {}): Promise<unknown> {
-    return this.#world.finish(this.server.operations.call(name, parameters), ANSWER_LIMIT_MS);
+  async call(name: string, parameters: object = {}): Promise<unknown> {
+    const called = this.server.operations.call(name, parameters);
+    const result = await this.#world.finish(called, ANSWER_LIMIT_MS);
+    expectAsDescribed(name, result);
+    return result;
   }
 
   /** The event log's texts, of one message or all, oldest first. */
