@@ -4,6 +4,7 @@ import { OPERATIONS, OPERATION_RESULTS } from '../../../src/server/operations.ts
 import { BMA_PROGRAM } from '../../../harness/peers/backup-application.ts';
 import { expectAsDescribed } from './as-described.ts';
 import { Bench, NODE, TARGET } from './bench.ts';
+import { SharedBench } from './shared-bench.ts';
 import { DrBench } from './instant-dr-bench.ts';
 import { Yard } from '../../../harness/world/yard.ts';
 
@@ -43,6 +44,7 @@ it('every operation results in what its schema says, in the life of a server', a
   await media(watched, await Yard.start());
   await server(watched);
   await instantDr(watched);
+  await shared(watched);
   expect(Object.keys(OPERATIONS).filter((name) => !called.has(name))).toEqual([]);
 });
 
@@ -210,4 +212,23 @@ async function instantDr(watched: Watched): Promise<void> {
     deletions: 'delete',
   });
   await call('idr.delete', { name: 'OTHER' });
+}
+
+async function shared(watched: Watched): Promise<void> {
+  const bench = new SharedBench();
+  await bench.finish(bench.east.server.start());
+  await bench.finish(bench.west.server.start());
+  const east = watched((name, parameters) => bench.call(bench.east, name, parameters));
+  const west = watched((name, parameters) => bench.call(bench.west, name, parameters));
+  await east('vault.create', { name: 'VAULT00', path: '/shared' });
+  await east('vault.share', { name: 'VAULT00' });
+  await east('isc.add', { ...TARGET, server: 'west' });
+  await west('isc.add', { ...TARGET, server: 'east', address: '10.0.0.1' });
+  await bench.world.advance(5_000);
+  await west('vault.join', { name: 'VAULT00', path: '/shared' });
+  await bench.world.advance(5_000);
+  await east('isc.list');
+  await west('vault.show', { name: 'VAULT00' });
+  await west('vault.leave', { name: 'VAULT00' });
+  await east('isc.remove', { server: 'west' });
 }

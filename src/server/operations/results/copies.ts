@@ -110,6 +110,7 @@ const policyReport = z.object({
         'migrated',
         'unchanged',
         'dispatched',
+        'left',
         'queued',
         'failed',
       ]),

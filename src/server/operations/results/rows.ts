@@ -12,7 +12,12 @@ export const count = z.int().min(0);
 export const name = z.string();
 export const named = z.object({ name });
 
-export const vault = z.object({ name, path: z.string(), createdAtMs: atMs });
+export const vault = z.object({
+  name,
+  path: z.string(),
+  createdAtMs: atMs,
+  sharedId: z.string().optional(),
+});
 
 export const vaultUsage = vault.extend({
   state: z.string().describe('`open`, or why it is not'),
