@@ -3,7 +3,7 @@
  *
  * What runs the cases is loaded only when asked for: an installed package has no fast-check.
  */
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import { isCapstanError } from '../../src/base/errors.ts';
@@ -40,6 +40,26 @@ function asUsage(error: unknown): never {
   throw new CommandFailure(error.message, EXIT.USAGE);
 }
 
+/** Throws where a replay is asked for, and what it would be of. */
+function refuseMixed(scenario: string | undefined, options: SimOptions): void {
+  const { replay, runs, seed, shard, mutant } = options;
+  if (replay === undefined) return;
+  if ([scenario, runs, seed, shard, mutant].every((each) => each === undefined)) return;
+  throw new CommandFailure(
+    'What is replayed says itself which scenario, seed and planted bug it is of: give --replay alone.',
+    EXIT.USAGE,
+  );
+}
+
+/** Throws where the report could not be written: better before hours of a search than after. */
+function refuseUnwritable(path: string): void {
+  try {
+    closeSync(openSync(path, 'a'));
+  } catch (error) {
+    throw new CommandFailure(`${path} cannot be written: ${String(error)}`, EXIT.USAGE);
+  }
+}
+
 /** Adds the commands to the program of src/cli; exit code 1 where a promise broke. */
 export function addSimCommand(program: Command, context: CliContext): void {
   const print = (line: string): void => context.print(`${line}\n`);
@@ -73,7 +93,7 @@ export function addSimCommand(program: Command, context: CliContext): void {
       `
 Tape servers and hosts live through crashes, power cuts and network faults in virtual time; after
 every step it is checked that what was promised holds (docs/internals/simulation.md). "capstan sim
-list" names the scenarios; without a name it is autocopy. The same seed has the same cases; the
+list" names the scenarios; without a name it is autocopy, or that of the mutant. The same seed has the same cases; the
 shards of a search have, together, exactly its cases. Needs a checkout: the package leaves
 fast-check out.
 
@@ -82,15 +102,13 @@ Exit codes: 0 nothing broke (of a mutant: it was found), 1 a promise broke, 2 wr
 Examples:
   $ capstan sim run --runs 20000
   $ capstan sim run instant-dr --seed 7 --shard 2/8
-  $ capstan sim run --mutant no-fsync
+  $ capstan sim run --mutant dr-no-fsync
   $ capstan sim run --replay fixtures/seeds/torn-staged-copy.json --report html --out torn.html
 `,
     )
     .action(async (scenario: string | undefined, options: SimOptions) => {
-      if (scenario !== undefined && options.replay !== undefined) {
-        const sentence = 'What is replayed says itself which scenario it is: leave the name out.';
-        throw new CommandFailure(sentence, EXIT.USAGE);
-      }
+      refuseMixed(scenario, options);
+      if (options.out !== undefined) refuseUnwritable(options.out);
       const { REPORTS, runSim } = await import('./sim-run.ts');
       const { isWell } = await import('../replay/report.ts');
       const request = { ...options, ...(scenario !== undefined && { scenario }) };

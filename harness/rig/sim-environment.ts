@@ -1,7 +1,7 @@
 /** What `capstan sim` needs of the real world: files, the commit that is run, a seed nobody chose. */
 import { execFileSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -47,7 +47,7 @@ export function readSeedFile(path: string): SeedFile {
 }
 
 export function isFile(path: string): boolean {
-  return existsSync(path);
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 /** Milliseconds since some point, of the real clock: for rates. */

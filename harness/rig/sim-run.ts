@@ -6,7 +6,12 @@ import type { SimReport } from '../replay/report.ts';
 import { replay as replayCase, search } from '../replay/search.ts';
 import type { SearchResult, Shard } from '../replay/search.ts';
 import { parseToken } from '../replay/token.ts';
-import { SCENARIOS, findMutant, findScenario } from '../scenarios/registry.ts';
+import {
+  SCENARIOS,
+  findMutant,
+  findScenario,
+  findScenarioOfMutant,
+} from '../scenarios/registry.ts';
 import type { Scenario } from '../scenarios/scenario.ts';
 import { newNativeVault } from './native-vault.ts';
 import {
@@ -39,9 +44,8 @@ export async function runSim(request: SimRequest, say: (line: string) => void): 
     return { ...(await replayFile(replay)), commit, seconds: since() };
   }
   const address = replay === undefined ? undefined : parseToken(replay);
-  const name = address?.scenario ?? request.scenario ?? SCENARIOS[0].name;
-  const scenario = findScenario(name);
   const planted = address === undefined ? request.mutant : address.mutant;
+  const scenario = scenarioOf(address?.scenario ?? request.scenario, planted);
   const mutant = planted === undefined ? undefined : findMutant(scenario, planted);
   const options = { scenario, mutant, newVault: newNativeVault };
   const { seed = freshSeed(), runs = scenario.runsDefault, shard } = request;
@@ -67,6 +71,12 @@ export async function runSim(request: SimRequest, say: (line: string) => void): 
   if (kept.broken !== undefined) return { ...first, ...kept.broken, seconds: since() };
   const result = await search({ ...options, seed, runs, shard });
   return { ...first, ...sumOf(result), seconds: since() };
+}
+
+/** The one named, or that of the mutant, or the first. Throws INVALID_ARGUMENT. */
+function scenarioOf(name: string | undefined, mutant: string | undefined): Scenario {
+  if (name !== undefined) return findScenario(name);
+  return mutant === undefined ? SCENARIOS[0] : findScenarioOfMutant(mutant);
 }
 
 function sumOf({

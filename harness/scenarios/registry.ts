@@ -37,6 +37,14 @@ export function findMutant({ mutants }: Scenario, name: string): Mutant {
   return find('mutant', mutants, name);
 }
 
+/** Throws INVALID_ARGUMENT. */
+export function findScenarioOfMutant(name: string): Scenario {
+  const mutants = SCENARIOS.flatMap((scenario) =>
+    scenario.mutants.map((mutant) => ({ name: mutant.name, scenario })),
+  );
+  return find('mutant', mutants, name).scenario;
+}
+
 function find<Named extends { readonly name: string }>(
   kind: string,
   all: readonly Named[],

@@ -33,7 +33,7 @@ describe('capstan sim', () => {
   });
 
   it('ends with 0 where a planted bug is found, and its token and its JSON run it again', async () => {
-    const planted = ['run', 'instant-dr', '--mutant', 'dr-zone-ignored', '--seed', '5'];
+    const planted = ['run', '--mutant', 'dr-zone-ignored', '--seed', '5'];
     const found = await sim(...planted, '--report', 'json');
     expect(found.exitCode).toBe(0);
     const { failure, ok } = JSON.parse(found.out) as {
@@ -97,7 +97,12 @@ describe('capstan sim', () => {
     [['run', '--shard', '0/2'], 'A shard is INDEX/COUNT'],
     [['run', '--runs', '0'], 'whole number'],
     [['run', '--replay', 'nothing'], 'neither a file nor'],
-    [['run', 'mounts', '--replay', 'mounts~1~0~A'], 'leave the name out'],
+    [['run', 'mounts', '--replay', 'mounts~1~0~A'], 'give --replay alone'],
+    [['run', '--seed', '3', '--replay', 'mounts~1~0~A'], 'give --replay alone'],
+    [['run', '--replay', tmpdir()], 'neither a file nor'],
+    [['run', '--replay', 'mounts~1~0~A~nobody'], 'there are queue-not-kept'],
+    [['run', '--mutant', 'nobody'], 'there are eleven-attempts'],
+    [['run', '--out', '/nowhere/at/all'], '/nowhere/at/all cannot be written'],
     [['run', '--report', 'pdf'], 'Allowed choices'],
     [['run', 'autocopy', 'mounts'], 'too many arguments'],
   ])('is used wrongly as %j, and ends with 2', async (args, sentence) => {
