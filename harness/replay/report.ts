@@ -78,7 +78,7 @@ function failureText(report: SimReport, result: CaseResult): string {
     `commit ${report.commit}, trace ${result.trace.hash}`,
     ...again,
     '',
-    `Faults: ${JSON.stringify(result.profile)}`,
+    `Profile: ${JSON.stringify(result.profile)}`,
     'Commands:',
     ...result.executed.map((command) => `  ${command}`),
     '',
@@ -138,7 +138,7 @@ export function htmlReport(report: SimReport): string {
         `${report.runCount}; shown is ${shown?.error ? 'the one that failed' : 'the first'}`,
       ],
       ['Virtual time', formatElapsed(shown?.virtualMs ?? 0)],
-      ['Faults', JSON.stringify(shown?.profile ?? {})],
+      ['Profile', JSON.stringify(shown?.profile ?? {})],
       ['Commit', report.commit],
       ['Trace', hash],
       ...(found === undefined

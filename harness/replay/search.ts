@@ -113,10 +113,16 @@ class Cases {
     Omit<FoundFailure, 'run'> | undefined
   > {
     const { scenario, mutant } = this.#options;
-    // What has a path is shrunk already.
-    const parameters = path === undefined ? {} : { path, endOnFailure: true };
-    const details = await fc.check(this.#property, { seed, numRuns: 1, ...parameters });
-    if (!details.failed || this.#smallest === undefined) return undefined;
+    const { shrinks = true } = scenario;
+    const details = await fc.check(this.#property, {
+      seed,
+      numRuns: 1,
+      // What has a path is shrunk already.
+      endOnFailure: !shrinks || path !== undefined,
+      ...(path !== undefined && { path }),
+    });
+    const result = this.#smallest;
+    if (!details.failed || result === undefined) return undefined;
     return {
       token: formatToken({
         scenario: scenario.name,
@@ -126,7 +132,7 @@ class Cases {
         mutant: mutant?.name,
       }),
       shrinkCount: details.numShrinks,
-      result: await shrinkFurther(this.#options, this.#smallest),
+      result: shrinks ? await shrinkFurther(this.#options, result) : result,
     };
   }
 }

@@ -10,6 +10,7 @@ export const DR_YEAR = defineScenario({
   profile: drYearProfile,
   commands: DR_YEAR_COMMANDS,
   commandCountMax: 16,
+  shrinks: false,
   start: (options) => DrYear.start(options),
   finish: (year) => year.finish(),
   outcome: (year) => year.report(),

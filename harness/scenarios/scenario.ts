@@ -38,6 +38,8 @@ interface ScenarioParts<Profile extends CaseProfile, Case extends CaseWorld> {
   readonly commands: readonly DrawnCommand<Case>[];
   /** Most commands of a case. */
   readonly commandCountMax: number;
+  /** False where a case takes seconds, and shrinking one would take hours. Default: true. */
+  readonly shrinks?: boolean;
   /** A world at its beginning. */
   readonly start: (options: StartOptions<Profile>) => Promise<Case>;
   /** The finale: all is made well, and what was owed must be done. Rejects where it is not. */
@@ -50,7 +52,15 @@ interface ScenarioParts<Profile extends CaseProfile, Case extends CaseWorld> {
 /** A scenario whose profile and world are its own business. */
 export interface Scenario extends Pick<
   ScenarioParts<CaseProfile, CaseWorld>,
-  'name' | 'what' | 'runsDefault' | 'profile' | 'start' | 'finish' | 'outcome' | 'mutants'
+  | 'name'
+  | 'what'
+  | 'runsDefault'
+  | 'profile'
+  | 'start'
+  | 'finish'
+  | 'shrinks'
+  | 'outcome'
+  | 'mutants'
 > {
   /** `replayPath`: of a failure that fast-check has shrunk, to draw it again as it was shrunk. */
   readonly commands: (replayPath?: string) => fc.Arbitrary<Iterable<Command<CaseWorld>>>;

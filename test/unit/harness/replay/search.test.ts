@@ -56,6 +56,15 @@ describe('a search', () => {
     expect(again.failure?.result.trace.hash).toBe(failure?.result.trace.hash);
   });
 
+  it('leaves the failure of a scenario as it is whose cases take too long to shrink', async () => {
+    const scenario = { ...TOY, shrinks: false };
+    const { failure } = await search({ ...options, scenario, mutant, runs: 50 });
+    expect(failure?.result.error?.message).toMatch(/^the sum is \d+$/);
+    expect(failure?.result.executed.some((text) => text.startsWith('rest('))).toBe(true);
+    const again = await replay({ ...options, scenario, mutant }, parseToken(failure?.token ?? ''));
+    expect(again.failure?.result.executed).toEqual(failure?.result.executed);
+  });
+
   it('finds nothing where nothing breaks', async () => {
     const { failure, runCount } = await search({ ...options, runs: 10 });
     expect(failure).toBeUndefined();
