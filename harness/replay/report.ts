@@ -99,7 +99,9 @@ export function jsonReport(report: SimReport): string {
       : {
           broken: shown.error.message,
           kind: shown.error.name,
-          ...found,
+          token: found?.token,
+          run: found?.run,
+          shrinkCount: found?.shrinkCount,
           traceHash: shown.trace.hash,
           case: keptCaseOf(scenario, shown, mutant),
           trace: shown.trace.lines,

@@ -65,6 +65,7 @@ export function addSimCommand(program: Command, context: CliContext): void {
   const print = (line: string): void => context.print(`${line}\n`);
   const sim = program
     .command('sim')
+    .helpCommand(false)
     .description('run data centres in simulated time, with faults, and look for broken promises');
   sim
     .command('run [scenario]', { isDefault: true })
@@ -93,9 +94,9 @@ export function addSimCommand(program: Command, context: CliContext): void {
       `
 Tape servers and hosts live through crashes, power cuts and network faults in virtual time; after
 every step it is checked that what was promised holds (docs/internals/simulation.md). "capstan sim
-list" names the scenarios; without a name it is autocopy, or that of the mutant. The same seed has the same cases; the
-shards of a search have, together, exactly its cases. Needs a checkout: the package leaves
-fast-check out.
+list" names the scenarios; without a name it is autocopy, or that of the mutant. The same seed has
+the same cases; the shards of a search have, together, exactly its cases. Needs a checkout: the
+package leaves fast-check out.
 
 Exit codes: 0 nothing broke (of a mutant: it was found), 1 a promise broke, 2 wrong usage.
 

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const SEEDS_FOLDER = join(ROOT, 'fixtures', 'seeds');
@@ -27,7 +27,7 @@ export function freshSeed(): number {
 }
 
 export interface SeedFile {
-  /** Its path, absolute. */
+  /** Its path, from the folder that the process works in. */
   readonly path: string;
   readonly text: string;
 }
@@ -38,7 +38,7 @@ export function keptSeeds(): readonly SeedFile[] {
   return readdirSync(SEEDS_FOLDER)
     .filter((name) => name.endsWith('.json'))
     .toSorted()
-    .map((name) => readSeedFile(join(SEEDS_FOLDER, name)));
+    .map((name) => readSeedFile(relative(process.cwd(), join(SEEDS_FOLDER, name))));
 }
 
 /** Rejects as the file system does where there is no such file. */

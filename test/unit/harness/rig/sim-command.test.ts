@@ -45,6 +45,9 @@ describe('capstan sim', () => {
       };
     };
     expect(ok).toBe(true);
+    expect(Object.keys(failure).toSorted().join(' ')).toBe(
+      'broken case kind run shrinkCount token trace traceHash',
+    );
     const again = await sim('run', '--replay', failure.token);
     expect(again.out).toContain(`trace ${failure.traceHash}`);
     expect(again.exitCode).toBe(0);
