@@ -53,7 +53,7 @@ export function describeScenario(scenario: Scenario, numbers: SuiteNumbers): voi
       TIMEOUT_MS,
     );
 
-    it('leaves the same trace twice for the same case, and another for another', async () => {
+    const leavesOneTrace = async (): Promise<void> => {
       const [one, other] = fc.sample(fc.tuple(scenario.profile, scenario.commands()), {
         seed,
         numRuns: 2,
@@ -68,7 +68,12 @@ export function describeScenario(scenario: Scenario, numbers: SuiteNumbers): voi
       expect(again.trace.hash).toBe(first.trace.hash);
       const third = await runCase({ scenario, profile: other[0], newVault }, other[1]);
       expect(third.trace.hash).not.toBe(first.trace.hash);
-    });
+    };
+    it(
+      'leaves the same trace twice for the same case, and another for another',
+      leavesOneTrace,
+      TIMEOUT_MS,
+    );
 
     for (const mutant of scenario.mutants) {
       it(
