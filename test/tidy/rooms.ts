@@ -64,7 +64,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'harness/world': { mayImport: [...SIMULATION, 'src/platform/engine.ts'] },
   'harness/rig': { mayImport: [...SRC, 'harness'] },
   bin: { mayImport: [...SRC, 'harness'] },
-  bench: { mayImport: [...SRC, 'harness'] },
+  bench: { mayImport: [...SRC, 'harness', 'harness/rig'] },
   scripts: { mayImport: [...SRC, 'harness', 'bin'] },
   test: { mayImport: [...SRC, 'harness', 'bin', 'scripts', 'bench'] },
 };
