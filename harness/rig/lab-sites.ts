@@ -110,7 +110,12 @@ export class LabSite {
     const listener = await host.listen({ address: LOOPBACK, port: 0 });
     const site = new LabSite(name, home, host, listener);
     cable.server = () => site.running;
-    site.created = await site.#createHome(node, listener.endpoint.port);
+    try {
+      site.created = await site.#createHome(node, listener.endpoint.port);
+    } catch (error) {
+      await site.stop();
+      throw error;
+    }
     return site;
   }
 
@@ -224,13 +229,32 @@ export async function startSites(
 ): Promise<{ readonly east: LabSite; readonly west: LabSite }> {
   await mkdir(folder, { recursive: true });
   const east = await LabSite.prepare('east', String.raw`\LAB`, folder);
-  const west = await LabSite.prepare('west', String.raw`\WEST`, folder);
+  const west = await LabSite.prepare('west', String.raw`\WEST`, folder).catch(
+    async (error: unknown) => {
+      await east.stop();
+      throw error;
+    },
+  );
+  try {
+    await connectSites(east, west, { pool, targetPool });
+  } catch (error) {
+    await east.stop();
+    await west.stop();
+    throw error;
+  }
+  return { east, west };
+}
+
+async function connectSites(
+  east: LabSite,
+  west: LabSite,
+  { pool, targetPool }: { readonly pool: string; readonly targetPool: string },
+): Promise<void> {
   await west.authorize(east.created?.publicKey ?? '');
   await east.authorize(west.created?.publicKey ?? '');
   await west.start(targetPool);
   await east.start(pool);
   await east.call('autocopy.create', { pool, targetPool, target: targetAt(west) });
-  return { east, west };
 }
 
 /** How the other server copies to `site`. */

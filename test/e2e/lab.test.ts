@@ -115,6 +115,19 @@ describe('the laboratory', { timeout: 120_000 }, () => {
       expect(formatReport(result)).toContain('The run ended early');
     }));
 
+  it('ends where one of its homes is there already, and says which', () =>
+    inFolder(async (folder) => {
+      const from = join(folder, 'files');
+      await mkdir(join(folder, 'lab/west'), { recursive: true });
+      await mkdir(from);
+      await writeFile(join(from, 'file'), 'one\n');
+      await writeFile(join(folder, 'lab/west/capstan.json'), '{}');
+      const keep = ['--keep', join(folder, 'lab')];
+      const { code, stdout } = await runCapstan(['lab', '--from', from, ...keep]);
+      expect(code).toBe(1);
+      expect(stdout).toContain('lab/west exists already');
+    }));
+
   it('refuses a folder that is not there, in one sentence', async () => {
     const { code, stderr } = await runCapstan(['lab', '--from', '/nowhere/at/all']);
     expect(code).toBe(1);
