@@ -109,19 +109,28 @@ function afterPoolOperation(
   return pool.vault === vault ? undefined : change({ vault });
 }
 
-/** One text for one state. */
-function stateText({ tapes, pools }: MediaModel): string {
-  const tapeTexts = Object.entries(tapes).map(([name, tape]) => {
+/** A line for each tape and pool, in one order. */
+function linesOf({ tapes, pools }: MediaModel): readonly string[] {
+  const tapeLines = Object.entries(tapes).map(([name, tape]) => {
     const { pool, generation, written, erased, user, autoload } = tape;
     const marks = Object.entries({ erased, user, autoload }).flatMap(([mark, is]) =>
-      is ? [mark] : [],
+      is ? [`, ${mark}`] : [],
     );
-    return `${name} in ${pool}, generation ${generation}, [${written.join(' ')}] ${marks.join(' ')}`;
+    return `${name} in ${pool}, generation ${generation}, [${written.join(' ')}]${marks.join('')}`;
   });
-  const poolTexts = Object.entries(pools).map(
+  const poolLines = Object.entries(pools).map(
     ([name, { vault, locked }]) => `${name} in ${vault}${locked ? ', locked' : ''}`,
   );
-  return [...tapeTexts.toSorted(), ...poolTexts.toSorted()].map((text) => text.trim()).join('; ');
+  return [...tapeLines, ...poolLines].toSorted();
+}
+
+/** What is there and should not be, and what should be there and is not; undefined where that is nothing. */
+function difference(found: MediaModel, expected: MediaModel): string | undefined {
+  const [left, right] = [linesOf(found), linesOf(expected)];
+  const surplus = left.filter((line) => !right.includes(line));
+  const missing = right.filter((line) => !left.includes(line));
+  if (surplus.length === 0 && missing.length === 0) return undefined;
+  return `there is ${surplus.join('; ') || 'nothing'}, and not ${missing.join('; ') || 'nothing'}`;
 }
 
 export class MediaWorld {
@@ -182,8 +191,8 @@ export class MediaWorld {
     await this.#call(operation, parameters).catch(() => undefined);
     await this.#yard.powerCut();
     const now = await this.#observed();
-    const allowed = [this.#model, after ?? this.#model].map(stateText);
-    hold(allowed.includes(stateText(now)), () => `after a power cut there is ${stateText(now)}`);
+    const differences = [this.#model, after ?? this.#model].map((model) => difference(now, model));
+    hold(differences.includes(undefined), () => `after a power cut ${differences.join(', or ')}`);
     this.#model = now;
   }
 
@@ -200,8 +209,8 @@ export class MediaWorld {
 
   /** Throws InvariantViolation where the server has something else than the model says. */
   async check(): Promise<void> {
-    const [found, expected] = [stateText(await this.#observed()), stateText(this.#model)];
-    hold(found === expected, () => `there is ${found}, and not ${expected}`);
+    const wrong = difference(await this.#observed(), this.#model);
+    hold(wrong === undefined, () => wrong ?? '');
   }
 
   async finish(): Promise<void> {
