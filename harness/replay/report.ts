@@ -32,6 +32,9 @@ export interface SimReport {
   readonly found: Pick<FoundFailure, 'token' | 'run' | 'shrinkCount'> | undefined;
 }
 
+const counted = (count: number, what: string): string =>
+  `${count} ${what}${count === 1 ? '' : 's'}`;
+
 /** Whether it ended as it should: nothing broke, or, of a planted bug, something did. */
 export const isWell = ({ shown, mutant }: SimReport): boolean =>
   (shown?.error === undefined) === (mutant === undefined);
@@ -41,7 +44,7 @@ export function formatRequest({ scenario, search, mutant }: SimReport): string {
   const shard = search?.shard;
   return [
     `${scenario.name}: ${search === undefined ? 'one case again' : `seed ${search.seed}`}`,
-    ...(search === undefined ? [] : [`${search.runs} runs`]),
+    ...(search === undefined ? [] : [counted(search.runs, 'run')]),
     ...(shard === undefined ? [] : [`shard ${shard.index} of ${shard.count}`]),
     ...(mutant === undefined ? [] : [mutant]),
   ].join(', ');
@@ -55,7 +58,7 @@ export function textReport(report: SimReport): string {
   const rate = (report.runCount / report.seconds).toFixed(1);
   const hours = Math.round(report.virtualMs / HOUR_MS).toLocaleString('en');
   lines.push(
-    `${report.runCount} runs, ${hours} simulated hours, no invariant broken; ${rate} runs/s`,
+    `${counted(report.runCount, 'run')}, ${hours} simulated hours, no invariant broken; ${rate} runs/s`,
   );
   return lines.join('\n');
 }
@@ -66,8 +69,8 @@ function failureText(report: SimReport, result: CaseResult): string {
     found === undefined
       ? []
       : [
-          `found in run ${found.run}, shrunk in ${found.shrinkCount} steps to ` +
-            `${result.executed.length} commands`,
+          `found in run ${found.run}, shrunk in ${counted(found.shrinkCount, 'step')} to ` +
+            counted(result.executed.length, 'command'),
         ];
   const again =
     found === undefined ? [] : ['', `Again: npm run sim -- run --replay '${found.token}'`];

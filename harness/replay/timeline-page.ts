@@ -262,7 +262,7 @@ function page(
   const legend = LEGEND.map(([mood, text]) => `<span><i class="${mood}"></i>${text}</span>`).join(
     '\n',
   );
-  const lost = head.linesLost === 0 ? '' : ` (${head.linesLost} older lines are not kept)`;
+  const lost = head.linesLost === 0 ? '' : ` ${head.linesLost} older lines are not kept.`;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -288,13 +288,13 @@ ${labels.join('\n')}
 </div>
 ${svg}
 </div>
-<p><small>Virtual time since the world began; pauses are pressed together. What is under the pointer says what it is.</small></p>
+<p><small>Virtual time since the world began; pauses are pressed together. What is under the pointer says what it is.${lost}</small></p>
 <h2>Commands</h2>
 <ol>
 ${steps}
 </ol>
 <details>
-<summary>Everything that happened${lost}</summary>
+<summary>Everything that happened</summary>
 <pre>${escapeHtml(head.lines.join('\n'))}</pre>
 </details>
 </body>

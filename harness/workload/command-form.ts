@@ -147,3 +147,15 @@ export function formsFor<World extends CommandedWorld>() {
     };
   };
 }
+
+/** `advance(5 min)`: time goes by. */
+export function advanceForm<World extends CommandedWorld & AdvancingWorld>() {
+  return formsFor<World>()('advance({time})', {
+    fields: { time: duration },
+    perform: ({ world }, { time }) => world.advance(time),
+  });
+}
+
+interface AdvancingWorld {
+  readonly world: { advance(durationMs: number): Promise<void> };
+}

@@ -8,7 +8,7 @@ import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
 import { backup, written } from '../hosts/backup-jobs.ts';
 import { SimulatedRandom } from '../world/simulated-random.ts';
 import type { SimulatedServer } from '../world/simulated-server.ts';
-import { count, duration, flag, formsFor, oneOf } from './command-form.ts';
+import { advanceForm, count, flag, formsFor, oneOf } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
 import type { FaultProfile } from './fault-profile.ts';
 import { TAPE_COUNT } from './copy-scenario.ts';
@@ -102,19 +102,12 @@ const dismount = form('dismount({tape})', {
   perform: (scenario, { tape }) => scenario.dismount(scenario.tape(tape)),
 });
 
-const advance = form('advance({time})', {
-  fields: { time: duration },
-  perform: ({ world }, { time }) => world.advance(time),
-});
+const advance = advanceForm<CopyScenario>();
 
 const networkFault = form('network({kind})', {
   fields: { kind: oneOf('down', 'cut', 'stall') },
   possible: has('network'),
-  perform: ({ wire }, { kind }) => {
-    if (kind === 'down') wire.takeDown();
-    else if (kind === 'cut') wire.cut();
-    else wire.stall();
-  },
+  perform: ({ wire }, { kind }) => wire.fail(kind),
 });
 
 const healNetwork = form('network(heal)', {

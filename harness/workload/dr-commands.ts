@@ -1,7 +1,7 @@
 /** What may happen to a data centre with Instant DR, and which faults and schedules a case has. */
 import fc from 'fast-check';
 import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
-import { count, duration, flag, formsFor, oneOf } from './command-form.ts';
+import { advanceForm, count, flag, formsFor, oneOf } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
 import type { Side } from './dr-sides.ts';
 import { DR_TAPES, SCHEME } from './dr-world.ts';
@@ -61,19 +61,14 @@ const takeover = form('takeover({side})', {
   },
 });
 
-const advance = form('advance({time})', {
-  fields: { time: duration },
-  perform: ({ world }, { time }) => world.advance(time),
-});
+const advance = advanceForm<DrWorld>();
 
 const network = form('network({kind})', {
   fields: { kind: oneOf('down', 'cut', 'stall', 'heal') },
   possible: ({ wire }, { kind }) => kind !== 'heal' || wire.state !== 'up',
   perform: ({ wire }, { kind }) => {
-    if (kind === 'down') wire.takeDown();
-    else if (kind === 'cut') wire.cut();
-    else if (kind === 'stall') wire.stall();
-    else wire.heal();
+    if (kind === 'heal') wire.heal();
+    else wire.fail(kind);
   },
 });
 

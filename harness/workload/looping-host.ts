@@ -20,7 +20,7 @@ import { Life } from '../world/life.ts';
 import { SimulatedRandom } from '../world/simulated-random.ts';
 import type { BackupRecord, BatchHost } from './batch-host.ts';
 import { TACL_PORT } from './batch-host.ts';
-import { count, duration, formsFor, oneOf } from './command-form.ts';
+import { advanceForm, count, duration, formsFor, oneOf } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
 import { ANSWER_LIMIT_MS, DataCentre, tapeName } from './data-centre.ts';
 import type { FaultProfile } from './fault-profile.ts';
@@ -381,10 +381,7 @@ const work = form('work(host {host}, {jobs} jobs of {blocks} blocks)', {
   possible: serves,
   perform: (scenario, { host, jobs, blocks }) => scenario.work(host, jobs, blocks),
 });
-const advance = form('advance({time})', {
-  fields: { time: duration },
-  perform: ({ world }, { time }) => world.advance(time),
-});
+const advance = advanceForm<LoopingHost>();
 const crash = form('crash()', {
   possible: ({ profile, centre }) => profile.crashes && centre.east.running,
   perform: (scenario) => scenario.crash(),

@@ -1,7 +1,7 @@
 /** What may happen in a scenario of mounts, and which faults a case has. */
 import fc from 'fast-check';
 import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
-import { count, duration, flag, formsFor, oneOf, optional, quotedText } from './command-form.ts';
+import { advanceForm, count, flag, formsFor, oneOf, optional, quotedText } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
 import { DEVICE_COUNT, MOUNT_TAPES } from './mount-scenario.ts';
 import type { MountProfile, MountScenario } from './mount-scenario.ts';
@@ -52,19 +52,13 @@ const reject = form('reject({which})', {
   },
 });
 
-const advance = form('advance({time})', {
-  fields: { time: duration },
-  perform: ({ world }, { time }) => world.advance(time),
-});
+const advance = advanceForm<MountScenario>();
 
 const line = form('line({fault})', {
   fields: { fault: oneOf('cut', 'down', 'stall') },
   possible: ({ profile }) => profile.line,
   perform: (scenario, { fault }) => {
-    const { wire } = scenario;
-    if (fault === 'cut') wire.cut();
-    else if (fault === 'down') wire.takeDown();
-    else wire.stall();
+    scenario.wire.fail(fault);
     scenario.noteTrouble();
   },
 });

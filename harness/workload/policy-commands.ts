@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
 import { BMA_BEHAVIOURS } from '../peers/backup-application.ts';
-import { count, duration, flag, formsFor, oneOf, optional, quotedText } from './command-form.ts';
+import { advanceForm, count, flag, formsFor, oneOf, optional, quotedText } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
 import { DAY_MS, POLICY_TAPES, tapeName } from './policy-scenario.ts';
 import type { PolicyProfile, PolicyScenario } from './policy-scenario.ts';
@@ -137,10 +137,7 @@ const disk = form('disk({used} %)', {
   },
 });
 
-const advance = form('advance({time})', {
-  fields: { time: duration },
-  perform: ({ world }, { time }) => world.advance(time),
-});
+const advance = advanceForm<PolicyScenario>();
 
 const cutWire = form('cut(host)', {
   perform: async ({ wire, world }) => {

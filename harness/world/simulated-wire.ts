@@ -72,6 +72,13 @@ export class Wire {
     this.#trace.record(`wire ${this.name}: stalled`);
   }
 
+  /** One of the three. */
+  fail(kind: 'down' | 'cut' | 'stall'): void {
+    if (kind === 'down') this.takeDown();
+    else if (kind === 'cut') this.cut();
+    else this.stall();
+  }
+
   /** All is well again; what a stall held back arrives. No ambush is left. */
   heal(): void {
     this.#ambush = undefined;

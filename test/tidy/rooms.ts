@@ -92,7 +92,8 @@ export function brokenEdges(file: SourceFile): string[] {
     const targetRoom = roomOf(target);
     // Files at the root (package.json, vitest.config.ts) and fixtures are nobody's room.
     if (targetRoom === undefined || targetRoom === room) continue;
-    const toTheRig = targetRoom === 'harness/rig' && !['bench', 'bin', 'scripts', 'test'].includes(room);
+    const toTheRig =
+      targetRoom === 'harness/rig' && !['bench', 'bin', 'scripts', 'test'].includes(room);
     if (!toTheRig && isWithin(target, rules.mayImport)) continue;
     const types = rules.mayImportTypes ?? [];
     if (edge.isType && isWithin(target, types)) continue;

@@ -25,10 +25,8 @@ async function sim(...args: readonly string[]) {
 describe('capstan sim', () => {
   it('runs autocopy where no scenario is named, and says its seed at once', async () => {
     const { exitCode, out, errors } = await sim('--runs', '1', '--seed', '5');
-    expect(out).toMatch(
-      /autocopy: seed 5, 1 runs\n1 runs, \d+ simulated hours, no invariant broken/,
-    );
-    expect(errors).toBe('autocopy: seed 5, 1 runs');
+    expect(out).toMatch(/autocopy: seed 5, 1 run\n1 run, \d+ simulated hours, no invariant broken/);
+    expect(errors).toBe('autocopy: seed 5, 1 run');
     expect(exitCode).toBe(0);
   });
 
