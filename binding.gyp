@@ -15,6 +15,7 @@
         "native/engine/framing_learner.cc",
         "native/engine/image.cc",
         "native/engine/image_format.cc",
+        "native/engine/image_read.cc",
         "native/engine/manifest_outline.cc",
         "native/engine/object_map.cc",
         "native/engine/pack_append.cc",

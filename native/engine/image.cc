@@ -21,10 +21,6 @@ constexpr uint64_t kRoomOfObject = 48;
 // Kept for those that are told that there is no space: what ends a tape file in order is shorter.
 constexpr uint64_t kTrailerBytesMax = 4096;
 constexpr uint64_t kTrailersBytesMax = 256 * 1024;
-// So much behind what was asked for is decoded on the workers meanwhile.
-constexpr uint64_t kPrefetchBytes = 8u << 20;
-// Asked for so much at a time, that neighbours are read in one go.
-constexpr uint64_t kPrefetchStepBytes = 2u << 20;
 
 }  // namespace
 
@@ -215,155 +211,7 @@ Result<uint64_t> Image::Truncate(uint32_t number, uint64_t at) {
   return partitions_[number].state.objects.object_count();
 }
 
-// -- Reading
-
-Status Image::ReadStream(const Partition& partition, StreamKind kind, uint64_t from,
-                         std::span<uint8_t> out) {
-  const ChunkList& list = partition.state.stream(kind);
-  if (from < list.byte_count() && !out.empty()) {
-    for (ChunkList::Cursor cursor = list.CursorAt(from); !cursor.at_end() && !out.empty();
-         cursor.Next()) {
-      const Slice slice = cursor.slice();
-      TRY_ASSIGN(const ChunkContent content, store_->ReadChunk(slice.ref));
-      if (content.bytes.size() < slice.used)
-        return Error{ErrorCode::kCorrupt, "images/" + name_, "a slice is longer than its chunk"};
-      const uint64_t skip = from - cursor.start();
-      const size_t count = std::min<uint64_t>(slice.used - skip, out.size());
-      std::memcpy(out.data(), content.bytes.data() + skip, count);
-      out = out.subspan(count);
-      from += count;
-    }
-  }
-  if (out.empty()) return Ok();
-  const Bytes& pending = partition.writers[static_cast<size_t>(kind)].pending();
-  const uint64_t skip = from - list.byte_count();
-  if (skip + out.size() > pending.size())
-    return Error{ErrorCode::kCorrupt, "images/" + name_, "its objects are longer than its chunks"};
-  std::memcpy(out.data(), pending.data() + skip, out.size());
-  return Ok();
-}
-
-// What is read from here on in order: in few calls, so that neighbours are read in one go.
-void Image::Prefetch(const Partition& partition, uint64_t payload_byte, uint64_t byte_count,
-                     bool goes_on) {
-  if (!goes_on) prefetch_end_ = payload_byte;
-  if (!goes_on && byte_count <= kChunkBytesMax) return;
-  const uint64_t needed = payload_byte + byte_count + (goes_on ? kPrefetchBytes : 0);
-  const uint64_t step = goes_on ? kPrefetchStepBytes : 0;
-  if (needed < prefetch_end_ + step) return;
-  const uint64_t from = std::max(payload_byte, prefetch_end_);
-  prefetch_end_ = needed;
-  const ChunkList& list = partition.state.stream(StreamKind::kPayload);
-  if (from >= list.byte_count()) return;
-  std::vector<uint32_t> regions;
-  for (ChunkList::Cursor cursor = list.CursorAt(from);
-       !cursor.at_end() && cursor.start() < prefetch_end_; cursor.NextOther()) {
-    const uint32_t region = RegionOf(cursor.slice().ref);
-    if (regions.empty() || regions.back() != region) regions.push_back(region);
-  }
-  store_->packs_->Prefetch(regions);
-}
-
-Status Image::ReadObjects(const Partition& partition, uint64_t from, uint64_t to,
-                          std::span<uint8_t> out) {
-  ObjectMap::Cursor cursor = partition.state.objects.CursorAt(from);
-  while (cursor.place().object < to) {
-    const Run run = cursor.run();
-    const ObjectPlace place = cursor.place();
-    const uint64_t count = std::min(run.count, to - place.object);
-    if (run.framing == 0) {
-      const size_t bytes = count * run.length;
-      TRY(ReadStream(partition, StreamKind::kPayload, place.payload_before, out.first(bytes)));
-      out = out.subspan(bytes);
-    } else {
-      Bytes program(run.framing);
-      Bytes payload(run.payload);
-      for (uint64_t i = 0; i < count; ++i) {
-        TRY(ReadStream(partition, StreamKind::kFraming, place.framing_before + i * run.framing,
-                       program));
-        TRY(ReadStream(partition, StreamKind::kPayload, place.payload_before + i * run.payload,
-                       payload));
-        TRY_ASSIGN(const ProgramLengths lengths, MeasureProgram(program));
-        if (lengths.program_length != run.framing || lengths.payload_length != run.payload ||
-            lengths.record_length != run.length)
-          return Error{ErrorCode::kCorrupt, "images/" + name_,
-                       "a block's framing does not fit its payload"};
-        TRY(Join(program, payload, out.first(run.length)));
-        out = out.subspan(run.length);
-      }
-    }
-    cursor.Skip(count);
-  }
-  return Ok();
-}
-
-Result<ReadResult> Image::Read(uint32_t number, uint64_t at, bool reverse, uint64_t count_max,
-                               uint64_t bytes_max, std::span<uint8_t> into) {
-  const std::lock_guard guard(mutex_);
-  TRY(CheckReadable(number));
-  const Partition& partition = partitions_[number];
-  const ObjectMap& objects = partition.state.objects;
-  at = std::min(at, objects.object_count());
-  ReadResult result{{}, {}, StoppedBy::kLimit, 0};
-  uint64_t bytes = 0;
-  ObjectMap::Cursor cursor = objects.CursorAt(at);
-  while (result.lengths.size() < count_max) {
-    if (reverse ? !cursor.Back() : cursor.at_end()) {
-      result.stopped_by = reverse ? StoppedBy::kBeginningOfPartition : StoppedBy::kEndOfData;
-      break;
-    }
-    const uint32_t length = cursor.run().length;
-    if (!result.lengths.empty() && bytes + length > bytes_max) break;
-    result.lengths.push_back(length);
-    bytes += length;
-    if (!reverse) cursor.Skip(1);
-    if (length == 0) {
-      result.stopped_by = StoppedBy::kFilemark;
-      break;
-    }
-  }
-  const uint64_t first = reverse ? at - result.lengths.size() : at;
-  const uint64_t last = first + result.lengths.size();
-  if (!reverse) {
-    const ObjectPlace place = objects.PlaceOf(first);
-    Prefetch(partition, place.payload_before, bytes, at == read_end_);
-    read_end_ = last;
-  }
-  const bool in_place = !reverse && bytes <= into.size();
-  if (!in_place) result.data.resize(bytes);
-  const std::span<uint8_t> out = in_place ? into.first(bytes) : std::span<uint8_t>(result.data);
-  if (const Status read = ReadObjects(partition, first, last, out); !read.ok()) {
-    // Object by object, as far as they are whole.
-    RawBytes whole;
-    size_t good = 0;
-    for (; good < result.lengths.size(); ++good) {
-      Bytes block(result.lengths[good]);
-      const uint64_t object = reverse ? at - 1 - good : at + good;
-      const Status one = ReadObjects(partition, object, object + 1, block);
-      if (!one.ok()) {
-        if (good == 0 || one.error().code != ErrorCode::kCorrupt) return one.error();
-        break;
-      }
-      capstan::Append(whole, block);
-    }
-    // All of it, where only the first attempt failed.
-    if (good < result.lengths.size()) result.stopped_by = StoppedBy::kDamaged;
-    result.lengths.resize(good);
-    result.data = std::move(whole);
-    return result;
-  }
-  if (in_place) result.filled_bytes = bytes;
-  if (!reverse) return result;
-  RawBytes reversed;
-  reversed.reserve(bytes);
-  uint64_t end = bytes;
-  for (const uint32_t length : result.lengths) {
-    capstan::Append(reversed, View(result.data).subspan(end - length, length));
-    end -= length;
-  }
-  result.data = std::move(reversed);
-  return result;
-}
+// -- Positions
 
 Result<SpaceResult> Image::Space(uint32_t number, uint64_t at, bool filemarks, int64_t count) {
   const std::lock_guard guard(mutex_);
@@ -517,6 +365,7 @@ Status Image::Close() {
   const std::lock_guard guard(mutex_);
   if (closed_) return Ok();
   closed_ = true;
+  DropAhead(UINT64_MAX);
   if (writable_)
     for (Partition& partition : partitions_)
       for (StreamWriter& writer : partition.writers) store_->packs_->End(writer.chunks());

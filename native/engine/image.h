@@ -3,6 +3,7 @@
 // Thread-safe: calls on one image run one at a time, calls on different images side by side.
 #pragma once
 
+#include <deque>
 #include <mutex>
 
 #include "framing.h"
@@ -94,12 +95,19 @@ class Image {
   uint64_t AppendTo(Partition& partition, StreamKind kind, View bytes);
   uint64_t AppendBlock(Partition& partition, View block);
   uint64_t FinishStreams(Partition& partition);
-  Status ReadStream(const Partition& partition, StreamKind kind, uint64_t from,
-                    std::span<uint8_t> out);
-  // The blocks from `from` to before `to`, one after another.
+  // Reading (image_read.cc). The blocks from `from` to before `to`, one after another.
   Status ReadObjects(const Partition& partition, uint64_t from, uint64_t to,
-                     std::span<uint8_t> out);
+                     std::span<uint8_t> out) const;
+  // Blocks whose framing lies apart.
+  Status ReadFramed(const Partition& partition, const ObjectPlace& first, const ObjectPlace& last,
+                    std::span<uint8_t> out) const;
+  Status ReadStream(const Partition& partition, StreamKind kind, uint64_t from,
+                    std::span<uint8_t> out) const;
+  struct Part;
+  Status ReadParts(std::span<const Part> parts) const;
+  Status ReadPart(const Part& part) const;
   void Prefetch(const Partition& partition, uint64_t payload_byte, uint64_t byte_count, bool goes_on);
+  void DropAhead(uint64_t payload_byte);
   void Cut(Partition& partition, uint64_t at);
   // What a sync would need beside what the packs know of.
   uint64_t UnsyncedBytes() const;
@@ -130,6 +138,12 @@ class Image {
   uint64_t read_end_ = 0;
   // So far what follows was asked for, in bytes of the payload.
   uint64_t prefetch_end_ = 0;
+  // Regions that are read ahead, of use for bytes before `end`.
+  struct Ahead {
+    uint64_t end;
+    std::vector<uint32_t> regions;
+  };
+  std::deque<Ahead> ahead_;
   Bytes framing_scratch_;
   Bytes payload_scratch_;
 };

@@ -49,7 +49,7 @@ Result<PackStore::Prefix> PackStore::BasePrefix(const std::vector<BaseRun>& base
       return Error{ErrorCode::kCorrupt, "packs", "what a region was compressed against is shorter"};
     const uint32_t start = run.first == 0 ? 0 : content->ends[run.first - 1];
     const uint32_t end = content->ends[run.first + run.count - 1];
-    const View part = View(content->bytes).subspan(start, end - start);
+    const View part = content->bytes.subspan(start, end - start);
     if (joined.size() + part.size() > kBaseBytesMax)
       return Error{ErrorCode::kCorrupt, "packs", "what a region was compressed against is too long"};
     if (bases.size() == 1) {

@@ -1,4 +1,5 @@
 // Reading: regions are read, opened, checked and kept for a while.
+#include <algorithm>
 #include <unordered_set>
 
 #include "blake3.h"
@@ -73,7 +74,8 @@ Error PackStore::Condemn(uint32_t region, const RawRegion& raw, const std::strin
 }
 
 Result<std::shared_ptr<const RegionContent>> PackStore::Unpack(std::span<uint8_t> region,
-                                                               const RegionSite& site, int depth) {
+                                                               const RegionSite& site, int depth,
+                                                               std::span<uint8_t> into) {
   TRY_ASSIGN(OpenedRegion opened,
              OpenRegion(region, site, sealing_, depth == 0 ? Checks::kHeader : Checks::kAll));
   Prefix prefix;
@@ -83,8 +85,12 @@ Result<std::shared_ptr<const RegionContent>> PackStore::Unpack(std::span<uint8_t
     TRY_ASSIGN(prefix, BasePrefix(opened.lists.bases));
   }
   auto content = std::make_shared<RegionContent>();
-  content->bytes.resize(opened.header.content_bytes);
-  TRY(Decompress(opened.header.codec, opened.stored, prefix.bytes, content->bytes));
+  if (into.size() != opened.header.content_bytes) {
+    content->memory.resize(opened.header.content_bytes);
+    into = content->memory;
+  }
+  TRY(Decompress(opened.header.codec, opened.stored, prefix.bytes, into));
+  content->bytes = into;
   uint32_t end = 0;
   for (const ChunkEntry& chunk : opened.lists.chunks) content->ends.push_back(end += chunk.length);
   content->chunks = std::move(opened.lists.chunks);
@@ -93,7 +99,8 @@ Result<std::shared_ptr<const RegionContent>> PackStore::Unpack(std::span<uint8_t
   return std::shared_ptr<const RegionContent>(std::move(content));
 }
 
-Result<std::shared_ptr<const RegionContent>> PackStore::Decode(uint32_t region, int depth) {
+Result<std::shared_ptr<const RegionContent>> PackStore::Decode(uint32_t region, int depth,
+                                                               std::span<uint8_t> into) {
   // Twice: a read may go astray without anything being wrong on the disk.
   for (int attempt = 0;; ++attempt) {
     RawRegion raw;
@@ -109,7 +116,7 @@ Result<std::shared_ptr<const RegionContent>> PackStore::Decode(uint32_t region, 
     if (header && header->id == region && (header->codec == Codec::kDelta) != raw.delta)
       content = Error{ErrorCode::kCorrupt, "", "the table says otherwise of the region's codec"};
     else if (!header || header->id == region)
-      content = Unpack(raw.bytes, site, depth);
+      content = Unpack(raw.bytes, site, depth, into);
     // An error with a place is another region's: the base's.
     const bool own = !content.ok() && content.error().code == ErrorCode::kCorrupt &&
                      content.error().place.empty();
@@ -163,6 +170,19 @@ Result<ChunkContent> PackStore::Read(ChunkRef ref) {
   return ChunkContent{content.value(), region.Chunk(PlaceOf(ref))};
 }
 
+bool PackStore::ReadRegion(uint32_t region, std::span<const uint32_t> lengths,
+                          std::span<uint8_t> out) {
+  if (cache_.Knows(region)) return false;
+  {
+    const std::lock_guard guard(mutex_);
+    if (!std::ranges::equal(ChunksOf(region), lengths, {}, &ChunkEntry::length)) return false;
+  }
+  const auto content = Decode(region, 0, out);
+  // What the region itself says is what counts.
+  return content.ok() && content.value()->bytes.data() == out.data() &&
+         std::ranges::equal(content.value()->chunks, lengths, {}, &ChunkEntry::length);
+}
+
 std::vector<PackStore::Extent> PackStore::ExtentsOf(std::span<const uint32_t> regions) {
   std::vector<Extent> extents;
   std::unordered_set<uint32_t> seen;
@@ -194,20 +214,24 @@ std::vector<PackStore::Extent> PackStore::ExtentsOf(std::span<const uint32_t> re
   return extents;
 }
 
-void PackStore::Prefetch(std::span<const uint32_t> regions, int depth) {
-  if (workers_.inline_only()) return;
+std::vector<uint32_t> PackStore::Prefetch(std::span<const uint32_t> regions,
+                                          std::optional<int> depth) {
+  std::vector<uint32_t> all;
+  if (workers_.inline_only()) return all;
   // Where the queue is full, who reads it decodes it.
   for (Extent& extent : ExtentsOf(regions)) {
     extent.regions = read_ahead_.Begin(extent.regions);
     if (extent.regions.empty()) continue;
-    const bool taken = readers_.TrySubmit([this, extent, depth] { ReadExtent(extent, depth); }, kExtentsMax);
-    if (!taken)
-      for (const uint32_t region : extent.regions) read_ahead_.Drop(region);
+    if (readers_.TrySubmit([this, extent, depth] { ReadExtent(extent, depth); }, kExtentsMax))
+      all.insert(all.end(), extent.regions.begin(), extent.regions.end());
+    else
+      DropAhead(extent.regions);
   }
+  return all;
 }
 
 // Where it fails, who reads it is told.
-void PackStore::ReadExtent(const Extent& extent, int depth) {
+void PackStore::ReadExtent(const Extent& extent, std::optional<int> depth) {
   Result<std::vector<RawRegion>> raws = ReadRaw(extent.regions);
   for (size_t i = 0; i < extent.regions.size(); ++i) {
     const uint32_t region = extent.regions[i];
@@ -216,9 +240,10 @@ void PackStore::ReadExtent(const Extent& extent, int depth) {
       continue;
     }
     read_ahead_.Arrive(region, std::move(raws.value()[i]));
+    if (!depth) continue;
     const auto decode = [this, region, depth] {
       // Nobody else came for it, or it was decoded meanwhile: then it is of no use.
-      if (!Content(region, depth).ok()) return;
+      if (!Content(region, *depth).ok()) return;
       read_ahead_.Drop(region);
     };
     if (!workers_.TrySubmit(decode, kDecodesMax)) read_ahead_.Drop(region);

@@ -145,8 +145,23 @@ class PackStore {
   Result<ChunkContent> Read(ChunkRef ref);
   // Reads the region from the disk, whether or not it is at hand; the count of its chunks.
   Result<uint64_t> Check(uint32_t region);
+  // A region that consists of chunks of these lengths, as it is decoded, into `out`; checked as Read does. False, with
+  // anything in `out`, where it does not, is at hand decoded or damaged: Read serves then.
+  bool ReadRegion(uint32_t region, std::span<const uint32_t> lengths, std::span<uint8_t> out);
+  // Calls `each` with 0 to count - 1, here and on workers that are idle; returns once all are done.
+  void ShareReading(size_t count, const std::function<void(size_t)>& each) {
+    workers_.Share(count, options_.thread_count, each);
+  }
   // Begins to read and decode the regions on the workers, those that lie side by side in one go.
   void Prefetch(std::span<const uint32_t> regions) { Prefetch(regions, 0); }
+  // Begins to read them, and what they were compressed against. Those that were begun, which are kept until they are
+  // decoded or dropped.
+  std::vector<uint32_t> BeginReading(std::span<const uint32_t> regions) {
+    return Prefetch(regions, std::nullopt);
+  }
+  void DropAhead(std::span<const uint32_t> regions) {
+    for (const uint32_t region : regions) read_ahead_.Drop(region);
+  }
 
   // -- Sending and receiving (pack_transfer.cc)
   struct RegionOutline {
@@ -290,7 +305,9 @@ class PackStore {
   // `depth` 0: to be read, its digests compared; 1: as what another is compressed against, which its checksum is
   // enough for, since what comes of it is compared with digests of its own.
   Result<std::shared_ptr<const RegionContent>> Content(uint32_t region, int depth);
-  Result<std::shared_ptr<const RegionContent>> Decode(uint32_t region, int depth);
+  // Into `into` where the content is as long as that.
+  Result<std::shared_ptr<const RegionContent>> Decode(uint32_t region, int depth,
+                                                      std::span<uint8_t> into = {});
   // Of regions that lie side by side in `pack`.
   struct Extent {
     uint32_t pack;
@@ -299,10 +316,12 @@ class PackStore {
     std::vector<uint32_t> regions;
   };
   std::vector<Extent> ExtentsOf(std::span<const uint32_t> regions);
-  void ReadExtent(const Extent& extent, int depth);
-  void Prefetch(std::span<const uint32_t> regions, int depth);
+  // Without a depth they are not decoded.
+  void ReadExtent(const Extent& extent, std::optional<int> depth);
+  std::vector<uint32_t> Prefetch(std::span<const uint32_t> regions, std::optional<int> depth);
   Result<std::shared_ptr<const RegionContent>> Unpack(std::span<uint8_t> region,
-                                                      const RegionSite& site, int depth);
+                                                      const RegionSite& site, int depth,
+                                                      std::span<uint8_t> into = {});
   Result<RawRegion> ReadRaw(uint32_t region);
   Result<std::vector<RawRegion>> ReadRaw(std::span<const uint32_t> regions);
   void Condemn(uint32_t region);

@@ -23,9 +23,12 @@ class ReadAhead {
       if (raws_.try_emplace(region).second) begun.push_back(region);
     return begun;
   }
+  // Of no use where it was dropped meanwhile.
   void Arrive(uint32_t region, Raw raw) {
     const std::lock_guard guard(mutex_);
-    raws_[region] = std::move(raw);
+    const auto found = raws_.find(region);
+    if (found == raws_.end()) return;
+    found->second = std::move(raw);
     arrived_.notify_all();
   }
   // It was not read, or nobody wants it.

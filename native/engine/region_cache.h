@@ -16,7 +16,9 @@
 namespace capstan {
 
 struct RegionContent {
-  RawBytes bytes;
+  // In `memory`, or in the caller's.
+  View bytes;
+  RawBytes memory;
   // Where each chunk ends.
   std::vector<uint32_t> ends;
   std::vector<ChunkEntry> chunks;
@@ -25,7 +27,7 @@ struct RegionContent {
 
   View Chunk(uint32_t place) const {
     const uint32_t start = place == 0 ? 0 : ends[place - 1];
-    return View(bytes).subspan(start, ends[place] - start);
+    return bytes.subspan(start, ends[place] - start);
   }
 };
 

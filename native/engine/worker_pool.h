@@ -33,8 +33,9 @@ class WorkerPool {
 
   bool inline_only() const { return thread_count_ == 0; }
 
-  // Calls `each` with 0 to count - 1, here and on a thread that has nothing else to do; returns once all are done.
-  void Share(size_t count, const std::function<void(size_t)>& each) {
+  // Calls `each` with 0 to count - 1, here and on up to `helpers_max` threads that have nothing else to do; returns
+  // once all are done.
+  void Share(size_t count, size_t helpers_max, const std::function<void(size_t)>& each) {
     struct Shared {
       const std::function<void(size_t)>* each;
       size_t count;
@@ -50,7 +51,8 @@ class WorkerPool {
     };
     // Not make_shared: clang 14 makes no aggregate that way.
     const std::shared_ptr<Shared> shared(new Shared{&each, count});
-    TrySubmit([shared] { shared->Run(); }, 1);
+    for (size_t helper = 1; helper < count && helper <= helpers_max; ++helper)
+      if (!TrySubmit([shared] { shared->Run(); }, helper)) break;
     shared->Run();
     for (size_t done = shared->done; done < count; done = shared->done) shared->done.wait(done);
   }

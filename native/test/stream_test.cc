@@ -61,7 +61,7 @@ TEST("stream", "what is shared among threads is done once each, and done when th
     WorkerPool pool(thread_count);
     for (size_t count = 0; count < 40; ++count) {
       std::vector<std::atomic<int>> calls(count);
-      pool.Share(count, [&](size_t i) { ++calls[i]; });
+      pool.Share(count, 2, [&](size_t i) { ++calls[i]; });
       for (const auto& call : calls) CHECK(call == 1, thread_count, " ", count);
     }
   }
