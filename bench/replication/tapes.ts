@@ -1,5 +1,7 @@
 /** The tapes that are copied: two versions of each, of bytes that nothing compresses, the same in each run. */
 import { createCipheriv } from 'node:crypto';
+import { LINE_CONTENDERS, LOOPBACK_CONTENDERS } from './speed-tables.ts';
+import type { Contender } from './speed-tables.ts';
 
 const KIB = 1024;
 const RECORD_BYTES = 64 * KIB;
@@ -116,6 +118,54 @@ export function casesOf(bytes: number): Case[] {
       second: first,
       lowerBytes: 0,
       goal: { bytes: 2000 },
+    },
+  ];
+}
+
+/** A tape of which nothing is on the other side. */
+export interface FirstCopyTape {
+  readonly name: 'noise' | 'half' | 'line';
+  readonly title: string;
+  readonly bytes: number;
+  readonly records: readonly Record[];
+  readonly contenders: readonly Contender[];
+}
+
+const HALF_PIECE_BYTES = 128;
+
+/** Of each piece one half is noise and the other spaces: zstd makes about a half of it. */
+const half = (record: number) => (): Uint8Array => {
+  const bytes = noise(1, record, RECORD_BYTES);
+  for (let at = 0; at < bytes.length; at += HALF_PIECE_BYTES) {
+    bytes.fill(0x20, at + HALF_PIECE_BYTES / 2, at + HALF_PIECE_BYTES);
+  }
+  return bytes;
+};
+
+export function firstCopyTapes(bytes: number): FirstCopyTape[] {
+  const records = numbers(Math.floor(bytes / RECORD_BYTES));
+  const incompressible = records.map((record) => plain(1, record));
+  return [
+    {
+      name: 'noise',
+      title: 'Over loopback, a tape that nothing compresses',
+      bytes,
+      records: incompressible,
+      contenders: LOOPBACK_CONTENDERS,
+    },
+    {
+      name: 'half',
+      title: 'Over loopback, a tape that was compressed to a half when it was written',
+      bytes,
+      records: records.map(half),
+      contenders: LOOPBACK_CONTENDERS,
+    },
+    {
+      name: 'line',
+      title: 'Over a line of 50 ms there and back, a tape that nothing compresses',
+      bytes,
+      records: incompressible,
+      contenders: LINE_CONTENDERS,
     },
   ];
 }

@@ -68,6 +68,10 @@ export class ServeProcess {
     return serving;
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** What it has printed on both outputs. */
   get output(): string {
     return this.#output;

@@ -35,6 +35,8 @@ const SSH_PROBE_INTERVAL_MS = 5_000;
 const STALL_TIMEOUT_MS = 60_000;
 /** Where a server hears the other servers of a shared vault. */
 const ISC_PORT = 4099;
+/** Tapes are small here: lanes from the first frames on, and frames of a few blocks. */
+const LANES = { countMax: 3, trialBytes: 1, frameBytes: 2048 } as const;
 
 /** Where a process is to be killed: in the disk or catalog operation after `count` more ones. */
 export interface CrashPoint {
@@ -182,7 +184,15 @@ export class SimulatedServer {
           fileSystems: sabotage?.fileSystems?.(fileSystems) ?? fileSystems,
           openEngine: () => life.call(() => this.#openEngine(life)),
         },
-        { ...this.settings, ...sabotage?.settings },
+        {
+          ...this.settings,
+          ...sabotage?.settings,
+          copyPolicy: {
+            lanes: LANES,
+            ...this.settings.copyPolicy,
+            ...sabotage?.settings?.copyPolicy,
+          },
+        },
       ),
     );
     server.onEvent((event) => {
@@ -199,6 +209,7 @@ export class SimulatedServer {
           receiver: server.receiver,
           serverName: this.name,
           stallTimeoutMs: STALL_TIMEOUT_MS,
+          lanes: server.lanes,
           log: (sentence) => this.#world.trace.record(`${this.name}: ${sentence}`),
         });
       });
@@ -272,9 +283,16 @@ export class SimulatedServer {
           if (service === 'isc') return network.connect({ address, port: ISC_PORT });
           this.#options.onAttempt?.(port);
           this.#world.trace.record(`${this.name}: connects to ${target.server} port ${port}`);
-          const stream = await network.connect({ address, port });
-          if (this.#options.keepAlive) this.#keepAlive(life, stream, address);
-          return stream;
+          const open = async (): Promise<SimulatedStream> => {
+            const stream = await network.connect({ address, port });
+            if (this.#options.keepAlive) this.#keepAlive(life, stream, address);
+            return stream;
+          };
+          const another = (): Promise<SimulatedStream> => {
+            this.#world.trace.record(`${this.name}: another stream to ${target.server}`);
+            return life.call(open);
+          };
+          return Object.assign(await open(), { another });
         }),
     };
   }

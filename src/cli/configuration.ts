@@ -21,6 +21,7 @@ import { MIB } from '../base/units.ts';
 import { CLEANUP_CONFIGURATION, HSM_CONFIGURATION } from './media-configuration.ts';
 import { PROFILE_DEFAULT, PROFILE_NAMES } from '../server/profiles.ts';
 import { EmsParameters } from '../ems/parameters.ts';
+import { LANE_POLICY } from '../replication/lanes.ts';
 
 /** Largest configuration file that is read, bytes. */
 export const CONFIGURATION_BYTES_MAX = MIB;
@@ -87,6 +88,8 @@ const configurationSchema = z.strictObject({
       attemptsMax: z.int().min(1).max(1000).default(12),
       retryIntervalSeconds: z.number().min(0.1).max(86_400).default(300),
       stallTimeoutSeconds: z.number().min(1).max(3600).default(60),
+      /** Over how many SSH channels a copy goes at most; as many as make it faster. */
+      channelsMax: z.int().min(1).max(LANE_POLICY.countMax).default(LANE_POLICY.countMax),
       /** What all copies together send at most; as fast as it goes where it is missing. */
       megabytesPerSecond: z.number().min(0.066).max(1_000_000).optional(),
     })

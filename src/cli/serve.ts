@@ -27,6 +27,7 @@ import { systemRandom } from '../platform/system-random.ts';
 import { tcpNetwork } from '../platform/tcp-network.ts';
 import type { DuplexStream, Endpoint } from '../ports/network.ts';
 import type { ReplicationLink } from '../ports/replication-link.ts';
+import { LANE_POLICY } from '../replication/lanes.ts';
 import { receiveCopies } from '../replication/receiver.ts';
 import { TapeServer } from '../server/tape-server.ts';
 import type { HostSettings, ServerEvent, ServerSettings } from '../server/tape-server.ts';
@@ -168,6 +169,7 @@ export async function openServer(
       attemptsMax: autocopy.attemptsMax,
       retryIntervalMs: autocopy.retryIntervalSeconds * SECOND_MS,
       stallTimeoutMs: autocopy.stallTimeoutSeconds * SECOND_MS,
+      lanes: { ...LANE_POLICY, countMax: autocopy.channelsMax },
     },
   };
   const link = await chooseLink(paths);
@@ -212,6 +214,7 @@ export async function serveReplication(
       clock: systemClock,
       serverName: configuration.name,
       stallTimeoutMs: configuration.autocopy.stallTimeoutSeconds * SECOND_MS,
+      lanes: server.lanes,
       log: (sentence) => onNotice?.(`${stream.peer}: ${sentence}`),
     });
   } catch (error) {

@@ -1,12 +1,18 @@
 /**
  * Node's streams as a {@link DuplexStream}: pulled, not pushed, so that nothing piles up.
  *
- * A read takes what the stream has buffered, which its high-water mark limits; a write resolves once
- * the stream has consumed the bytes. Where a stream is lost, its end is no end: reads reject.
+ * What comes is kept in the pieces that it comes in, up to a limit, and beyond that by the stream, up to its
+ * high-water mark: `read()` of Node's own would put the pieces together, which costs more than all else here.
+ * A write resolves once the stream has consumed the bytes. Where a stream is lost, its end is no end: reads reject.
  */
 import type { Readable, Writable } from 'node:stream';
 import { CapstanError } from '../base/errors.ts';
+import { KIB } from '../base/units.ts';
 import type { DuplexStream } from '../ports/network.ts';
+import { noteBuffers } from './buffer-memory.ts';
+
+/** What is kept here before the stream is paused, bytes. */
+const KEPT_BYTES_MAX = 256 * KIB;
 
 export interface NodeDuplexParts {
   readonly peer: string;
@@ -24,6 +30,8 @@ export interface NodeDuplexParts {
 export class NodeDuplex implements DuplexStream {
   readonly peer: string;
   readonly #parts: NodeDuplexParts;
+  readonly #kept: Uint8Array[] = [];
+  #keptBytes = 0;
   #lost: CapstanError | undefined;
   #ended = false;
   #wakeReader: (() => void) | undefined;
@@ -33,7 +41,7 @@ export class NodeDuplex implements DuplexStream {
     const { readable, writable } = parts;
     this.peer = parts.peer;
     this.#parts = parts;
-    readable.on('readable', () => this.#wakeReader?.());
+    readable.on('data', (bytes: Uint8Array) => this.#keep(bytes));
     readable.on('end', () => void this.#readableEnded());
     readable.on('error', (error) => this.lose(error.message));
     readable.on('close', () => {
@@ -56,8 +64,13 @@ export class NodeDuplex implements DuplexStream {
   async read(): Promise<Uint8Array | undefined> {
     for (;;) {
       if (this.#lost !== undefined) throw this.#lost;
-      const bytes = this.#parts.readable.read() as Uint8Array | null;
-      if (bytes !== null && bytes.length > 0) return bytes;
+      const bytes = this.#kept.shift();
+      if (bytes !== undefined) {
+        this.#keptBytes -= bytes.length;
+        noteBuffers(bytes.length);
+        if (this.#keptBytes < KEPT_BYTES_MAX) this.#parts.readable.resume();
+        return bytes;
+      }
       if (this.#ended) return undefined;
       await new Promise<void>((resolve) => {
         this.#wakeReader = resolve;
@@ -65,7 +78,16 @@ export class NodeDuplex implements DuplexStream {
     }
   }
 
+  #keep(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.#kept.push(bytes);
+    this.#keptBytes += bytes.length;
+    if (this.#keptBytes >= KEPT_BYTES_MAX) this.#parts.readable.pause();
+    this.#wakeReader?.();
+  }
+
   async write(bytes: Uint8Array): Promise<void> {
+    noteBuffers(bytes.length);
     await this.#call((done) => this.#parts.writable.write(bytes, done));
     const { carrier } = this.#parts;
     if (carrier?.writableNeedDrain === true)

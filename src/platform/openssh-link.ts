@@ -16,7 +16,7 @@ import { CapstanError } from '../base/errors.ts';
 import { SECOND_MS } from '../base/units.ts';
 import type { CopyTarget } from '../ports/catalog.ts';
 import type { DuplexStream } from '../ports/network.ts';
-import type { LinkService, ReplicationLink } from '../ports/replication-link.ts';
+import type { LinkService, ReplicationLink, ReplicationStream } from '../ports/replication-link.ts';
 import { NodeDuplex } from './node-duplex.ts';
 import { SSH_ALGORITHMS, SUBSYSTEMS, fingerprintOfBlob } from './ssh-keys.ts';
 import { formatEndpoint } from './tcp-network.ts';
@@ -51,7 +51,16 @@ export class OpenSshLink implements ReplicationLink {
     this.#options = options;
   }
 
-  async connect(target: CopyTarget, service: LinkService = 'replication'): Promise<DuplexStream> {
+  /** Each stream is a process and a connection of its own, so that encryption goes on side by side, too. */
+  async connect(
+    target: CopyTarget,
+    service: LinkService = 'replication',
+  ): Promise<ReplicationStream> {
+    const stream = await this.#open(target, service);
+    return Object.assign(stream, { another: () => this.#open(target, service) });
+  }
+
+  async #open(target: CopyTarget, service: LinkService): Promise<DuplexStream> {
     check('address', target.address, ADDRESS_PATTERN);
     check('user', target.user, USER_PATTERN);
     const hostKey = await this.#hostKey(target);
@@ -203,8 +212,7 @@ function greetedStream(
       const reason = code === 0 ? 'it ended the session' : exitReason(complaints, code);
       reject(sshError(reason, target));
     });
-    child.stdout.once('readable', () => {
-      if (child.stdout.readableLength === 0) return;
+    child.stdout.once('data', () => {
       clearTimeout(timer);
       resolve(stream);
     });

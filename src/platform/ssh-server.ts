@@ -22,6 +22,10 @@ const UNAUTHENTICATED_MAX = 10;
 const CONNECTIONS_MAX = 64;
 /** A connection that has not shown a key by then is dropped. */
 const LOGIN_TIME_MS = 30 * SECOND_MS;
+/** Sessions of a connection: a copy and its lanes, and some that have not quite ended. */
+const SESSIONS_MAX = 16;
+/** Listeners of a connection's socket; more would be a leak. */
+const SOCKET_LISTENERS_MAX = 50;
 /** Keys that a client may try in one connection. */
 const AUTHENTICATION_TRIES_MAX = 6;
 /** A silent client is asked this often, and dropped after so many unanswered. */
@@ -76,6 +80,7 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
     }
     const peer = peerOf(socket);
     sockets.set(peer, socket);
+    socket.setMaxListeners(SOCKET_LISTENERS_MAX);
     strangers.add(socket);
     const timer = setTimeout(() => {
       if (strangers.has(socket)) socket.destroy();
@@ -137,8 +142,18 @@ function serveConnection({ connection, socket, keys, options, known }: Served): 
   });
   connection.on('ready', () => {
     known();
-    connection.on('session', (accept) => {
-      serveSession(accept(), socket, (name) => {
+    let sessions = 0;
+    connection.on('session', (accept, reject) => {
+      if (sessions >= SESSIONS_MAX) {
+        reject();
+        return;
+      }
+      sessions += 1;
+      const session = accept();
+      session.once('close', () => {
+        sessions -= 1;
+      });
+      serveSession(session, socket, (name) => {
         const { onReplication, onIsc } = options;
         const taker =
           name === SUBSYSTEMS.replication

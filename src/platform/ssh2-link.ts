@@ -6,7 +6,7 @@ import { CapstanError } from '../base/errors.ts';
 import { SECOND_MS } from '../base/units.ts';
 import type { CopyTarget } from '../ports/catalog.ts';
 import type { DuplexStream } from '../ports/network.ts';
-import type { LinkService, ReplicationLink } from '../ports/replication-link.ts';
+import type { LinkService, ReplicationLink, ReplicationStream } from '../ports/replication-link.ts';
 import { NodeDuplex } from './node-duplex.ts';
 import { SSH_ALGORITHMS, SUBSYSTEMS, fingerprintOfBlob } from './ssh-keys.ts';
 import { connectSocket, formatEndpoint } from './tcp-network.ts';
@@ -16,6 +16,8 @@ const READY_TIMEOUT_MS = 20 * SECOND_MS;
 /** A silent server is asked this often, and given up after so many unanswered. */
 const KEEP_ALIVE_INTERVAL_MS = 15 * SECOND_MS;
 const KEEP_ALIVE_COUNT_MAX = 3;
+/** More would be a leak. */
+const SOCKET_LISTENERS_MAX = 50;
 
 export interface Ssh2LinkOptions {
   /** OpenSSH private key, ed25519. */
@@ -29,15 +31,24 @@ export class Ssh2Link implements ReplicationLink {
     this.#privateKey = privateKey;
   }
 
-  async connect(target: CopyTarget, service: LinkService = 'replication'): Promise<DuplexStream> {
+  async connect(
+    target: CopyTarget,
+    service: LinkService = 'replication',
+  ): Promise<ReplicationStream> {
     const socket = await connectSocket(target);
     // SSH ends a connection by messages of its own: a bare FIN is a server that died, which ssh2 hears
     // and keeps to itself.
     socket.once('end', () => socket.destroy());
+    // Each channel has some.
+    socket.setMaxListeners(SOCKET_LISTENERS_MAX);
     const client = new ssh2.Client();
     try {
       await this.#login(client, socket, target);
-      return await openSubsystem(client, socket, { ...target, service });
+      const to = { ...target, service };
+      const stream = await openSubsystem(client, socket, to, () => socket.destroy());
+      // Channels of one connection: there is one process for all of them anyway.
+      const another = (): Promise<DuplexStream> => openSubsystem(client, socket, to);
+      return Object.assign(stream, { another });
     } catch (error) {
       socket.destroy();
       throw error;
@@ -92,41 +103,42 @@ function loginError(error: Error & { level?: string }, peer: string, user: strin
     : new CapstanError('CONNECTION_REFUSED', { peer, reason }, { cause: error });
 }
 
+/** A channel; `drop` drops more than the channel. The connection ends with the last of its channels. */
 function openSubsystem(
   client: Client,
   socket: Socket,
   target: CopyTarget & { readonly service: LinkService },
+  drop?: () => void,
 ): Promise<DuplexStream> {
   const peer = formatEndpoint(target);
   return new Promise((resolve, reject) => {
     const refuse = (reason: string): void =>
       reject(new CapstanError('CONNECTION_REFUSED', { peer, reason }));
-    socket.once('close', () => refuse('it closed the connection'));
-    const name = SUBSYSTEMS[target.service];
-    client.subsys(name, (error: Error | undefined, channel: ClientChannel) => {
-      if (error) refuse(error.message);
-      else resolve(channelStream(channel, client, socket, target.server));
-    });
+    const onClose = (): void => refuse('it closed the connection');
+    socket.once('close', onClose);
+    if (socket.destroyed) onClose();
+    client.subsys(
+      SUBSYSTEMS[target.service],
+      (error: Error | undefined, channel: ClientChannel) => {
+        socket.off('close', onClose);
+        if (error) {
+          refuse(error.message);
+          return;
+        }
+        const stream = new NodeDuplex({
+          peer: target.server,
+          readable: channel,
+          writable: channel,
+          drop: drop ?? (() => channel.close()),
+          carrier: socket,
+        });
+        // What a system's account prints must not fill a buffer that nobody empties.
+        channel.stderr.resume();
+        socket.once('close', () => stream.lose('the SSH connection was closed'));
+        // The first session was what the connection was for; others end before it.
+        if (drop !== undefined) channel.once('close', () => client.end());
+        resolve(stream);
+      },
+    );
   });
-}
-
-function channelStream(
-  channel: ClientChannel,
-  client: Client,
-  socket: Socket,
-  server: string,
-): DuplexStream {
-  const stream = new NodeDuplex({
-    peer: server,
-    readable: channel,
-    writable: channel,
-    drop: () => socket.destroy(),
-    carrier: socket,
-  });
-  // What a system's account prints must not fill a buffer that nobody empties.
-  channel.stderr.resume();
-  socket.once('close', () => stream.lose('the SSH connection was closed'));
-  // The session was all that the connection was for.
-  channel.once('close', () => client.end());
-  return stream;
 }

@@ -190,7 +190,7 @@ export interface Engine {
   openTransfer(digests: Uint8Array): Promise<Transfer>;
   /**
    * Takes parcels; each is checked, its chunks' digests as well, before anything of it is taken. Not yet
-   * durable. INVALID_ARGUMENT where one says what is not so, NOT_FOUND where the base of a delta is not here.
+   * durable, but `parcels` may be used again. INVALID_ARGUMENT where one says what is not so, NOT_FOUND where the base of a delta is not here.
    */
   addParcels(parcels: Uint8Array): Promise<void>;
   /**

@@ -13,7 +13,13 @@ import type { Cancel, Clock } from '../ports/clock.ts';
 import type { DuplexStream } from '../ports/network.ts';
 import { FEATURE_PLACE, FrameDecoder, PREAMBLE, violation } from './frame.ts';
 import type { Frame, FrameKind } from './frame.ts';
-import { PROTOCOL_VERSION, decodeMessage, encodeMessage } from './messages.ts';
+import {
+  PROTOCOL_VERSION,
+  PROTOCOL_VERSION_MIN,
+  decodeMessage,
+  encodeMessage,
+  encodeParts,
+} from './messages.ts';
 import type { Message, MessageOf } from './messages.ts';
 
 /** A PING follows the last message after this, or after a quarter of the stall time-out. */
@@ -27,6 +33,16 @@ export interface ConnectionOptions {
   /** How long a peer may be silent, milliseconds. */
   readonly stallTimeoutMs: number;
 }
+
+/** What a peer said of itself. */
+export interface Greeting {
+  readonly serverName: string;
+  /** The version that both speak. */
+  readonly version: number;
+}
+
+/** Any message but PING, which nobody waits for. */
+export type Said = Exclude<Message, { kind: 'ping' }>;
 
 export class Connection {
   readonly #stream: DuplexStream;
@@ -42,6 +58,7 @@ export class Connection {
   #lost: CapstanError | undefined;
   #features = 0;
   #cancelPing: Cancel;
+  #peeked: { pending?: Promise<Said | undefined>; arrived?: true } = {};
   /** Bytes of all frames so far. */
   bytesSent = 0;
   bytesReceived = 0;
@@ -66,18 +83,21 @@ export class Connection {
     return this.#stream.peer;
   }
 
-  /** Greets the peer and hears its greeting; the peer's name. */
-  async greet(serverName: string): Promise<string> {
-    const features = FEATURE_PLACE;
+  /** Greets the peer and hears its greeting; `own`: features that not every side has. */
+  async greet(serverName: string, own = 0): Promise<Greeting> {
+    const features = FEATURE_PLACE | own;
     const hello = { kind: 'hello', version: PROTOCOL_VERSION, features, serverName } as const;
     await this.#enqueue([PREAMBLE, encodeMessage(hello)]);
     const answer = await this.expect('hello');
-    if (answer.version < PROTOCOL_VERSION) {
+    if (answer.version < PROTOCOL_VERSION_MIN) {
       throw violation(this.peer, `it speaks version ${answer.version} of the protocol`);
     }
     this.#features = answer.features;
     try {
-      return checkName('server', answer.serverName);
+      return {
+        serverName: checkName('server', answer.serverName),
+        version: Math.min(answer.version, PROTOCOL_VERSION),
+      };
     } catch (error) {
       if (!isCapstanError(error, 'NAME_INVALID')) throw error;
       throw violation(this.peer, error.message, error);
@@ -86,12 +106,21 @@ export class Connection {
 
   /** Resolves when the stream has taken the message. */
   send(message: Message): Promise<void> {
-    return this.#enqueue([encodeMessage(message)]);
+    return this.#enqueue(encodeParts(message));
   }
 
-  /** The next message but PING; undefined once the peer has ended between two messages. */
-  async receive(): Promise<Exclude<Message, { kind: 'ping' }> | undefined> {
-    const limitMs = this.#clock.monotonicMs() + STALLS_MAX * this.#stallTimeoutMs;
+  /**
+   * The next message but PING; undefined once the peer has ended between two messages. `patient`: the peer
+   * may send PINGs and nothing else for ever.
+   */
+  async receive(patient = false): Promise<Said | undefined> {
+    const { pending } = this.#peeked;
+    if (pending !== undefined) {
+      this.#peeked = {};
+      return pending;
+    }
+    const stallsMax = patient ? Infinity : STALLS_MAX;
+    const limitMs = this.#clock.monotonicMs() + stallsMax * this.#stallTimeoutMs;
     for (;;) {
       const frame = this.#frames.shift();
       if (frame === undefined) {
@@ -105,12 +134,29 @@ export class Connection {
     }
   }
 
+  /** Settles when {@link receive} would, and takes nothing from it. */
+  async arrival(): Promise<void> {
+    this.#peeked.pending ??= this.receive();
+    await this.#peeked.pending;
+    this.#peeked.arrived = true;
+  }
+
+  /** Whether {@link arrival} has resolved, and nobody has taken what came. */
+  get hasArrived(): boolean {
+    return this.#peeked.arrived === true;
+  }
+
   /** The next message, which must be one of `kinds`. */
   async expect<Kind extends FrameKind>(...kinds: Kind[]): Promise<MessageOf<Kind>> {
     const message = await this.receive();
     if (message === undefined) throw this.#lose('the peer ended it');
     if ((kinds as FrameKind[]).includes(message.kind)) return message as MessageOf<Kind>;
     throw violation(this.peer, `a ${message.kind} frame came in place of ${kinds.join(' or ')}`);
+  }
+
+  /** Nobody looks at this part of a message that was received any more: the next may lie there. */
+  recycle(bytes: Uint8Array): void {
+    this.#decoder.recycle(bytes);
   }
 
   /** No more is sent; what was sent still arrives. */

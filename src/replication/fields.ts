@@ -92,7 +92,7 @@ export class FieldReader {
   }
 
   choice<Value>(values: readonly Value[]): Value {
-    return values[this.uint(1)] ?? this.fail('has a code that version 2 does not know');
+    return values[this.uint(1)] ?? this.fail('has a code that version 3 does not know');
   }
 
   end(): void {

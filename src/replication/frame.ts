@@ -7,7 +7,7 @@
  *      │ type │ flags │ reserved │ payload length │ checksum │ payload │
  *      └──────┴───────┴──────────┴────────────────┴──────────┴─────────┘
  * ```
- * Big-endian. Flags and reserved are zero in version 2. The checksum is the CRC-32 of bytes 0 to 7
+ * Big-endian. Flags and reserved are zero. The checksum is the CRC-32 of bytes 0 to 7
  * and of the payload's first `checkedBytesMax` bytes: of all that decides; chunks' content has
  * digests. A length is compared with its type's limit before memory is taken for it.
  * docs/formats/replication.md has the whole.
@@ -24,6 +24,8 @@ export const FRAME_HEADER_BYTES = 12;
 
 /** Bit of a HELLO: who sends it understands PLACE. */
 export const FEATURE_PLACE = 1;
+/** Bit of a receiver's HELLO: it takes lanes; from version 3. */
+export const FEATURE_LANES = 2;
 /** PLACE frames one behind another. */
 export const PLACE_COUNT_MAX = 256;
 
@@ -44,6 +46,8 @@ const INQUIRY_BYTES_MAX = 32 + INQUIRY_COUNT_MAX * (8 + 17 + 9 + DIGEST_BYTES);
 /** Pools of a scheme in a TAKE-OVER frame. */
 export const SCHEME_POOL_COUNT_MAX = 256;
 const TAKE_OVER_BYTES_MAX = 32 + SCHEME_POOL_COUNT_MAX * 2 * 17;
+/** Bytes by which lanes show whose they are. */
+export const LANE_TOKEN_BYTES = 16;
 /** Fields of a PARCELS payload ahead of the parcels. */
 export const PARCELS_FIELDS_BYTES = 8;
 
@@ -99,6 +103,9 @@ export const FRAMES = {
     checkedBytesMax: PIECE_COUNT_MAX * OUTLINE_PIECE_BYTES,
   },
   place: { type: 0x13, payloadBytesMax: 256, checkedBytesMax: 256 },
+  lanes: { type: 0x14, payloadBytesMax: LANE_TOKEN_BYTES, checkedBytesMax: LANE_TOKEN_BYTES },
+  join: { type: 0x15, payloadBytesMax: LANE_TOKEN_BYTES, checkedBytesMax: LANE_TOKEN_BYTES },
+  'lane-copy': { type: 0x16, payloadBytesMax: 4, checkedBytesMax: 4 },
 } as const satisfies Record<
   string,
   {
@@ -116,6 +123,12 @@ export interface Frame {
   readonly payload: Uint8Array;
 }
 
+/** Frames' memory that a decoder keeps for the next ones: to take it anew each time costs more than to fill it. */
+const SPARE_COUNT_MAX = 4;
+const SPARE_BYTES = FRAME_HEADER_BYTES + FRAMES.parcels.payloadBytesMax;
+/** A frame shorter than this gets memory of its own. */
+const SPARE_USED_BYTES_MIN = 64 * KIB;
+
 /** Characters of a stream's strange beginning that a message shows. */
 const SHOWN_LENGTH_MAX = 80;
 
@@ -132,11 +145,12 @@ function checksum(frame: Uint8Array, kind: FrameKind): number {
 }
 
 /**
- * A frame's bytes, with room for a payload of `payloadBytes`; {@link sealFrame} completes it once the
- * payload has been written behind FRAME_HEADER_BYTES.
+ * A frame's bytes, with room for a payload of `roomBytes`; {@link sealFrame} completes it once that has been
+ * written behind FRAME_HEADER_BYTES. `moreBytes` of the payload, beyond what is checked, follow elsewhere.
  */
-export function newFrame(kind: FrameKind, payloadBytes: number): Uint8Array {
+export function newFrame(kind: FrameKind, roomBytes: number, moreBytes = 0): Uint8Array {
   const { type, payloadBytesMax } = FRAMES[kind];
+  const payloadBytes = roomBytes + moreBytes;
   if (payloadBytes > payloadBytesMax) {
     throw new CapstanError('LIMIT_EXCEEDED', {
       what: `The payload of a ${kind} frame`,
@@ -144,7 +158,7 @@ export function newFrame(kind: FrameKind, payloadBytes: number): Uint8Array {
       limit: payloadBytesMax,
     });
   }
-  const frame = new Uint8Array(FRAME_HEADER_BYTES + payloadBytes);
+  const frame = new Uint8Array(FRAME_HEADER_BYTES + roomBytes);
   frame[0] = type;
   writeUint(frame, 4, 4, payloadBytes);
   return frame;
@@ -180,6 +194,7 @@ export class FrameDecoder {
   #kind: FrameKind = 'ping';
   #frame: Uint8Array | undefined;
   #frameBytes = 0;
+  readonly #spares: Uint8Array[] = [];
 
   constructor(peer: string) {
     this.#peer = peer;
@@ -235,7 +250,7 @@ export class FrameDecoder {
     const kind = KINDS.find((each) => FRAMES[each].type === type);
     if (kind === undefined) throw violation(this.#peer, `a frame has the unknown type ${type}`);
     if (flags !== 0 || readUint(this.#head, 2, 2) !== 0) {
-      throw violation(this.#peer, `a ${kind} frame has flags that version 2 does not know`);
+      throw violation(this.#peer, `a ${kind} frame has flags that version 3 does not know`);
     }
     const payloadBytes = readUint(this.#head, 4, 4);
     const { payloadBytesMax } = FRAMES[kind];
@@ -244,9 +259,21 @@ export class FrameDecoder {
       throw violation(this.#peer, what);
     }
     this.#kind = kind;
-    this.#frame = new Uint8Array(FRAME_HEADER_BYTES + payloadBytes);
+    this.#frame = this.#memoryFor(FRAME_HEADER_BYTES + payloadBytes);
     this.#frame.set(this.#head);
     this.#frameBytes = FRAME_HEADER_BYTES;
+  }
+
+  #memoryFor(bytes: number): Uint8Array {
+    if (bytes < SPARE_USED_BYTES_MIN || bytes > SPARE_BYTES) return new Uint8Array(bytes);
+    return (this.#spares.pop() ?? new Uint8Array(SPARE_BYTES)).subarray(0, bytes);
+  }
+
+  /** Nobody looks at this payload, or part of one, any more. */
+  recycle(payload: Uint8Array): void {
+    const { buffer } = payload;
+    if (buffer.byteLength !== SPARE_BYTES || this.#spares.length >= SPARE_COUNT_MAX) return;
+    this.#spares.push(new Uint8Array(buffer));
   }
 
   #take(bytes: Uint8Array, offset: number): number {

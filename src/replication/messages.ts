@@ -14,6 +14,7 @@ import type { Holding, TapePlace, TapeInquiry, TapeVersion } from '../ports/copy
 import {
   CHUNK_COUNT_MAX,
   INQUIRY_COUNT_MAX,
+  LANE_TOKEN_BYTES,
   PARCELS_FIELDS_BYTES,
   REASON_LENGTH_MAX,
   SCHEME_POOL_COUNT_MAX,
@@ -23,14 +24,16 @@ import {
 import { FieldReader, FieldWriter } from './fields.ts';
 import type { Frame, FrameKind } from './frame.ts';
 
-/** The only version spoken: in version 1 chunks went one by one, under other digests. */
-export const PROTOCOL_VERSION = 2;
+/** Spoken highest: version 2 has no lanes. */
+export const PROTOCOL_VERSION = 3;
+/** Spoken, too; in version 1 chunks went one by one, under other digests. */
+export const PROTOCOL_VERSION_MIN = 2;
 
 /** Both sides' first message. Sides speak the lower of both versions; unknown features are ignored. */
 export interface Hello {
   readonly kind: 'hello';
   readonly version: number;
-  /** Bits; FEATURE_PLACE is the only one. */
+  /** Bits: FEATURE_PLACE, FEATURE_LANES. */
   readonly features: number;
   readonly serverName: string;
 }
@@ -140,6 +143,12 @@ export type Message =
   | TakeOver
   /** Sender, where the receiver understands it: what follows lies there, or where the frames before say. */
   | ({ readonly kind: 'place' } & TapePlace)
+  /** Sender: the connections that show this token are lanes of this one. */
+  | { readonly kind: 'lanes'; readonly token: Uint8Array }
+  /** Sender, first on another connection: this is a lane. The answer is DONE or REFUSE. */
+  | { readonly kind: 'join'; readonly token: Uint8Array }
+  /** Sender, on a lane: the parcels that follow are of that OFFER of the connection, from 1. */
+  | { readonly kind: 'lane-copy'; readonly offer: number }
   | { readonly kind: 'done' }
   | { readonly kind: 'ping' };
 
@@ -212,6 +221,11 @@ function payloadBytes(message: Message): number {
       return 1;
     case 'place':
       return 2 + message.vault.length + message.fileSystem.length;
+    case 'lanes':
+    case 'join':
+      return LANE_TOKEN_BYTES;
+    case 'lane-copy':
+      return 4;
     case 'done':
     case 'ping':
       return 0;
@@ -284,6 +298,13 @@ function writeFields(fields: FieldWriter, message: Message): void {
     case 'place':
       fields.text(message.vault).text(message.fileSystem);
       break;
+    case 'lanes':
+    case 'join':
+      fields.bytes(message.token);
+      break;
+    case 'lane-copy':
+      fields.uint(4, message.offer);
+      break;
     case 'done':
     case 'ping':
       break;
@@ -301,6 +322,15 @@ function writeHolding(fields: FieldWriter, held: Holding | undefined): void {
     .filter((name) => held[name])
     .reduce<number>((sum, name) => sum | HOLDING_BITS[name], HOLDING_BITS.held);
   fields.uint(1, bits).text(held.pool).version(held);
+}
+
+/** The frame that carries `message`, in parts: parcels are not copied into it. Throws LIMIT_EXCEEDED. */
+export function encodeParts(message: Message): readonly Uint8Array[] {
+  if (message.kind !== 'parcels') return [encodeMessage(message)];
+  const { parcels } = message;
+  const head = newFrame(message.kind, PARCELS_FIELDS_BYTES, parcels.length);
+  new FieldWriter(head).uint(4, message.chunksBefore).uint(4, message.chunkCount);
+  return [sealFrame(message.kind, head), parcels];
 }
 
 /** The frame that carries `message`. Throws LIMIT_EXCEEDED where it does not fit into its type's limit. */
@@ -381,6 +411,11 @@ function readFields(fields: FieldReader, kind: FrameKind): Message {
       const vault = fields.text();
       return { kind, vault, fileSystem: fields.text() };
     }
+    case 'lanes':
+    case 'join':
+      return { kind, token: fields.bytes(LANE_TOKEN_BYTES) };
+    case 'lane-copy':
+      return { kind, offer: fields.uint(4) };
     case 'done':
     case 'ping':
       return { kind };
@@ -426,7 +461,7 @@ function readHolding(fields: FieldReader): Holding | undefined {
   if (bits === 0) return undefined;
   const { held, knowsOurs, mounted, damaged } = HOLDING_BITS;
   if ((bits & held) === 0 || bits > (held | knowsOurs | mounted | damaged)) {
-    fields.fail('has bits that version 2 does not know');
+    fields.fail('has bits that version 3 does not know');
   }
   return {
     pool: fields.text(),
@@ -448,38 +483,4 @@ function readNeed(fields: FieldReader): Need {
     fields.fail('asks for chunks behind the last');
   }
   return { kind: 'need', chunkCount, bitmap };
-}
-
-/** The bitmap of a NEED: `lacking` has a byte for each chunk, 1 where it is needed. */
-export function needOf(lacking: Uint8Array): Need {
-  const bitmap = new Uint8Array(Math.ceil(lacking.length / 8));
-  lacking.forEach((needed, ordinal) => {
-    if (needed) bitmap[ordinal >> 3] = (bitmap[ordinal >> 3] ?? 0) | (0x80 >> (ordinal & 7));
-  });
-  return { kind: 'need', chunkCount: lacking.length, bitmap };
-}
-
-export const isNeeded = (need: Need, ordinal: number): boolean =>
-  ((need.bitmap[ordinal >> 3] ?? 0) & (0x80 >> (ordinal & 7))) !== 0;
-
-/** How many chunks `need` asks for. */
-export function countOf(need: Need): number {
-  let count = 0;
-  for (let ordinal = 0; ordinal < need.chunkCount; ordinal += 1) {
-    if (isNeeded(need, ordinal)) count += 1;
-  }
-  return count;
-}
-
-/** Those of `digests` (DIGEST_BYTES each) that `need` asks for, in their order. */
-export function neededDigests(need: Need, digests: Uint8Array): Uint8Array {
-  const needed = new Uint8Array(countOf(need) * DIGEST_BYTES);
-  let offset = 0;
-  for (let ordinal = 0; ordinal < need.chunkCount; ordinal += 1) {
-    if (!isNeeded(need, ordinal)) continue;
-    const at = ordinal * DIGEST_BYTES;
-    needed.set(digests.subarray(at, at + DIGEST_BYTES), offset);
-    offset += DIGEST_BYTES;
-  }
-  return needed;
 }

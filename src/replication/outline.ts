@@ -5,7 +5,7 @@
 import { readUint } from '../base/bytes.ts';
 import { OUTLINE_PIECE_BYTES, PIECE_BYTES_MAX, PIECE_BYTES_MIN } from '../ports/engine.ts';
 import { violation } from './frame.ts';
-import { isNeeded } from './messages.ts';
+import { isNeeded } from './need.ts';
 import type { Need } from './messages.ts';
 
 /** Where each piece of an outline begins and ends. */

@@ -7,7 +7,7 @@
 import { equalBytes } from '../base/bytes.ts';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
-import { KIB, MIB } from '../base/units.ts';
+import { KIB } from '../base/units.ts';
 import type {
   CopyReceiver,
   Holding,
@@ -18,23 +18,25 @@ import type {
   TapePlace,
 } from '../ports/copy-receiver.ts';
 import type { Cancel } from '../ports/clock.ts';
-import { DIGEST_BYTES, MANIFEST_BYTES_MAX } from '../ports/engine.ts';
+import { MANIFEST_BYTES_MAX } from '../ports/engine.ts';
+import { ChunkIntake } from './chunk-intake.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionOptions } from './connection.ts';
-import { CHUNK_COUNT_MAX, MANIFEST_PAGE_BYTES_MAX, PLACE_COUNT_MAX, violation } from './frame.ts';
-import { needOf, neededDigests } from './messages.ts';
-import type { Message, MessageOf, Offer, Parcels } from './messages.ts';
+import { FEATURE_LANES, MANIFEST_PAGE_BYTES_MAX, PLACE_COUNT_MAX, violation } from './frame.ts';
+import { needOf, neededDigests } from './need.ts';
+import type { Message, MessageOf, Offer } from './messages.ts';
 import { OutlineIntake, neededPlaces } from './outline.ts';
-import { NeededChunks, chunksOfParcels } from './parcels.ts';
+import { ParcelQueue, serveLane } from './parcel-queue.ts';
+import type { LaneRegistry } from './parcel-queue.ts';
 
-/** After so many bytes of chunks they are made durable: what a power cut takes is sent again. */
-const SYNC_INTERVAL_BYTES = 256 * MIB;
 /** A manifest shorter than this comes whole: its outline would cost a round trip and save little. */
 const OUTLINED_BYTES_MIN = 16 * KIB;
 
 export interface ReceiveOptions extends ConnectionOptions {
   readonly receiver: CopyReceiver;
   readonly serverName: string;
+  /** Of the server that receives; without one it takes no lanes. */
+  readonly lanes?: LaneRegistry;
   /** Takes one sentence where a peer broke the protocol, was lost, or was refused. */
   readonly log?: (sentence: string) => void;
 }
@@ -81,19 +83,44 @@ class Reception {
   /** Where what comes next lies. */
   #places: TapePlace[] = [];
   #placesEnded = false;
+  readonly #queue: ParcelQueue;
 
   constructor(connection: Connection, options: ReceiveOptions) {
     this.#connection = connection;
     this.#options = options;
+    this.#queue = new ParcelQueue(connection);
   }
 
+  /** The connection to its end; it may turn out to be a lane of another. */
   async serve(): Promise<void> {
     const connection = this.#connection;
-    const sourceServer = await connection.greet(this.#options.serverName);
+    const { serverName, lanes } = this.#options;
+    const greeting = await connection.greet(serverName, lanes === undefined ? 0 : FEATURE_LANES);
+    if (lanes === undefined || greeting.version < 3) {
+      await this.#serveCopies(greeting.serverName, await connection.receive());
+      return;
+    }
+    const first = await connection.receive();
+    if (first?.kind === 'join') {
+      await serveLane(connection, lanes, first.token);
+      return;
+    }
+    if (first?.kind === 'lanes') lanes.add(connection.peer, first.token, this.#queue);
+    try {
+      const next = first?.kind === 'lanes' ? await connection.receive() : first;
+      await this.#serveCopies(greeting.serverName, next);
+    } catch (error) {
+      throw this.#queue.failure ?? error;
+    } finally {
+      lanes.delete(this.#queue);
+      this.#queue.close();
+    }
+  }
+
+  async #serveCopies(sourceServer: string, first: Message | undefined): Promise<void> {
+    const connection = this.#connection;
     let refused = false;
-    for (;;) {
-      const message = await connection.receive();
-      if (message === undefined) return;
+    for (let message = first; message !== undefined; message = await connection.receive()) {
       if (message.kind === 'place') {
         this.#hearPlace(message);
         continue;
@@ -173,6 +200,7 @@ class Reception {
   /** Answers an offer and, where it is accepted, receives the copy; false where it was refused. */
   async #answer(message: Offer, sourceServer: string): Promise<boolean> {
     const { kind: _, ...what } = message;
+    this.#queue.count();
     const place = this.#places.at(-1);
     const offer: TapeOffer = { ...what, sourceServer, ...(place && { place }) };
     const { generation, manifestDigest } = offer;
@@ -180,7 +208,7 @@ class Reception {
       const answer = await this.#ask(offer);
       switch (answer.kind) {
         case 'accept':
-          await receiveCopy(this.#connection, offer, answer.copy);
+          await receiveCopy(this.#connection, this.#queue, offer, answer.copy);
           await this.#connection.send({
             kind: 'ack',
             outcome: 'copied',
@@ -232,6 +260,7 @@ class Reception {
 /** Receives one copy and commits it; abandons it where anything fails before. */
 async function receiveCopy(
   connection: Connection,
+  queue: ParcelQueue,
   offer: TapeOffer,
   copy: IncomingCopy,
 ): Promise<void> {
@@ -241,7 +270,7 @@ async function receiveCopy(
     const digests = await readManifest(connection, offer, manifest, copy);
     const need = needOf(await copy.engine.lackingChunks(digests));
     await connection.send(need);
-    await new ChunkIntake(connection, copy.engine, neededDigests(need, digests)).run();
+    await new ChunkIntake(connection, queue, copy.engine, neededDigests(need, digests)).run();
     await receiveCommit(connection, offer, need.chunkCount);
   } catch (error) {
     await copy.abandon();
@@ -338,93 +367,4 @@ async function receiveCommit(
     commit.chunkCount === chunkCount &&
     equalBytes(commit.manifestDigest, offer.manifestDigest);
   if (!same) throw violation(connection.peer, 'it commits another copy than it offered');
-}
-
-/** Takes the chunks that were asked for; stores one frame's while it receives the next. */
-class ChunkIntake {
-  readonly #connection: Connection;
-  readonly #engine: IncomingCopy['engine'];
-  readonly #needed: NeededChunks;
-  #basesAsked = 0;
-  #unsyncedBytes = 0;
-
-  constructor(connection: Connection, engine: IncomingCopy['engine'], needed: Uint8Array) {
-    this.#connection = connection;
-    this.#engine = engine;
-    this.#needed = new NeededChunks(needed);
-  }
-
-  async run(): Promise<void> {
-    let storing: Promise<void> = Promise.resolve();
-    try {
-      for (let received = 0; received < this.#needed.count;) {
-        const parcels = await this.#next(received);
-        this.#check(parcels, received);
-        received += parcels.chunkCount;
-        await storing;
-        storing = this.#store(parcels);
-        // Awaited in any case, but perhaps only after it has failed.
-        storing.catch(() => {});
-      }
-    } finally {
-      // Nothing may still be under way in the store when the copy is given up.
-      await storing;
-    }
-  }
-
-  /** The next parcels; ahead of the first the sender may ask for what deltas rest on. */
-  async #next(received: number): Promise<Parcels> {
-    if (received > 0) return this.#connection.expect('parcels');
-    for (;;) {
-      const message = await this.#connection.expect('bases', 'parcels');
-      if (message.kind === 'parcels') return message;
-      await this.#answerBases(message);
-    }
-  }
-
-  async #answerBases({ digests }: MessageOf<'bases'>): Promise<void> {
-    const count = digests.length / DIGEST_BYTES;
-    this.#basesAsked += count;
-    if (count === 0 || this.#basesAsked > CHUNK_COUNT_MAX) {
-      throw violation(this.#connection.peer, `it asks for ${this.#basesAsked} bases`);
-    }
-    await this.#connection.send(needOf(await this.#engine.lackingChunks(digests)));
-  }
-
-  #check({ chunksBefore, chunkCount, parcels }: Parcels, received: number): void {
-    const { peer } = this.#connection;
-    if (chunksBefore !== received || chunkCount === 0) {
-      const what = `${chunkCount} needed chunks came behind ${chunksBefore}`;
-      throw violation(peer, `${what}, where ${received} had been received`);
-    }
-    const places = chunksOfParcels(parcels);
-    if (places === undefined) throw violation(peer, 'a parcel does not end within its frame');
-    const counts = places.map(
-      (offsets) => offsets.filter((offset) => this.#needed.take(parcels, offset)).length,
-    );
-    // So what a peer can have stored is bounded by what was asked for.
-    if (counts.includes(0)) throw violation(peer, 'a parcel brings nothing that was asked for');
-    if (counts.reduce((sum, count) => sum + count, 0) !== chunkCount) {
-      throw violation(peer, `a frame's needed chunks are not the ${chunkCount} it announces`);
-    }
-  }
-
-  async #store({ chunksBefore, chunkCount, parcels }: Parcels): Promise<void> {
-    await this.#add(parcels);
-    this.#unsyncedBytes += parcels.length;
-    if (this.#unsyncedBytes >= SYNC_INTERVAL_BYTES) {
-      await this.#engine.sync();
-      this.#unsyncedBytes = 0;
-    }
-    await this.#connection.send({ kind: 'progress', chunksStored: chunksBefore + chunkCount });
-  }
-
-  async #add(parcels: Uint8Array): Promise<void> {
-    try {
-      await this.#engine.addParcels(parcels);
-    } catch (error) {
-      if (!isCapstanError(error, 'LIMIT_EXCEEDED', 'INVALID_ARGUMENT')) throw error;
-      throw violation(this.#connection.peer, `a parcel is not as it says: ${error.message}`, error);
-    }
-  }
 }

@@ -9,12 +9,7 @@ import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
 import { MIB } from '../base/units.ts';
 import type { Holding, InstantDrReceiver, TapeOffer, TapePlace } from '../ports/copy-receiver.ts';
-import {
-  DIGEST_BYTES,
-  MANIFEST_BYTES_MAX,
-  OUTLINE_PIECE_BYTES,
-  PARCEL_BYTES_MAX,
-} from '../ports/engine.ts';
+import { DIGEST_BYTES, MANIFEST_BYTES_MAX, OUTLINE_PIECE_BYTES } from '../ports/engine.ts';
 import type { Engine, Transfer, TransferBatch } from '../ports/engine.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionOptions } from './connection.ts';
@@ -27,12 +22,14 @@ import {
   PLACE_COUNT_MAX,
   violation,
 } from './frame.ts';
-import { countOf, isNeeded, neededDigests } from './messages.ts';
+import { Lanes } from './lanes.ts';
+import type { LaneOptions } from './lanes.ts';
+import { countOf, isNeeded, neededDigests } from './need.ts';
 import type { Ack, MessageOf, Need } from './messages.ts';
 import { neededPieces } from './outline.ts';
 import { SendWindow } from './window.ts';
 
-/** Parcels sent and not yet acknowledged, bytes: 160 MB/s where a round trip takes 50 ms. */
+/** Parcels sent and not yet acknowledged, bytes for each lane: 160 MB/s where a round trip takes 50 ms. */
 const WINDOW_BYTES_MAX = 8 * MIB;
 
 /** A tape's version to be sent; `image` is what the source's engine calls it. */
@@ -60,7 +57,13 @@ export interface SendResult {
   readonly manifestDigest: string;
 }
 
-export interface SendOptions extends ConnectionOptions {
+/** How a receiver is reached. */
+export interface ReachOptions extends ConnectionOptions {
+  /** Without them all goes over the one stream. */
+  readonly lanes?: LaneOptions;
+}
+
+export interface SendOptions extends ReachOptions {
   readonly engine: Engine;
   readonly offer: TapeToSend;
   readonly sourceServer: string;
@@ -82,17 +85,23 @@ export async function sendTape(options: SendOptions): Promise<SendResult> {
 /** A connection on which tapes are sent one after another. */
 export class CopySender {
   readonly #connection: Connection;
+  readonly #lanes: Lanes;
+  #offerCount = 0;
 
-  private constructor(connection: Connection) {
+  private constructor(connection: Connection, lanes: Lanes) {
     this.#connection = connection;
+    this.#lanes = lanes;
   }
 
   /** Greets the receiver; destroys the stream where that fails. */
-  static async open(options: ConnectionOptions, sourceServer: string): Promise<CopySender> {
-    const connection = new Connection(options);
+  static async open(options: ReachOptions, sourceServer: string): Promise<CopySender> {
+    const { lanes, ...connectionOptions } = options;
+    const connection = new Connection(connectionOptions);
     try {
-      await connection.greet(checkName('server', sourceServer));
-      return new CopySender(connection);
+      const serverName = checkName('server', sourceServer);
+      const greeting = await connection.greet(serverName);
+      const prepared = { connection: connectionOptions, serverName, greeting, lanes };
+      return new CopySender(connection, await Lanes.prepare(connection, prepared));
     } catch (error) {
       connection.destroy();
       throw error;
@@ -128,7 +137,17 @@ export class CopySender {
     const chunkCount = digests.length / DIGEST_BYTES;
     checkLimit(`Tape ${offer.tape}'s count of chunks`, chunkCount, CHUNK_COUNT_MAX);
     if (offer.place !== undefined) await this.#tell([offer.place]);
-    const copy = { connection: this.#connection, engine, offer, manifest, digest, digests };
+    this.#offerCount += 1;
+    const copy = {
+      connection: this.#connection,
+      lanes: this.#lanes,
+      offerNumber: this.#offerCount,
+      engine,
+      offer,
+      manifest,
+      digest,
+      digests,
+    };
     return new Copy(copy, onProgress).run();
   }
 
@@ -183,19 +202,20 @@ export class CopySender {
   /** Ends the connection, once the receiver has read all. What was acknowledged stands either way. */
   async end(): Promise<void> {
     try {
+      await this.#lanes.end();
       await this.#connection.end();
       await this.#connection.receive();
     } catch (error) {
       // There is nothing left to be told: each tape's answer had come.
       if (!isCapstanError(error, 'CONNECTION_LOST', 'PROTOCOL_VIOLATION')) throw error;
     } finally {
-      this.#connection.destroy();
+      this.destroy();
     }
   }
 
   /** Drops the connection. Idempotent. */
   destroy(): void {
-    this.#connection.destroy();
+    this.#lanes.destroy();
   }
 }
 
@@ -204,9 +224,9 @@ function checkLimit(what: string, value: number, limit: number): void {
 }
 
 /** What `transfer` sends, a frame's at a time; reads the next while one is being sent. */
-async function* batchesOf(transfer: Transfer): AsyncGenerator<TransferBatch> {
+async function* batchesOf(transfer: Transfer, bytesMax: number): AsyncGenerator<TransferBatch> {
   const read = (): Promise<TransferBatch | undefined> => {
-    const reading = transfer.read({ bytesMax: PARCEL_BYTES_MAX });
+    const reading = transfer.read({ bytesMax });
     // Looked at when its turn comes, or not at all where the copy has failed before.
     reading.catch(() => {});
     return reading;
@@ -226,6 +246,9 @@ type Refusal = MessageOf<'refuse'>;
 
 interface CopyParts {
   readonly connection: Connection;
+  readonly lanes: Lanes;
+  /** Of the connection's offers, from 1. */
+  readonly offerNumber: number;
   readonly engine: Engine;
   readonly offer: TapeToSend;
   readonly manifest: Uint8Array;
@@ -247,8 +270,8 @@ class Copy {
     this.#parts = parts;
     this.#onProgress = onProgress;
     this.#window = new SendWindow(parts.connection.peer, WINDOW_BYTES_MAX);
-    this.#bytesSentBefore = parts.connection.bytesSent;
-    this.#bytesReceivedBefore = parts.connection.bytesReceived;
+    this.#bytesSentBefore = parts.lanes.bytesSent;
+    this.#bytesReceivedBefore = parts.lanes.bytesReceived;
   }
 
   async run(): Promise<SendResult> {
@@ -337,6 +360,8 @@ class Copy {
 
   /** Writes and reads side by side, so that a receiver that has enough or says no is heard. */
   async #sendChunks(transfer: Transfer, chunksNeeded: number): Promise<Ack | Refusal> {
+    const { lanes } = this.#parts;
+    lanes.begin();
     const writing = this.#write(transfer, chunksNeeded);
     const reading = this.#readAnswers(chunksNeeded);
     try {
@@ -344,27 +369,29 @@ class Copy {
       return answer;
     } catch (error) {
       // The connection is of no use after this; both sides of the work end before the caller hears.
-      this.#parts.connection.destroy();
+      lanes.destroy();
       this.#window.close();
       await Promise.allSettled([reading, writing]);
-      throw error;
+      throw lanes.failure ?? error;
     }
   }
 
   async #write(transfer: Transfer, chunksNeeded: number): Promise<void> {
-    const { connection, digest, digests, offer } = this.#parts;
-    for await (const { chunkCount, parcels } of batchesOf(transfer)) {
+    const { connection, lanes, offerNumber, digest, digests, offer } = this.#parts;
+    for await (const { chunkCount, parcels } of batchesOf(transfer, lanes.frameBytes)) {
+      this.#window.widen(WINDOW_BYTES_MAX * lanes.count);
       if (!(await this.#window.room(parcels.length))) return;
       const chunksBefore = this.#window.chunksSent;
       this.#window.add(chunkCount, parcels.length);
-      await connection.send({ kind: 'parcels', chunksBefore, chunkCount, parcels });
+      await lanes.send(offerNumber, { kind: 'parcels', chunksBefore, chunkCount, parcels });
       this.#onProgress?.({
-        bytesSent: connection.bytesSent - this.#bytesSentBefore,
+        bytesSent: lanes.bytesSent - this.#bytesSentBefore,
         chunksSent: chunksBefore + chunkCount,
         chunksNeeded,
       });
     }
-    if (!(await this.#window.room(0))) return;
+    // What goes over lanes could be overtaken.
+    if (!(await this.#window.room(lanes.count > 1 ? Infinity : 0))) return;
     this.#committed = true;
     const chunkCount = digests.length / DIGEST_BYTES;
     const { generation } = offer;
@@ -377,7 +404,7 @@ class Copy {
     for (;;) {
       const answer = await connection.expect('progress', 'ack', 'refuse');
       if (answer.kind === 'progress') {
-        this.#window.acknowledge(answer.chunksStored);
+        this.#parts.lanes.stored(this.#window.acknowledge(answer.chunksStored));
       } else if (answer.kind === 'refuse') {
         this.#window.close();
         return answer;
@@ -407,11 +434,11 @@ class Copy {
   }
 
   #result({ outcome }: Ack): SendResult {
-    const { connection, digest, digests } = this.#parts;
+    const { lanes, digest, digests } = this.#parts;
     return {
       outcome,
-      bytesSent: connection.bytesSent - this.#bytesSentBefore,
-      bytesReceived: connection.bytesReceived - this.#bytesReceivedBefore,
+      bytesSent: lanes.bytesSent - this.#bytesSentBefore,
+      bytesReceived: lanes.bytesReceived - this.#bytesReceivedBefore,
       chunkCount: digests.length / DIGEST_BYTES,
       chunksSent: this.#window.chunksSent,
       manifestDigest: toHex(digest),

@@ -9,7 +9,7 @@ interface Sent {
 
 export class SendWindow {
   readonly #peer: string;
-  readonly #bytesMax: number;
+  #bytesMax: number;
   readonly #sent: Sent[] = [];
   #bytes = 0;
   #chunksSent = 0;
@@ -24,6 +24,11 @@ export class SendWindow {
 
   get chunksSent(): number {
     return this.#chunksSent;
+  }
+
+  /** From now on so many bytes may be under way. */
+  widen(bytesMax: number): void {
+    this.#bytesMax = bytesMax;
   }
 
   /** Resolves when `bytes` more may be under way (true), or the window was closed (false). */
@@ -43,17 +48,19 @@ export class SendWindow {
     this.#sent.push({ chunksSent: this.#chunksSent, bytes });
   }
 
-  /** The receiver has stored `chunksStored` chunks in all. Throws PROTOCOL_VIOLATION. */
-  acknowledge(chunksStored: number): void {
+  /** The receiver has stored `chunksStored` chunks in all; how many bytes came by that. Throws PROTOCOL_VIOLATION. */
+  acknowledge(chunksStored: number): number {
     if (chunksStored < this.#chunksStored || chunksStored > this.#chunksSent) {
       const what = `it says that it stored ${chunksStored} of ${this.#chunksSent} chunks sent`;
       throw violation(this.#peer, what);
     }
     this.#chunksStored = chunksStored;
+    const bytesBefore = this.#bytes;
     while (this.#sent[0] !== undefined && this.#sent[0].chunksSent <= chunksStored) {
       this.#bytes -= this.#sent.shift()?.bytes ?? 0;
     }
     this.#wake?.();
+    return bytesBefore - this.#bytes;
   }
 
   /** Nothing more is to be sent. */

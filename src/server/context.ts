@@ -14,6 +14,8 @@ import type { Endpoint, Network } from '../ports/network.ts';
 import type { Processes } from '../ports/processes.ts';
 import type { Random } from '../ports/random.ts';
 import type { ReplicationLink } from '../ports/replication-link.ts';
+import { LANE_POLICY } from '../replication/lanes.ts';
+import type { LanePolicy } from '../replication/lanes.ts';
 import type { AccessPolicy } from './access.ts';
 import type { HsmSettings } from './bma.ts';
 import type { DebugFilePolicy, DebugLog } from './debug-log.ts';
@@ -63,6 +65,8 @@ export interface CopyPolicy {
   readonly retryIntervalMs: number;
   /** A target silent for this long fails the attempt. */
   readonly stallTimeoutMs: number;
+  /** Over how many streams a copy goes. */
+  readonly lanes: LanePolicy;
 }
 
 /** @source VTS 8.2 Supplemental Installation Guide, p. 21: five minutes, twelve attempts. */
@@ -70,6 +74,7 @@ export const COPY_POLICY: CopyPolicy = {
   attemptsMax: 12,
   retryIntervalMs: 5 * MINUTE_MS,
   stallTimeoutMs: MINUTE_MS,
+  lanes: LANE_POLICY,
 };
 
 export interface ServerSettings {

@@ -8,7 +8,8 @@
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import type { CopyTarget, TapeRow } from '../ports/catalog.ts';
 import type { TapeVersion } from '../ports/copy-receiver.ts';
-import type { DuplexStream } from '../ports/network.ts';
+import type { ReplicationStream } from '../ports/replication-link.ts';
+import { LANE_TOKEN_BYTES } from '../replication/frame.ts';
 import { CopySender } from '../replication/sender.ts';
 import type { SendResult } from '../replication/sender.ts';
 import type { CopyProgress, ServerContext } from './context.ts';
@@ -77,7 +78,7 @@ export class CopyInFlight {
   }
 
   /** The stream, unless the copy is cancelled first: then it is dropped when it comes. */
-  async connected(connecting: Promise<DuplexStream>): Promise<DuplexStream | undefined> {
+  async connected(connecting: Promise<ReplicationStream>): Promise<ReplicationStream | undefined> {
     const stream = await Promise.race([connecting, this.#cancelling]);
     if (!this.#cancelled && stream !== undefined) {
       this.onCancel(() => stream.destroy());
@@ -196,12 +197,19 @@ export class Copies {
     return this.#greet(await this.#context.ports.link.connect(target), limits);
   }
 
-  #greet(stream: DuplexStream, limits: readonly Bandwidth[]): Promise<CopySender> {
+  #greet(stream: ReplicationStream, limits: readonly Bandwidth[]): Promise<CopySender> {
     const { ports, settings, copyPolicy } = this.#context;
+    const { another } = stream;
+    const lanes = another && {
+      token: ports.random.bytes(LANE_TOKEN_BYTES),
+      open: async () => throttled(await another(), limits),
+      policy: copyPolicy.lanes,
+    };
     const options = {
       stream: throttled(stream, limits),
       clock: ports.clock,
       stallTimeoutMs: copyPolicy.stallTimeoutMs,
+      ...(lanes && { lanes }),
     };
     return CopySender.open(options, settings.serverName);
   }

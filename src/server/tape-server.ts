@@ -6,6 +6,7 @@
  * laboratory and in the simulated world.
  */
 import type { CopyReceiver } from '../ports/copy-receiver.ts';
+import { LaneRegistry } from '../replication/parcel-queue.ts';
 import type { Cancel } from '../ports/clock.ts';
 import type { DuplexStream } from '../ports/network.ts';
 import type { ScsiTransport } from '../ports/scsi-transport.ts';
@@ -64,6 +65,8 @@ export class TapeServer {
   readonly operations: Operations;
   readonly access: Access;
   readonly receiver: CopyReceiver;
+  /** Which connections of senders are lanes of which. */
+  readonly lanes = new LaneRegistry();
   readonly #receiver: TapeReceiver;
   readonly #context: ServerContext;
   readonly #vaults: Vaults;

@@ -10,12 +10,8 @@ import { isCapstanError } from '../../src/base/errors.ts';
 import { generation } from '../../src/base/units.ts';
 import { FRAMES, FrameDecoder, PREAMBLE } from '../../src/replication/frame.ts';
 import type { FrameKind } from '../../src/replication/frame.ts';
-import {
-  decodeMessage,
-  encodeMessage,
-  needOf,
-  neededDigests,
-} from '../../src/replication/messages.ts';
+import { decodeMessage, encodeMessage } from '../../src/replication/messages.ts';
+import { needOf, neededDigests } from '../../src/replication/need.ts';
 import type { Message } from '../../src/replication/messages.ts';
 import { NeededChunks, chunksOfParcels } from '../../src/replication/parcels.ts';
 
@@ -128,6 +124,11 @@ const message: fc.Arbitrary<Message> = fc.oneof(
       .array(fc.uint8Array({ minLength: 18, maxLength: 18 }), { maxLength: 8 })
       .map((each) => concatBytes(each)),
   }),
+  fc.record({
+    kind: fc.constantFrom('lanes' as const, 'join' as const),
+    token: fc.uint8Array({ minLength: 16, maxLength: 16 }),
+  }),
+  fc.record({ kind: fc.constant('lane-copy' as const), offer: uint32 }),
   fc.constant({ kind: 'ping' as const }),
 );
 const messages = fc.array(message, { maxLength: 8 });

@@ -16,7 +16,9 @@ import { startSshServer } from '../../src/platform/ssh-server.ts';
 import type { SshServer } from '../../src/platform/ssh-server.ts';
 import { systemClock } from '../../src/platform/system-clock.ts';
 import type { CopyTarget } from '../../src/ports/catalog.ts';
+import type { DuplexStream } from '../../src/ports/network.ts';
 import type { ReplicationLink } from '../../src/ports/replication-link.ts';
+import { LaneRegistry } from '../../src/replication/parcel-queue.ts';
 import { receiveCopies } from '../../src/replication/receiver.ts';
 import { sendTape } from '../../src/replication/sender.ts';
 import type { SendResult } from '../../src/replication/sender.ts';
@@ -24,6 +26,7 @@ import { freePort } from '../../harness/rig/free-port.ts';
 import { SshdProcess, lackingOpenSsh } from '../../harness/rig/sshd-process.ts';
 import { EngineModel } from '../../harness/model/engine-model.ts';
 import { ModelStore } from '../../harness/model/model-store.ts';
+import { DelayLine } from '../../harness/rig/delay-line.ts';
 import { OFFER, TargetServer, writeTape } from '../unit/replication/copies.ts';
 
 const hasClient = !lackingOpenSsh().includes('openssh-client');
@@ -182,4 +185,154 @@ describe.skipIf(!hasServer || !hasClient)('our links to the OpenSSH server', () 
       code: 'HOST_KEY_MISMATCH',
     });
   });
+});
+
+describe.skipIf(!hasClient)('a line that falls silent in the middle of a copy', () => {
+  /** Both sides' time, and what ending a connection takes on a busy machine. */
+  const SILENCE_MAX_MS = 2000;
+  const SLACK_MS = 10_000;
+
+  it.each(['ssh2', 'openssh'] as const)(
+    'is ended by both sides in time over %s',
+    async (kind) => {
+      const received = new TargetServer();
+      const log: string[] = [];
+      let ended: Promise<void> | undefined;
+      const server = await startSshServer({
+        hostKey: hostKey.privateKey,
+        authorizedKeys: [client.publicKey],
+        endpoint: { address: '127.0.0.1', port: 0 },
+        onReplication: (stream) => {
+          ended = receiveCopies({
+            stream,
+            receiver: received,
+            clock: systemClock,
+            serverName: 'west',
+            stallTimeoutMs: SILENCE_MAX_MS,
+            log: (sentence) => log.push(sentence),
+          });
+        },
+      });
+      const line = await DelayLine.open({ to: server.endpoint, delayMs: 1 });
+      try {
+        let silentAtMs = 0;
+        const { addParcels } = received.engine;
+        received.engine.addParcels = (parcels) => {
+          line.fallSilent();
+          silentAtMs ||= performance.now();
+          return addParcels.call(received.engine, parcels);
+        };
+        const link =
+          kind === 'ssh2'
+            ? new Ssh2Link({ privateKey: client.privateKey })
+            : new OpenSshLink({ identityFile: fileOf('client') });
+        const stream = await link.connect({
+          server: 'west',
+          ...line.endpoint,
+          user: 'capstan',
+          hostKey: server.hostKeyFingerprint,
+          transport: kind,
+        });
+        const sending = sendTape({
+          stream,
+          engine: source,
+          clock: systemClock,
+          offer: OFFER,
+          sourceServer: 'east',
+          stallTimeoutMs: SILENCE_MAX_MS,
+        });
+        await expect(sending).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+        expect(silentAtMs).toBeGreaterThan(0);
+        expect(performance.now() - silentAtMs).toBeLessThan(SILENCE_MAX_MS + SLACK_MS);
+        await ended;
+        expect(performance.now() - silentAtMs).toBeLessThan(SILENCE_MAX_MS + SLACK_MS);
+        expect(log.join()).toMatch(/silent for 2000 ms|took no data/);
+        expect([received.committed, received.abandoned]).toEqual([0, 1]);
+      } finally {
+        await line.close();
+        await server.close();
+      }
+    },
+    60_000,
+  );
+});
+
+describe.skipIf(!hasClient)('lanes', () => {
+  it.each([
+    ['ssh2', 1],
+    ['openssh', 3],
+  ] as const)(
+    'of %s go over %i connections',
+    async (kind, connectionCount) => {
+      const received = new TargetServer();
+      const registry = new LaneRegistry();
+      const log: string[] = [];
+      const server = await startSshServer({
+        hostKey: hostKey.privateKey,
+        authorizedKeys: [client.publicKey],
+        endpoint: { address: '127.0.0.1', port: 0 },
+        onReplication: (stream) => {
+          void receiveCopies({
+            stream,
+            receiver: received,
+            clock: systemClock,
+            serverName: 'west',
+            stallTimeoutMs: STALL_TIMEOUT_MS,
+            lanes: registry,
+            log: (sentence) => log.push(sentence),
+          });
+        },
+      });
+      const line = await DelayLine.open({ to: server.endpoint, delayMs: 5 });
+      try {
+        const link =
+          kind === 'ssh2'
+            ? new Ssh2Link({ privateKey: client.privateKey })
+            : new OpenSshLink({ identityFile: fileOf('client') });
+        const stream = await link.connect({
+          server: 'west',
+          ...line.endpoint,
+          user: 'capstan',
+          hostKey: server.hostKeyFingerprint,
+          transport: kind,
+        });
+        const before = line.connectionCount;
+        let opened = 0;
+        const open = async (): Promise<DuplexStream> => {
+          opened += 1;
+          const lane = await stream.another?.();
+          if (lane === undefined) throw new Error('There is no other stream.');
+          return lane;
+        };
+        const token = new Uint8Array(16).fill(3);
+        // The receiver is slow, so that the lanes are there before the copy is over.
+        const { addParcels } = received.engine;
+        received.engine.addParcels = async (parcels) => {
+          await new Promise((done) => {
+            setTimeout(done, 40);
+          });
+          return addParcels.call(received.engine, parcels);
+        };
+        const policy = { countMax: 3, trialBytes: 1, frameBytes: 100_200 };
+        const result = await sendTape({
+          stream,
+          engine: source,
+          clock: systemClock,
+          offer: OFFER,
+          sourceServer: 'east',
+          stallTimeoutMs: STALL_TIMEOUT_MS,
+          lanes: { token, open, policy },
+        });
+        expect(result).toMatchObject({ outcome: 'copied', chunksSent: 60 });
+        expect(opened).toBeGreaterThan(0);
+        expect(line.connectionCount - before + 1).toBe(kind === 'ssh2' ? 1 : 1 + opened);
+        expect(connectionCount).toBeGreaterThanOrEqual(line.connectionCount - before + 1);
+        expect(log).toEqual([]);
+      } finally {
+        await line.close();
+        await server.close();
+      }
+    },
+    60_000,
+  );
 });
