@@ -132,7 +132,7 @@ export function jsonReport(report: SimReport): string {
 export function htmlReport(report: SimReport): string {
   const { shown, found, scenario } = report;
   const { lines = [], count = 0, hash = '' } = shown?.trace ?? {};
-  return timelinePage(timelineOf(lines), {
+  return timelinePage(timelineOf(lines, shown?.virtualMs ?? 0), {
     title: `Scenario ${scenario.name}`,
     what: scenario.what,
     broken: shown?.error?.message,

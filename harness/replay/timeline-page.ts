@@ -222,7 +222,7 @@ export function timelinePage(timeline: Timeline, head: PageHead): string {
   const broken =
     head.broken === undefined
       ? ''
-      : `<g class="break"><line x1="${endPx + 6}" x2="${endPx + 6}" y1="0" y2="${topPx}"/><text x="${endPx + 12}" y="28">broken</text>${hover(`${head.broken}\n${formatElapsed(endMs)}`)}</g>`;
+      : `<g class="break"><line x1="${endPx + 6}" x2="${endPx + 6}" y1="20" y2="${topPx}"/><text x="${endPx + 12}" y="30">broken</text>${hover(`${head.broken}\n${formatElapsed(endMs)}`)}</g>`;
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="Timeline" width="${axis.widthPx}" height="${topPx}" viewBox="0 0 ${axis.widthPx} ${topPx}">
 ${ticks.join('\n')}
 ${drawn.join('\n')}

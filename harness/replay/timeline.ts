@@ -30,7 +30,7 @@ export interface Lane {
 
 export interface Timeline {
   readonly lanes: readonly Lane[];
-  /** Of the newest line. */
+  /** Of the case; later than the newest line where nothing more was to tell. */
   readonly endMs: number;
 }
 
@@ -40,11 +40,11 @@ const LINE =
 
 type JsonEvent = Readonly<Record<string, unknown>> & { readonly kind: string };
 
-/** `lines`: of a trace, oldest first. */
-export function timelineOf(lines: readonly string[]): Timeline {
+/** `lines`: of a trace, oldest first; `endMs`: when the case ended, from its beginning. */
+export function timelineOf(lines: readonly string[], endMs: number): Timeline {
   const builder = new TimelineBuilder();
   for (const line of lines) builder.add(line);
-  return builder.end();
+  return builder.end(endMs);
 }
 
 class TimelineBuilder {
@@ -67,8 +67,8 @@ class TimelineBuilder {
     else this.#addServer(who, what ?? '');
   }
 
-  end(): Timeline {
-    for (const bar of this.#open.values()) bar.toMs = this.#nowMs;
+  end(endMs: number): Timeline {
+    for (const bar of this.#open.values()) bar.toMs = endMs;
     for (const [name, lane] of this.#lanes) {
       if (lane.kind !== 'network') continue;
       const ends = lane.name.split('-').map((address) => this.#names.get(address) ?? address);
@@ -78,7 +78,7 @@ class TimelineBuilder {
       (left, right) =>
         KINDS.indexOf(left.kind) - KINDS.indexOf(right.kind) || (left.name < right.name ? -1 : 1),
     );
-    return { lanes, endMs: this.#nowMs };
+    return { lanes, endMs };
   }
 
   #lane(kind: Lane['kind'], name: string): Lane {
