@@ -27,6 +27,8 @@ export interface BmaCall {
   readonly generation: number;
   readonly atMs: number;
   readonly arguments: readonly string[];
+  /** Behind `--store`: the folder with the tape's store, or for it; empty where there is none. */
+  readonly store: string;
   /** Once it has exited. */
   exitCode: number | undefined;
 }
@@ -36,6 +38,8 @@ export class BackupApplication {
   /** How long a call takes that ends by itself. */
   durationMs = 1000;
   readonly calls: BmaCall[] = [];
+  /** Takes the store of a call that works away, or brings it back. */
+  carry: ((call: BmaCall) => Promise<void>) | undefined;
   /** Generation by path of what it has. */
   readonly archive = new Map<string, number>();
 
@@ -73,21 +77,28 @@ export class BackupApplication {
       generation: Number(after(call.arguments, '--generation')),
       atMs: clock.nowMs(),
       arguments: call.arguments,
+      store: call.arguments.includes('--store') ? after(call.arguments, '--store') : '',
       exitCode: undefined,
     };
     this.calls.push(made);
     if (behaviour === 'hangs') return;
     clock.after(this.durationMs, () => {
-      if (behaviour === 'killed') {
-        give({ kind: 'killed', signal: 'SIGKILL', output: '' });
-        return;
-      }
-      const exitCode = behaviour === 'fails' ? 12 : 0;
-      made.exitCode = exitCode;
-      if (behaviour === 'works') this.archive.set(made.path, made.generation);
-      const output = behaviour === 'fails' ? 'starting\nANS1017E Session rejected\n' : 'done\n';
-      give({ kind: 'exited', exitCode, output });
+      void this.#finish(made, behaviour).then(give);
     });
+  }
+
+  async #finish(made: BmaCall, behaviour: BmaBehaviour): Promise<ProcessOutcome> {
+    if (behaviour === 'killed') {
+      return { kind: 'killed', signal: 'SIGKILL', output: '' };
+    }
+    const exitCode = behaviour === 'fails' ? 12 : 0;
+    made.exitCode = exitCode;
+    if (behaviour === 'works') {
+      await this.carry?.(made);
+      this.archive.set(made.path, made.generation);
+    }
+    const output = behaviour === 'fails' ? 'starting\nANS1017E Session rejected\n' : 'done\n';
+    return { kind: 'exited', exitCode, output };
   }
 }
 

@@ -163,6 +163,8 @@ export class SimulatedServer {
 
   async #serve(life: Life): Promise<void> {
     const { replicationPorts, sabotage } = this.#options;
+    const openScratch = this.#options.vault.openScratch?.bind(this.#options.vault);
+    let scratchCount = 0;
     const clock = life.clock(this.#world.clock);
     const network = this.#world.network.port(this.address, life);
     const programs = this.#options.backup?.processes(clock, life) ?? NO_PROGRAMS;
@@ -182,7 +184,18 @@ export class SimulatedServer {
           processes: sabotage?.processes?.(programs) ?? programs,
           logFiles: sabotage?.logFiles?.(logFiles) ?? logFiles,
           fileSystems: sabotage?.fileSystems?.(fileSystems) ?? fileSystems,
-          openEngine: () => life.call(() => this.#openEngine(life)),
+          ...(openScratch && {
+            scratch: {
+              make: (name) => Promise.resolve(`/scratch-${name}-${(scratchCount += 1)}`),
+              remove: () => Promise.resolve(),
+            },
+          }),
+          openEngine: ({ path }) =>
+            life.call(() =>
+              openScratch !== undefined && path.startsWith('/scratch-')
+                ? openScratch(path)
+                : this.#openEngine(life),
+            ),
         },
         {
           ...this.settings,

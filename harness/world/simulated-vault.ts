@@ -12,6 +12,8 @@ export type CrashKind = 'kill' | 'power-cut';
 export interface SimulatedVault {
   /** Opens the store that is on the disk, as a new process would. */
   open(): Promise<Engine>;
+  /** A store in a folder for a while, on the same disk; made where there is none. */
+  openScratch?(path: string): Promise<Engine>;
   /** The disk operation after `count` more ones crashes; undefined: none does. */
   crashAfter(count: number | undefined): void;
   /** Whether an engine's rejection is that crash. */

@@ -151,6 +151,7 @@ export interface HomePaths {
   readonly authorizedKeys: string;
   readonly vaults: string;
   readonly log: string;
+  readonly scratch: string;
 }
 
 export function homePaths(home: string): HomePaths {
@@ -168,6 +169,7 @@ export function homePaths(home: string): HomePaths {
     authorizedKeys: join(keys, 'authorized_keys'),
     vaults: join(absolute, 'vaults'),
     log: join(absolute, 'log'),
+    scratch: join(absolute, 'scratch'),
   };
 }
 

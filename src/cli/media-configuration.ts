@@ -60,12 +60,19 @@ const program = z
     }
   });
 
+const programs = z
+  .partialRecord(z.enum(Object.keys(BMA_VERBS) as [BmaVerb, ...BmaVerb[]]), program)
+  .default({});
+
 export const HSM_CONFIGURATION = z.strictObject({
   enable: z.boolean().default(false),
   /** By the verb of VTSPolicy. */
-  backup: z
-    .partialRecord(z.enum(Object.keys(BMA_VERBS) as [BmaVerb, ...BmaVerb[]]), program)
-    .default({}),
+  backup: programs,
+  /** Likewise; each has a place for the store that the content comes back in. */
+  restore: programs.refine(
+    (each) => Object.values(each).every(({ command }) => command.join(' ').includes('{store}')),
+    'a command that restores has the place {store}',
+  ),
 });
 
 export function cleanupSettings(part: z.infer<typeof CLEANUP_CONFIGURATION>): CleanupSettings {
@@ -74,9 +81,16 @@ export function cleanupSettings(part: z.infer<typeof CLEANUP_CONFIGURATION>): Cl
 }
 
 export function hsmSettings(part: z.infer<typeof HSM_CONFIGURATION>): HsmSettings {
-  const backup = Object.entries(part.backup).map(([verb, { timeoutSeconds, ...same }]) => [
-    verb,
-    { ...same, timeoutMs: timeoutSeconds * SECOND_MS },
-  ]);
-  return { enable: part.enable, backup: Object.fromEntries(backup) as HsmSettings['backup'] };
+  const settingsOf = (of: z.infer<typeof programs>): HsmSettings['backup'] =>
+    Object.fromEntries(
+      Object.entries(of).map(([verb, { timeoutSeconds, ...same }]) => [
+        verb,
+        { ...same, timeoutMs: timeoutSeconds * SECOND_MS },
+      ]),
+    ) as HsmSettings['backup'];
+  return {
+    enable: part.enable,
+    backup: settingsOf(part.backup),
+    restore: settingsOf(part.restore),
+  };
 }

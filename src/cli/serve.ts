@@ -12,6 +12,7 @@ import { openCatalog } from '../catalog/sqlite-catalog.ts';
 import { answers } from '../platform/control-socket.ts';
 import { childProcesses } from '../platform/child-processes.ts';
 import { openEngine } from '../platform/engine.ts';
+import { scratchFolders } from '../platform/scratch-folders.ts';
 import { logFolder } from '../platform/log-folder.ts';
 import { NodeDuplex } from '../platform/node-duplex.ts';
 import { OpenSshLink } from '../platform/openssh-link.ts';
@@ -188,6 +189,7 @@ export async function openServer(
           usage: (path) => systemFileSystems.usage(inHome(paths, path)),
         },
         processes: childProcesses,
+        scratch: scratchFolders(paths.scratch),
         logFiles: logFolder(paths.log),
         openEngine: (vault, mode) =>
           openEngine(inHome(paths, vault.path), { mode, ...configuration.store }),

@@ -22,8 +22,11 @@ import {
 } from '../ems/vtspolicy.ts';
 import type { TapeRow } from '../ports/catalog.ts';
 import type { ProcessOutcome, RunningProcess } from '../ports/processes.ts';
+import type { Scratch } from '../ports/scratch.ts';
 import { Sequence } from './context.ts';
 import type { ServerContext } from './context.ts';
+import { stageCopies } from './tape-content.ts';
+import type { Vaults } from './vaults.ts';
 
 /** How a verb's client is run: `hsm.backup.TSM` of the configuration. */
 export interface HsmProgram {
@@ -38,6 +41,8 @@ export interface HsmSettings {
   /** `hsm_enable` */
   readonly enable: boolean;
   readonly backup: Readonly<Partial<Record<BmaVerb, HsmProgram>>>;
+  /** What brings a tape's content back; tapes of an application without one wait for somebody else. */
+  readonly restore?: Readonly<Partial<Record<BmaVerb, HsmProgram>>>;
 }
 
 /** Places of a command line that every tape has a value for, and those that a command may give. */
@@ -47,6 +52,7 @@ export const HSM_PLACES: readonly string[] = [
   'pool',
   'tape',
   'generation',
+  'store',
   'backupType',
   ...Object.keys(POLICY_KEYWORDS),
 ];
@@ -85,6 +91,7 @@ export type EraseTape = (
 
 export interface BackupManagementOptions {
   readonly context: ServerContext;
+  readonly vaults: Vaults;
   /** Tapes that are mounted, or about to be. */
   readonly busyTapes: ReadonlySet<string>;
   readonly erase: EraseTape;
@@ -94,6 +101,7 @@ export interface BackupManagementOptions {
 
 export class BackupManagement {
   readonly #context: ServerContext;
+  readonly #vaults: Vaults;
   readonly #busyTapes: ReadonlySet<string>;
   readonly #erase: EraseTape;
   readonly #onReleased: () => void;
@@ -102,18 +110,19 @@ export class BackupManagement {
   #running: RunningProcess | undefined;
   #stopping = false;
 
-  constructor({ context, busyTapes, erase, onReleased }: BackupManagementOptions) {
+  constructor({ context, vaults, busyTapes, erase, onReleased }: BackupManagementOptions) {
     this.#context = context;
+    this.#vaults = vaults;
     this.#erase = erase;
     this.#onReleased = onReleased;
     this.#busyTapes = busyTapes;
   }
 
-  /** Takes away the locks of migrations that the server's end broke off. */
+  /** Takes away the locks of migrations and recalls that the server's end broke off. */
   async start(): Promise<void> {
     const { catalog } = this.#context.ports;
     for (const { tape, process } of await catalog.listLocks()) {
-      if (tape !== undefined && process.startsWith(LOCK_PREFIX)) {
+      if (tape !== undefined && LOCK_PREFIXES.some((prefix) => process.startsWith(prefix))) {
         await catalog.releaseLock({ tape }, process);
       }
     }
@@ -178,7 +187,7 @@ export class BackupManagement {
   /** Rejects with what stands in the way, as an operating error. */
   async #tryTape(run: ClientRun, name: string): Promise<PolicyAnswer> {
     const { context, command, program } = run;
-    const { catalog, clock, processes } = context.ports;
+    const { catalog, clock } = context.ports;
     const inTheWay = (by: string): CapstanError =>
       new CapstanError('IN_USE', { kind: 'tape', name, by });
     const process = `${LOCK_PREFIX}${command.verb}`;
@@ -201,19 +210,10 @@ export class BackupManagement {
     });
     if (tape === undefined) return { subject: name, outcome: 'unchanged' };
     try {
-      const [path = '', ...args] = commandLine(program, command, tape);
-      const running = processes.run({
-        program: path,
-        arguments: args,
-        timeoutMs: program.timeoutMs,
-      });
-      this.#running = running;
-      const outcome = await running.outcome;
-      this.#running = undefined;
-      const failure = failureOf(outcome, program);
-      if (failure !== undefined) {
-        throw new CapstanError('PROGRAM_FAILED', { program: path, reason: failure });
-      }
+      const values = { ...command.values, backupType: command.backupType };
+      await this.#withStore(program, tape, (store) =>
+        this.runClient(program, commandLine(program, { ...values, store }, tape)),
+      );
       await this.#mark(context, command, tape);
     } finally {
       await catalog.releaseLock({ tape: name }, process);
@@ -221,6 +221,53 @@ export class BackupManagement {
     }
     if (context.profile.migrationRemovesData) await this.#removeData(context, tape);
     return { subject: name, outcome: 'migrated' };
+  }
+
+  /** With a store that holds the tape alone, where the command line has a place for one. */
+  async #withStore(
+    program: HsmProgram,
+    { name, vault }: TapeRow,
+    work: (store: string | undefined) => Promise<void>,
+  ): Promise<void> {
+    if (!takesStore(program)) return work(undefined);
+    const { ports } = this.#context;
+    const scratch = scratchOf(this.#context);
+    const path = await scratch.make(`backup-${name}`);
+    try {
+      const row = { name: 'BACKUP', path, createdAtMs: ports.clock.nowMs() };
+      const store = await ports.openEngine(row, 'create');
+      try {
+        await stageCopies({ from: this.#vaults.engine(vault), to: store }, [name], () => name);
+      } finally {
+        await store.close();
+      }
+      await work(path);
+    } finally {
+      await scratch.remove(`backup-${name}`);
+    }
+  }
+
+  /** Runs `work` when no other client runs. */
+  inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
+    return this.#clients.run(work);
+  }
+
+  /** Runs a client to its end, in the turn of whoever asks. Rejects PROGRAM_FAILED, IN_USE where the server stops. */
+  async runClient(program: HsmProgram, [path = '', ...args]: readonly string[]): Promise<void> {
+    if (this.#stopping) {
+      throw new CapstanError('IN_USE', { kind: 'server', name: '', by: 'it stops' });
+    }
+    const running = this.#context.ports.processes.run({
+      program: path,
+      arguments: args,
+      timeoutMs: program.timeoutMs,
+    });
+    this.#running = running;
+    const outcome = await running.outcome;
+    this.#running = undefined;
+    const failure = failureOf(outcome, program);
+    if (failure === undefined) return;
+    throw new CapstanError('PROGRAM_FAILED', { program: path, reason: failure });
   }
 
   /** Whether there is nothing that the application does not have. */
@@ -266,6 +313,9 @@ export class BackupManagement {
 
 /** What process locks of migrations begin with. */
 const LOCK_PREFIX = 'migration by ';
+/** What those of recalls do. */
+export const RECALL_LOCK_PREFIX = 'recall by ';
+const LOCK_PREFIXES = [LOCK_PREFIX, RECALL_LOCK_PREFIX];
 
 interface ClientRun {
   readonly context: ServerContext;
@@ -273,21 +323,32 @@ interface ClientRun {
   readonly program: HsmProgram;
 }
 
+export const takesStore = ({ command }: HsmProgram): boolean =>
+  command.some((argument) => argument.includes('{store}'));
+
+/** Rejects INVALID_ARGUMENT where there is none. */
+export function scratchOf({ ports }: ServerContext): Scratch {
+  if (ports.scratch !== undefined) return ports.scratch;
+  throw new CapstanError('INVALID_ARGUMENT', {
+    what: 'The place {store} of a command line',
+    reason: 'this server has no folder for it',
+  });
+}
+
 /** The command line for a tape: an argument of which a place has no value is left out. */
 export function commandLine(
   program: HsmProgram,
-  command: MigrateCommand,
+  values: Readonly<Record<string, string | undefined>>,
   tape: Pick<TapeRow, 'vault' | 'pool' | 'name' | 'generation'>,
 ): readonly string[] {
   const { vault, pool, name, generation } = tape;
   const places: Readonly<Record<string, string | undefined>> = {
-    ...command.values,
+    ...values,
     path: formatMediaPath({ vault, pool, tape: name }),
     vault,
     pool,
     tape: name,
     generation: String(generation),
-    backupType: command.backupType,
   };
   return program.command.flatMap((argument) => {
     const names = [...argument.matchAll(PLACE_PATTERN)].map((match) => match[1] ?? '');

@@ -13,6 +13,7 @@ import type { LogFiles, RotatingLogFiles } from '../ports/log-files.ts';
 import type { Endpoint, Network } from '../ports/network.ts';
 import type { Processes } from '../ports/processes.ts';
 import type { Random } from '../ports/random.ts';
+import type { Scratch } from '../ports/scratch.ts';
 import type { ReplicationLink } from '../ports/replication-link.ts';
 import { LANE_POLICY } from '../replication/lanes.ts';
 import type { LanePolicy } from '../replication/lanes.ts';
@@ -39,6 +40,8 @@ export interface ServerPorts {
   /** Capacity and usage under vaults; nobody can tell where it is missing. */
   readonly fileSystems?: FileSystems;
   readonly processes: Processes;
+  /** Where tapes lie on their way to a backup application and back; they go no such way where it is missing. */
+  readonly scratch?: Scratch;
   readonly logFiles: LogFiles;
   /** Opens a vault's store; with 'create' there is none yet, with 'read' another may be writing. */
   openEngine(vault: VaultRow, mode: 'create' | 'write' | 'read'): Promise<Engine>;

@@ -258,6 +258,11 @@ export const EVENT_MESSAGES = {
     id: '624107',
     text: 'Cartridge {tape} was not migrated by {bma}: {reason}',
   },
+  CARTRIDGE_RECALLED: {
+    id: '224108',
+    text: 'Cartridge {tape} recalled by {bma}, generation {generation}',
+  },
+  RECALL_FAILED: { id: '624109', text: 'Cartridge {tape} was not recalled by {bma}: {reason}' },
   CLEANUP_SCANNED: {
     id: '225101',
     text: 'Scan/Cleanup: {count} of {total} cartridges scheduled for erase',

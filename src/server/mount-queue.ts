@@ -42,6 +42,8 @@ export interface MountQueueOptions {
   readonly context: ServerContext;
   readonly autocopy: AutoCopy;
   readonly busyTapes: Set<string>;
+  /** A tape that is asked for cannot be mounted: its content may have to come back first. */
+  readonly recall: (tape: TapeRow) => void;
   /** Mounts a tape that is free on a drive that is free; a mount wins over a copy. */
   readonly mount: (request: MountRequestRow, tape: TapeRow, drive: DriveRow) => Promise<void>;
 }
@@ -390,7 +392,10 @@ export class MountQueue {
       if (this.#context.ports.clock.nowMs() < refusal.notBeforeMs) return refusal.reason;
     }
     const obstacle = await tapeObstacle(this.#context, tape, request.ring);
-    if (obstacle !== undefined) return obstacle;
+    if (obstacle !== undefined) {
+      this.#options.recall(tape);
+      return obstacle;
+    }
     if (this.#delayLeftMs(request) > 0) {
       this.#lock(tape.name);
       return `waiting for the mount delay of ${this.#parameters(request.host).mountDelayMs / SECOND_MS} s`;

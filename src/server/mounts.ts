@@ -38,6 +38,7 @@ export interface MountsOptions {
   readonly context: ServerContext;
   readonly vaults: Vaults;
   readonly autocopy: AutoCopy;
+  readonly recall: (tape: TapeRow) => void;
   /** Tapes that are mounted, or about to be: shared with whoever must keep away from them. */
   readonly busyTapes: Set<string>;
   /** For tapes of shared vaults. */
@@ -64,6 +65,7 @@ export class Mounts {
   readonly #context: ServerContext;
   readonly #vaults: Vaults;
   readonly #autocopy: AutoCopy;
+  readonly #recall: (tape: TapeRow) => void;
   readonly #busyTapes: Set<string>;
   readonly #shared: MountsOptions['shared'];
   readonly #drives = new Map<string, VirtualDrive>();
@@ -74,6 +76,7 @@ export class Mounts {
     this.#context = options.context;
     this.#vaults = options.vaults;
     this.#autocopy = options.autocopy;
+    this.#recall = options.recall;
     this.#busyTapes = options.busyTapes;
     this.#shared = options.shared;
     this.#queue = new MountQueue({
@@ -175,8 +178,10 @@ export class Mounts {
         mounted === undefined
           ? await tapeObstacle(this.#context, tape, ring)
           : `mounted on ${mounted.drive}`;
-      if (obstacle !== undefined)
+      if (obstacle !== undefined) {
+        this.#recall(tape);
         throw new CapstanError('IN_USE', { kind: 'tape', name, by: obstacle });
+      }
       const other = open.find((mount) => mount.drive === driveName);
       if (other !== undefined) {
         const by = `tape ${other.tape} is mounted on it`;

@@ -23,10 +23,6 @@ export interface Profile {
   readonly namesUniqueIn: 'a pool' | 'all vaults and pools';
   /** Whether a migration takes the data away itself. @source 6.04.04 as against V6405s p. 19 */
   readonly migrationRemovesData: boolean;
-  /** What the Migrate button starts. @source excerpt 5 */
-  readonly migrateButton: 'a migration by the application' | 'a stacked export';
-  /** Whether the `hsm_` parameters are for upgraded servers only. @source V80s p. 19, V83s p. 21 */
-  readonly hsmParameters: 'on any server' | 'on upgraded servers';
   /** What a new server's access control starts with. @source V6403oa p. 29, V82c p. 109 */
   readonly accessDefaults: 'open' | 'closed';
   /** Whether event-log lines have the program's field. @source V6402oa p. 138 */
@@ -35,25 +31,16 @@ export interface Profile {
   readonly cleanupCanBeDisabled: boolean;
   /** Which form of VTSPolicy's commands. @source V6341ia p. 93, V6404oa p. 52 and 97, V82c p. 85 */
   readonly policyGrammar: PolicyGrammar;
-  /** Whether exported pools can be imported again. @source V6404oa's chapter title drops it */
-  readonly imports: boolean;
   /** What the product calls the encryption of tapes. @source V6403oa p. 81, V84c p. 96 */
   readonly encryptionName: 'SecureVTS' | 'Data Encryption';
 }
 
 const VERSION_6: Omit<
   Profile,
-  | 'name'
-  | 'migrationRemovesData'
-  | 'logHasProgram'
-  | 'cleanupCanBeDisabled'
-  | 'policyGrammar'
-  | 'imports'
+  'name' | 'migrationRemovesData' | 'logHasProgram' | 'cleanupCanBeDisabled' | 'policyGrammar'
 > = {
   recallQueue: 'any application',
   namesUniqueIn: 'a pool',
-  migrateButton: 'a migration by the application',
-  hsmParameters: 'on any server',
   accessDefaults: 'open',
   encryptionName: 'SecureVTS',
 };
@@ -62,13 +49,10 @@ const VERSION_8: Omit<Profile, 'name'> = {
   recallQueue: 'Tivoli Storage Manager only',
   namesUniqueIn: 'all vaults and pools',
   migrationRemovesData: false,
-  migrateButton: 'a stacked export',
-  hsmParameters: 'on upgraded servers',
   accessDefaults: 'closed',
   logHasProgram: true,
   cleanupCanBeDisabled: true,
   policyGrammar: '6.04.04',
-  imports: false,
   encryptionName: 'Data Encryption',
 };
 
@@ -80,7 +64,6 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     logHasProgram: false,
     cleanupCanBeDisabled: false,
     policyGrammar: '6.03.41',
-    imports: true,
   },
   '6.04.05': {
     ...VERSION_6,
@@ -89,7 +72,6 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     logHasProgram: true,
     cleanupCanBeDisabled: true,
     policyGrammar: '6.04.04',
-    imports: false,
   },
   '8.2': { ...VERSION_8, name: '8.2' },
   '8.3': { ...VERSION_8, name: '8.3' },

@@ -62,13 +62,14 @@ async function append(
 }
 
 /**
- * Makes an image in `to` out of each of `images` in `from`, under the name that `stagedAs` gives, durable.
- * The stores may be the same.
+ * Makes an image in `to` out of each of `images` in `from`, under the name that `stagedAs` gives, durable,
+ * of the same generation unless another is given. The stores may be the same.
  */
 export async function stageCopies(
   { from, to }: { readonly from: Engine; readonly to: Engine },
   images: readonly string[],
   stagedAs: (image: string) => string,
+  given?: Generation,
 ): Promise<void> {
   const generations = new Map(
     (await from.listImages()).map(({ name, generation }) => [name, generation]),
@@ -76,7 +77,7 @@ export async function stageCopies(
   for (const image of images) {
     const manifest = await from.exportManifest(image);
     if (from !== to) await copyChunks(from, to, manifest);
-    const generation = generations.get(image) ?? toGeneration(0);
+    const generation = given ?? generations.get(image) ?? toGeneration(0);
     await to.stageImage(stagedAs(image), manifest, { generation });
   }
   await to.sync();

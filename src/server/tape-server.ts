@@ -7,6 +7,7 @@
  */
 import type { CopyReceiver } from '../ports/copy-receiver.ts';
 import { LaneRegistry } from '../replication/parcel-queue.ts';
+import type { TapeRow } from '../ports/catalog.ts';
 import type { Cancel } from '../ports/clock.ts';
 import type { DuplexStream } from '../ports/network.ts';
 import type { ScsiTransport } from '../ports/scsi-transport.ts';
@@ -39,6 +40,7 @@ import { Mounts } from './mounts.ts';
 import { Operations } from './operations.ts';
 import { OutstandingRequests } from './outstanding-requests.ts';
 import { Policy } from './policy.ts';
+import { Recalls } from './recalls.ts';
 import type { PolicyMedia } from './policy.ts';
 import { PROFILES, PROFILE_DEFAULT } from './profiles.ts';
 import { operateForPeer } from './operations/elsewhere.ts';
@@ -78,6 +80,7 @@ export class TapeServer {
   readonly #ems: EmsService;
   readonly #outstanding: OutstandingRequests;
   readonly #backupManagement: BackupManagement;
+  readonly #recalls: Recalls;
   readonly #policy: Policy;
   readonly #cleanup: ScanCleanup;
   readonly #eventFiles: EventFiles | undefined;
@@ -109,7 +112,8 @@ export class TapeServer {
         context.background(`take the requests of ${server} back`, () => mounts.serverLost(server)),
     });
     const shared = this.#shared;
-    this.#mounts = new Mounts({ context, vaults, autocopy, busyTapes, shared });
+    const recall = (tape: TapeRow): void => this.#recalls.want(tape);
+    this.#mounts = new Mounts({ context, vaults, autocopy, recall, busyTapes, shared });
     const mounts = this.#mounts;
     this.#instantDr = new InstantDr({ context, vaults, copies, busyTapes });
     const instantDr = this.#instantDr;
@@ -124,11 +128,14 @@ export class TapeServer {
     listeners.add((event) => metrics.observe(event));
     this.#backupManagement = new BackupManagement({
       context,
+      vaults,
       busyTapes,
       erase: media.erase,
       onReleased: () => mounts.lookAgain(),
     });
     const backupManagement = this.#backupManagement;
+    const onOver = (): void => mounts.lookAgain();
+    this.#recalls = new Recalls({ context, vaults, backupManagement, onOver });
     this.#policy = new Policy({ context, media, backupManagement, instantDr, autocopy });
     const policy = this.#policy;
     this.#cleanup = new ScanCleanup({ context, busyTapes, erase: media.erase });

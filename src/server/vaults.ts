@@ -27,8 +27,11 @@ export const LEDGER_STAGED = `${LEDGER_IMAGE}.NEXT`;
 /** What keeps a vault closed and not the server. */
 const DISK_FAULTS = ['DISK_IO', 'STORE_CORRUPT', 'STORE_FAILED', 'NO_SPACE'] as const;
 
+/** A tape's content that comes back from a backup application. */
+export const RECALL_SUFFIX = '.RECALL';
+
 /** What is never a tape's image when a server starts. */
-const STAGING_SUFFIXES = [INCOMING_SUFFIX, REPAIR_SUFFIX, MOVING_SUFFIX];
+const STAGING_SUFFIXES = [INCOMING_SUFFIX, REPAIR_SUFFIX, MOVING_SUFFIX, RECALL_SUFFIX];
 
 export interface VaultUsage extends VaultRow {
   /** `open`, or why it is not. */

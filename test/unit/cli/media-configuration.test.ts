@@ -11,7 +11,7 @@ describe('the parts cleanup and hsm of capstan.json', () => {
   it('are off where they are missing', () => {
     const { cleanup, hsm: none } = parse({});
     expect(cleanupSettings(cleanup)).toEqual(CLEANUP_DEFAULTS);
-    expect(hsmSettings(none)).toEqual({ enable: false, backup: {} });
+    expect(hsmSettings(none)).toEqual({ enable: false, backup: {}, restore: {} });
   });
 
   it('become the settings of the services, in their units', () => {
@@ -29,6 +29,7 @@ describe('the parts cleanup and hsm of capstan.json', () => {
     expect(hsmSettings(part)).toEqual({
       enable: true,
       backup: { TSM: { command, keywords: ['copies'], timeoutMs: 60_000 } },
+      restore: {},
     });
   });
 
@@ -51,5 +52,13 @@ describe('the parts cleanup and hsm of capstan.json', () => {
     ['a key that is mistyped', () => parse({ cleanup: { autoErase: true } }), /autoErase/],
   ])('refuse %s', (_, read, reason) => {
     expect(read).toThrow(reason);
+  });
+
+  it('refuse a restore that is given no place for what it brings back', () => {
+    const restore = (command: readonly string[]) =>
+      parse({ hsm: { restore: { TSM: { command } } } });
+    expect(() => restore(['/opt/bma', '{path}'])).toThrow(/restore.*\{store\}/);
+    const { hsm: part } = restore(['/opt/bma', '{tape}', '{store}']);
+    expect(hsmSettings(part).restore?.TSM).toMatchObject({ timeoutMs: 86_400_000 });
   });
 });

@@ -119,6 +119,7 @@ export class Machine {
     const { disk } = this;
     return {
       open: () => openSimulatedEngine(disk, '/vault', { mode: 'create' }),
+      openScratch: (path) => openSimulatedEngine(disk, path, { mode: 'create' }),
       crashAfter: (count) => disk.crashAtOperation(count === undefined ? 0 : count + 1),
       isCrash: (error) => error instanceof SimulatedCrash,
       crash: () => disk.kill(),
