@@ -5,14 +5,15 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <future>
-#include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "../engine/posix_disk.h"
 #include "../engine/simulated_disk.h"
 #include "../engine/store.h"
 #include "harness.h"
+#include "hooked_disk.h"
 
 namespace capstan::test {
 namespace {
@@ -60,19 +61,25 @@ TEST("close", "a closed store has no file open, whoever still holds it and its i
   CHECK(std::system((std::string("rm -r ") + folder).c_str()) == 0);
 }
 
-// Reads of the packs behind the first wait for Open.
+// Where reads wait.
 struct Gate {
   std::mutex mutex;
   std::condition_variable changed;
-  bool open = false;
+  bool open = true;
   size_t waiting = 0;
-  std::map<std::string, int> opened;
+  std::set<std::string> opened;
 
   void Pass() {
     std::unique_lock lock(mutex);
     ++waiting;
     changed.notify_all();
     changed.wait(lock, [this] { return open; });
+  }
+  void Shut() {
+    const std::lock_guard guard(mutex);
+    open = false;
+    waiting = 0;
+    opened.clear();
   }
   void AwaitWaiting(size_t count) {
     std::unique_lock lock(mutex);
@@ -83,59 +90,10 @@ struct Gate {
     open = true;
     changed.notify_all();
   }
-};
-
-class GatedFile : public File {
- public:
-  GatedFile(std::unique_ptr<File> file, std::shared_ptr<Gate> gate)
-      : file_(std::move(file)), gate_(std::move(gate)) {}
-  Result<uint64_t> Size() override { return file_->Size(); }
-  Status ReadAt(uint64_t offset, std::span<uint8_t> out) override {
-    gate_->Pass();
-    return file_->ReadAt(offset, out);
+  void Note(const std::string& path) {
+    const std::lock_guard guard(mutex);
+    opened.insert(path);
   }
-  Status WriteAt(uint64_t offset, View bytes) override { return file_->WriteAt(offset, bytes); }
-  Status Truncate(uint64_t size) override { return file_->Truncate(size); }
-  Status Reserve(uint64_t size) override { return file_->Reserve(size); }
-  Status Sync() override { return file_->Sync(); }
-  Status Refresh() override { return file_->Refresh(); }
-
- private:
-  const std::unique_ptr<File> file_;
-  const std::shared_ptr<Gate> gate_;
-};
-
-class GatedDisk : public Disk {
- public:
-  GatedDisk(std::unique_ptr<Disk> disk, std::shared_ptr<Gate> gate)
-      : disk_(std::move(disk)), gate_(std::move(gate)) {}
-  Result<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override {
-    return disk_->Open(path, mode);
-  }
-  Result<std::unique_ptr<File>> OpenDirect(const std::string& path, OpenMode mode) override {
-    TRY_ASSIGN(auto file, disk_->OpenDirect(path, mode));
-    const std::lock_guard guard(gate_->mutex);
-    ++gate_->opened[path];
-    if (mode != OpenMode::kRead || path.ends_with("/00000001.pack")) return file;
-    return std::unique_ptr<File>(new GatedFile(std::move(file), gate_));
-  }
-  Result<bool> Exists(const std::string& path) override { return disk_->Exists(path); }
-  Status Rename(const std::string& from, const std::string& to) override {
-    return disk_->Rename(from, to);
-  }
-  Status Remove(const std::string& path) override { return disk_->Remove(path); }
-  Result<std::vector<std::string>> List(const std::string& directory) override {
-    return disk_->List(directory);
-  }
-  Status MakeDirectory(const std::string& path) override { return disk_->MakeDirectory(path); }
-  Status SyncDirectory(const std::string& path) override { return disk_->SyncDirectory(path); }
-  Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
-    return disk_->Lock(path);
-  }
-
- private:
-  const std::unique_ptr<Disk> disk_;
-  const std::shared_ptr<Gate> gate_;
 };
 
 TEST("close", "what was to be read ahead when the store is closed opens no file any more") {
@@ -157,19 +115,21 @@ TEST("close", "what was to be read ahead when the store is closed opens no file 
     Must(image->Close());
     Must(store->Close());
   }
-  const auto gate = std::make_shared<Gate>();
+  Gate gate;
+  const auto hooks = std::make_shared<Hooks>();
+  hooks->open = [&](const std::string& path) { gate.Note(path); };
+  hooks->read = [&](const std::string& path) {
+    if (!path.ends_with("/00000001.pack")) gate.Pass();
+  };
   options.mode = Store::Mode::kRead;
   options.thread_count = 2;
   {
-    gate->open = true;
-    const auto store = Must(Store::Open(std::make_unique<GatedDisk>(disk.Attach(), gate), options));
-    gate->open = false;
-    gate->waiting = 0;
-    gate->opened.clear();
+    const auto store = Must(Store::Open(std::make_unique<HookedDisk>(disk.Attach(), hooks), options));
     const auto image = Must(store->OpenImage("A", false));
+    gate.Shut();
     Must(image->Read(0, 0, false, 1, kBytes));
     // Both threads that read ahead.
-    gate->AwaitWaiting(2);
+    gate.AwaitWaiting(2);
     // Not std::async: where it hangs, the test must end.
     std::promise<bool> closing;
     auto closed = closing.get_future();
@@ -178,11 +138,11 @@ TEST("close", "what was to be read ahead when the store is closed opens no file 
     }).detach();
     // Time to begin with it; too little only makes the test easier.
     CHECK(closed.wait_for(std::chrono::milliseconds(100)) == std::future_status::timeout);
-    gate->Open();
+    gate.Open();
     CHECK(closed.wait_for(std::chrono::seconds(20)) == std::future_status::ready);
     CHECK(closed.get());
   }
-  CHECK(gate->opened.size() == 3, gate->opened.size());
+  CHECK(gate.opened.size() == 3, gate.opened.size());
 }
 
 }  // namespace
