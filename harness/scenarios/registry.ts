@@ -11,6 +11,7 @@ import { MEDIA } from './media.ts';
 import { MOUNTS } from './mounts.ts';
 import { POLICY } from './policy.ts';
 import type { Scenario } from './scenario.ts';
+import { SHARED_VAULT } from './shared-vault.ts';
 import { TWO_SITES_SCENARIO } from './two-sites.ts';
 
 /** The first is what `capstan sim` runs where none is named. */
@@ -25,6 +26,7 @@ export const SCENARIOS: readonly [Scenario, ...Scenario[]] = [
   DR_YEAR,
   TWO_SITES_SCENARIO,
   LOOPING_HOST,
+  SHARED_VAULT,
 ];
 
 /** Throws INVALID_ARGUMENT. */

@@ -18,6 +18,7 @@ export class SharedDisk {
   readonly #fencingMs: number;
   #holder: SharedView | undefined;
   #engine: Engine | undefined;
+  readonly #opened = new Set<SharedView>();
 
   constructor(vault: SimulatedVault, options: { clock: Clock; fencingMs: number }) {
     this.#vault = vault;
@@ -35,6 +36,7 @@ export class SharedDisk {
     return new SharedView({
       vault: this.#vault,
       isHeldBy: (view) => this.#holder === view,
+      isOpenedBy: (view) => this.#opened.has(view),
       open: (view, force) => this.#open(view, force),
       crash: (view, kind) => this.#crash(view, kind),
     });
@@ -45,9 +47,10 @@ export class SharedDisk {
       const fields = { path: '/shared', holder: 'another machine' };
       throw new CapstanError('STORE_LOCKED', fields);
     }
-    this.#holder = view;
+    this.#holder ??= view;
     const engine = await this.#vault.open();
-    this.#engine = engine;
+    if (this.#holder === view) this.#engine = engine;
+    this.#opened.add(view);
     return decorate(engine, async (method, call) => {
       const value = await call();
       if (method === 'close') this.#release(view);
@@ -56,6 +59,7 @@ export class SharedDisk {
   }
 
   #release(view: SharedView): void {
+    this.#opened.delete(view);
     if (this.#holder !== view) return;
     this.#vault.crashAfter(undefined);
     this.#holder = undefined;
@@ -63,6 +67,7 @@ export class SharedDisk {
   }
 
   #crash(view: SharedView, kind: CrashKind): void {
+    this.#opened.delete(view);
     if (this.#holder !== view) return;
     this.#engine = undefined;
     this.#vault.crash(kind);
@@ -73,6 +78,7 @@ export class SharedDisk {
 interface ViewParts {
   readonly vault: SimulatedVault;
   readonly isHeldBy: (view: SharedView) => boolean;
+  readonly isOpenedBy: (view: SharedView) => boolean;
   readonly open: (view: SharedView, force: boolean) => Promise<Engine>;
   readonly crash: (view: SharedView, kind: CrashKind) => void;
 }
@@ -87,6 +93,11 @@ export class SharedView implements SimulatedVault {
   }
 
   /** Whether this server has the store open. */
+  get isOpen(): boolean {
+    return this.#parts.isOpenedBy(this);
+  }
+
+  /** Whether this server has the lock, or had it when it died. */
   get isHeld(): boolean {
     return this.#parts.isHeldBy(this);
   }
@@ -100,7 +111,7 @@ export class SharedView implements SimulatedVault {
   }
 
   isCrash(error: unknown): boolean {
-    return this.isHeld && this.#parts.vault.isCrash(error);
+    return this.isOpen && this.#parts.vault.isCrash(error);
   }
 
   crash(kind: CrashKind): void {

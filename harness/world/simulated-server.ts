@@ -56,6 +56,8 @@ export interface Sabotage {
   readonly logFiles?: (logFiles: LogFiles) => LogFiles;
   readonly fileSystems?: (fileSystems: FileSystems) => FileSystems;
   readonly network?: (network: Network) => Network;
+  /** On a shared disk: the store is opened although another machine has it open. */
+  readonly ignoresStoreLock?: boolean;
 }
 
 export interface SimulatedServerOptions {
@@ -99,6 +101,7 @@ export class SimulatedServer {
   /** The engine that the process has open, without its guards. */
   #engine: Engine | undefined;
   #slowMs = 0;
+  #slowImageMs = 0;
   #catalogCallsLeft: number | undefined;
   #crashKind: CrashKind = 'kill';
   #crashCount = 0;
@@ -250,13 +253,27 @@ export class SimulatedServer {
       if (method === 'sync') await this.#beSlow(life);
       const value = await guard(call);
       if (method !== 'openImage') return value;
-      return decorate(value as TapeImage, (_, imageCall) => guard(imageCall));
+      return decorate(value as TapeImage, async (imageMethod, imageCall) => {
+        if (imageMethod === 'sync') await this.#beSlowWithImages(life);
+        return guard(imageCall);
+      });
     });
   }
 
   /** The next sync of the engine takes so long. */
   slowDown(delayMs: number): void {
     this.#slowMs = delayMs;
+  }
+
+  /** Each sync of an image takes so long from now on. */
+  slowDownImages(delayMs: number): void {
+    this.#slowImageMs = delayMs;
+  }
+
+  async #beSlowWithImages(life: Life): Promise<void> {
+    const delayMs = this.#slowImageMs;
+    if (delayMs === 0) return;
+    await sleep(life.clock(this.#world.clock), delayMs);
   }
 
   async #beSlow(life: Life): Promise<void> {
