@@ -51,13 +51,16 @@ export class RealStage implements Stage {
   readonly #hostPort: number;
   readonly #cable: ScsiCable;
   readonly #cablePath: string;
+  readonly #compileCache: string;
   readonly #machines: Readonly<Record<Side, Machine>>;
 
   private constructor(folder: string, hostPort: number, machines: Readonly<Record<Side, Machine>>) {
     const { node, user, password, drive, device } = TWO_SITES;
     this.#hostPort = hostPort;
     this.#machines = machines;
-    this.#cablePath = cableOf(folder);
+    // A path short enough for a socket.
+    this.#cablePath = join(folder, 'scsi');
+    this.#compileCache = compileCacheOf(folder);
     this.#cable = new ScsiCable(this.#cablePath);
     this.host = new NonStopHost({
       node,
@@ -117,7 +120,10 @@ export class RealStage implements Stage {
     const { home } = machine.home.paths;
     // What a killed process has left.
     if (side === 'east') await rm(this.#cablePath, { force: true });
-    machine.server = await ServeProcess.start(home, side === 'east' ? this.#cablePath : undefined);
+    machine.server = await ServeProcess.start(home, {
+      environment: { NODE_COMPILE_CACHE: this.#compileCache },
+      ...(side === 'east' && { cable: this.#cablePath }),
+    });
   }
 
   async setDoor(side: Side, state: 'open' | 'shut'): Promise<void> {
@@ -149,8 +155,8 @@ export class RealStage implements Stage {
   }
 }
 
-/** A path short enough for a socket. */
-const cableOf = (folder: string): string => join(folder, 'scsi');
+/** Node is started twenty times. */
+const compileCacheOf = (folder: string): string => join(folder, 'compile-cache');
 
 async function newMachine(
   folder: string,
@@ -175,7 +181,8 @@ async function newMachine(
   const files = join(folder, `${side}-sshd`);
   await mkdir(files);
   const { authorizedKeys } = homePaths(home.paths.home);
-  const subsystem = `${process.execPath} ${CAPSTAN} receive --home ${home.paths.home}`;
+  const cache = `NODE_COMPILE_CACHE=${compileCacheOf(folder)}`;
+  const subsystem = `env ${cache} ${process.execPath} ${CAPSTAN} receive --home ${home.paths.home}`;
   const sshd = await SshdProcess.prepare({ folder: files, port, authorizedKeys, subsystem });
   return { home, sshd, port, server: undefined };
 }

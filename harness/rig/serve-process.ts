@@ -17,13 +17,22 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
+interface ServeOptions {
+  /** Socket at which its drives are there for a host in this process (scsi-cable.ts). */
+  readonly cable?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 export class ServeProcess {
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
   readonly #exited: Promise<Exit>;
   #output = '';
 
-  private constructor(args: readonly string[]) {
-    this.#child = spawn(process.execPath, [...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  private constructor(args: readonly string[], environment: ServeOptions['environment']) {
+    this.#child = spawn(process.execPath, [...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...environment },
+    });
     // A test that fails leaves no server behind.
     const onExit = (): boolean => this.#child.kill('SIGKILL');
     process.once('exit', onExit);
@@ -40,13 +49,12 @@ export class ServeProcess {
     }));
   }
 
-  /**
-   * Resolves when it serves; rejects with what it said where it does not. With a cable, its drives are
-   * there for a host in this process (scsi-cable.ts).
-   */
-  static async start(home: string, cable?: string): Promise<ServeProcess> {
+  /** Resolves when it serves; rejects with what it said where it does not. */
+  static async start(home: string, options: ServeOptions = {}): Promise<ServeProcess> {
+    const { cable, environment } = options;
     const serving = new ServeProcess(
       cable === undefined ? [CAPSTAN, 'serve', '--home', home] : [ON_CABLE, home, cable],
+      environment,
     );
     const child = serving.#child;
     await new Promise<void>((resolve, reject) => {
