@@ -38,11 +38,13 @@ export async function runCase(
   const sabotage = mutant?.sabotage ?? {};
   let world: CaseWorld | undefined;
   let error: Error | undefined;
+  let outcome: readonly string[] = [];
   try {
     const started = await scenario.start({ profile, newVault, sabotage });
     world = started;
     await fc.asyncModelRun(() => ({ model: started, real: started }), commands);
     await scenario.finish(started);
+    outcome = scenario.outcome?.(started) ?? [];
   } catch (caught) {
     error = caught instanceof Error ? caught : new Error(String(caught));
   }
@@ -53,6 +55,6 @@ export async function runCase(
     trace: world?.world.trace ?? NO_TRACE,
     executed: world?.executed ?? [],
     virtualMs: world?.world.clock.elapsedMs ?? 0,
-    outcome: (error === undefined && world && scenario.outcome?.(world)) || [],
+    outcome,
   };
 }

@@ -1,4 +1,5 @@
 /** A server with two vaults on one simulated disk, whose process can be killed in any call of a port. */
+import { giveCatalogBack, takeCatalog } from './catalog-shelf.ts';
 import { Life } from './life.ts';
 import { decorate } from './ports.ts';
 import { simulatedCryptography } from './simulated-cryptography.ts';
@@ -10,7 +11,6 @@ import { isCapstanError } from '../../src/base/errors.ts';
 import type { CapstanError } from '../../src/base/errors.ts';
 import { logicalObjectNumber } from '../../src/base/units.ts';
 import type { Generation } from '../../src/base/units.ts';
-import { openCatalog } from '../../src/catalog/sqlite-catalog.ts';
 import { SimulatedDisk, openSimulatedEngine } from '../../src/platform/engine.ts';
 import type { Catalog } from '../../src/ports/catalog.ts';
 import type { Engine, ImageInfo } from '../../src/ports/engine.ts';
@@ -37,7 +37,7 @@ export interface YardOptions {
 }
 
 export class Yard {
-  readonly catalog: Catalog = openCatalog(':memory:');
+  readonly catalog: Catalog;
   readonly #disk: SimulatedDisk;
   readonly world: World;
   readonly #sabotage: Sabotage;
@@ -51,6 +51,12 @@ export class Yard {
     this.#sabotage = sabotage;
     this.#disk = new SimulatedDisk({ seed, profile: 'any' });
     this.world = new World(seed);
+    const shelved = takeCatalog();
+    this.catalog = shelved.catalog;
+    this.world.onEnd(() => {
+      this.callsLeft = 0;
+      giveCatalogBack(shelved);
+    });
   }
 
   /** VAULT00 with pools POOL1 and POOL2, VAULT01 with pool FAR; tapes LAB001 and LAB002 in POOL1. */

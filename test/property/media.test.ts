@@ -7,4 +7,4 @@
 import { MEDIA } from '../../harness/scenarios/media.ts';
 import { describeScenario } from './scenario-suite.ts';
 
-describeScenario(MEDIA, { seed: 421_013, runs: 150, mutantRuns: 200 });
+describeScenario(MEDIA, { seed: 20_261_121, runs: 150, mutantRuns: 200 });

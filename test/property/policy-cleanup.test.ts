@@ -9,4 +9,4 @@
 import { POLICY } from '../../harness/scenarios/policy.ts';
 import { describeScenario } from './scenario-suite.ts';
 
-describeScenario(POLICY, { seed: 20_060_312, runs: 100, mutantRuns: 400 });
+describeScenario(POLICY, { seed: 20_261_121, runs: 100, mutantRuns: 400 });
