@@ -62,16 +62,17 @@ const send = form('{route}({text})', {
 });
 
 /** What an ordinary night does: a backup, and its migration. */
+async function archiveTape(scenario: PolicyScenario, index: number, blocks: number): Promise<void> {
+  await backUpTape(scenario, index, blocks);
+  const { pool = '' } = POLICY_TAPES[index] ?? {};
+  scenario.send('macro', `VTSPolicy TSM 'archive /VAULT00/${pool}'`, []);
+  await scenario.world.advance(MINUTE_MS);
+}
+
 const archive = form('archive({tape}, {blocks} blocks)', {
   fields: { tape, blocks: count },
   possible: isIdle,
-  perform: async (scenario, each) => {
-    const index = indexOf(each);
-    await backUpTape(scenario, index, each.blocks);
-    const { pool = '' } = POLICY_TAPES[index] ?? {};
-    scenario.send('macro', `VTSPolicy TSM 'archive /VAULT00/${pool}'`, []);
-    await scenario.world.advance(MINUTE_MS);
-  },
+  perform: (scenario, each) => archiveTape(scenario, indexOf(each), each.blocks),
 });
 
 const mood = form('application({behaviour}, {ms} ms)', {
@@ -96,14 +97,31 @@ const lockPool = form('{kind}Pool(SHORT)', {
 });
 
 /** Until the answer comes, a decision may or may not stand: the checker then takes what is recorded. */
+async function decideOn(
+  scenario: PolicyScenario,
+  name: string,
+  decision: 'authorize' | 'forbid',
+): Promise<void> {
+  const answer = await scenario.operate(`cleanup.${decision}`, { tapes: [name] });
+  if (answer === undefined) await adoptMarks(scenario);
+  else scenario.checker.marks.set(name, decision === 'authorize' ? 'erase' : 'keep');
+}
+
 const decide = form('{decision}({tape})', {
   fields: { decision: oneOf('authorize', 'forbid'), tape },
   possible: (scenario, { decision }) =>
     runs(scenario) && (decision === 'authorize' || scenario.profile.forbids),
+  perform: (scenario, each) => decideOn(scenario, each.tape, each.decision),
+});
+
+/** A user forbids what the next nights would erase. */
+const keepOvernight = form('keepOvernight({tape}, {blocks} blocks)', {
+  fields: { tape, blocks: count },
+  possible: (scenario, each) => scenario.profile.forbids && isIdle(scenario, each),
   perform: async (scenario, each) => {
-    const answer = await scenario.operate(`cleanup.${each.decision}`, { tapes: [each.tape] });
-    if (answer === undefined) await adoptMarks(scenario);
-    else scenario.checker.marks.set(each.tape, each.decision === 'authorize' ? 'erase' : 'keep');
+    await archiveTape(scenario, indexOf(each), each.blocks);
+    if (runs(scenario)) await decideOn(scenario, each.tape, 'forbid');
+    await scenario.world.advance(2 * DAY_MS);
   },
 });
 
@@ -251,7 +269,8 @@ export const POLICY_COMMANDS: readonly DrawnCommand<PolicyScenario>[] = [
   lock.drawn({ kind: fc.constantFrom('lock', 'unlock'), ...tapes }),
   lockPool.drawn({ kind: fc.constantFrom('lock', 'unlock') }),
   decide.drawn({ decision: fc.constant('authorize'), ...tapes }, 2),
-  decide.drawn({ decision: fc.constant('forbid'), ...tapes }, 2),
+  decide.drawn({ decision: fc.constant('forbid'), ...tapes }),
+  keepOvernight.drawn({ ...tapes, blocks: blocks.map((each) => each + 2) }),
   reset.drawn({}),
   cleanup.drawn({ what: fc.constant('scan') }),
   cleanup.drawn({ what: fc.constant('erase') }, 2),
