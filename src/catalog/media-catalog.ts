@@ -13,7 +13,7 @@ import {
   tapeExists,
 } from './checks.ts';
 import type { Database } from './database.ts';
-import { GENERATION, LOCK, POOL, TAPE, type Table, toSqlValue } from './tables.ts';
+import { GENERATION, LOCK, POOL, TAPE, VAULT, type Table, toSqlValue } from './tables.ts';
 
 /** Appends within the transaction that runs. */
 type AppendEvent = (event: NewEvent) => EventRow;
@@ -26,11 +26,40 @@ export function mediaCatalog(database: Database, append: AppendEvent): MediaCata
   };
 }
 
-type PoolMethod = 'deleteVault' | 'updatePool' | 'renamePool' | 'movePool' | 'deletePool';
+type PoolMethod =
+  | 'renameVault'
+  | 'deleteVault'
+  | 'updatePool'
+  | 'renamePool'
+  | 'movePool'
+  | 'deletePool';
 type LockMethod = 'takeLock' | 'releaseLock' | 'listLocks';
 
 function poolCatalog(database: Database): Pick<MediaCatalog, PoolMethod> {
   return {
+    renameVault: async (name, newName) =>
+      database.transaction(() => {
+        requireRow(database, 'vault', name);
+        const sql = 'SELECT path FROM vault WHERE name = :newName';
+        refuseTaken(database, { kind: 'vault', name: newName, sql }, { newName });
+        // The pools follow within the transaction, and the tapes with them.
+        database.run('PRAGMA defer_foreign_keys = ON');
+        database.run('UPDATE vault SET name = :newName WHERE name = :name', { name, newName });
+        database.run('UPDATE pool SET vault = :newName WHERE vault = :name', { name, newName });
+        database.run(
+          `UPDATE accessUser
+           SET vaults = trim(replace(',' || vaults || ',', ',' || :name || ',', ',' || :newName || ','), ',')`,
+          { name, newName },
+        );
+        database.run(
+          `UPDATE event SET vaults = replace(vaults, '"' || :name || '"', '"' || :newName || '"')
+           WHERE instr(vaults, '"' || :name || '"') > 0`,
+          { name, newName },
+        );
+        const [vault] = database.rows(VAULT, 'WHERE name = :newName', { newName });
+        assert(vault !== undefined, 'the vault has its new name');
+        return vault;
+      }),
     deleteVault: async (name) =>
       database.transaction(() => {
         requireRow(database, 'vault', name);

@@ -3,7 +3,15 @@
  * others from them. The rows, and the contract that holds for every method, are in catalog.ts.
  * Conformance suite: test/conformance/catalog-media.ts.
  */
-import type { EventRow, NewEvent, GenerationRow, NewTape, PoolRow, TapeRow } from './catalog.ts';
+import type {
+  EventRow,
+  GenerationRow,
+  NewEvent,
+  NewTape,
+  PoolRow,
+  TapeRow,
+  VaultRow,
+} from './catalog.ts';
 
 /** What of a pool's row can be set; `undefined` takes a value away. */
 export type PoolChanges = Partial<
@@ -28,6 +36,11 @@ export interface LockRow {
 }
 
 export interface MediaCatalog {
+  /**
+   * Pools, tapes, users' vaults and entries of the event log follow. ALREADY_EXISTS where the new name is
+   * taken.
+   */
+  renameVault(name: string, newName: string): Promise<VaultRow>;
   /** IN_USE where it has pools. */
   deleteVault(name: string): Promise<void>;
 

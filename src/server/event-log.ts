@@ -136,6 +136,7 @@ export const EVENT_MESSAGES = {
     names: 'anything',
   },
   VAULT_CREATED: { id: '221120', text: 'Vault {vault} created at {path}' },
+  VAULT_RENAMED: { id: '221124', text: 'Vault {oldName} renamed to {vault}' },
   VAULT_OPENED: { id: '221122', text: 'Vault {vault} is open again' },
   VAULT_NOT_OPENED: { id: '821123', text: 'Vault {vault} cannot be opened: {reason}' },
   VAULT_DELETED: { id: '421121', text: 'Vault {vault} at {path} deleted' },

@@ -126,15 +126,16 @@ export async function setMetadata(
   await context.decisions.run(async () => {
     const tape = await tapeOf(context, name);
     await refuseLocked(catalog, tape, 'changed');
-    const bytes = await metadataBytes(catalog, tape);
-    if (bytes > METADATA_BYTES_MAX) {
+    // To write when it was updated is an update, too, and the operator's word counts.
+    const changes = { updatedAtMs: clock.nowMs(), ...changesOf(tape, item, value.trim()) };
+    const bytes = await metadataBytes(catalog, { ...tape, ...changes });
+    // What makes it less may always be written.
+    if (bytes > METADATA_BYTES_MAX && bytes > (await metadataBytes(catalog, tape))) {
       const what = `What is kept about tape ${name}`;
       const limit = `${METADATA_BYTES_MAX} bytes`;
       throw new CapstanError('LIMIT_EXCEEDED', { what, value: `${bytes} bytes`, limit });
     }
-    const changes = changesOf(tape, item, value.trim());
-    // To write when it was updated is an update, too, and the operator's word counts.
-    await catalog.updateTape(name, { updatedAtMs: clock.nowMs(), ...changes });
+    await catalog.updateTape(name, changes);
   });
   const [written] = await showMetadata(services, { name, item });
   const fields = { tape: name, item, value: written?.value ?? NONE };

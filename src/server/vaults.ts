@@ -199,6 +199,16 @@ export class Vaults {
     return row;
   }
 
+  /** The vault has another name in the catalog now. */
+  rename(name: string, newName: string): void {
+    const engine = this.#engines.get(name);
+    const failure = this.#failures.get(name);
+    this.#engines.delete(name);
+    this.#failures.delete(name);
+    if (engine !== undefined) this.#engines.set(newName, engine);
+    if (failure !== undefined) this.#failures.set(newName, failure);
+  }
+
   /** Closes a vault that is this server's no more. */
   async release(name: string): Promise<void> {
     await this.#context.keeping.forget(name);

@@ -96,6 +96,43 @@ export function mediaCatalogConformance(
       });
 
     describe('a vault', () => {
+      it('is renamed with its pools and tapes, in what users may see, and in the event log', async () => {
+        const user = {
+          name: 'mary',
+          groupName: 'Operations',
+          passwordHash: undefined,
+          enabled: true,
+          createdAtMs: AT_MS,
+          passwordSetAtMs: undefined,
+          loggedOnAtMs: undefined,
+          failureCount: 0,
+          lockedUntilMs: undefined,
+        };
+        await catalog.createUser({ ...user, vaults: 'VAULT00,VAULT01' });
+        await catalog.createUser({ ...user, name: 'bob', vaults: 'VAULT0' });
+        const about = [{ kind: 'tape', name: 'LAB001' }] as const;
+        await catalog.appendEvent({ ...EVENT, about });
+        await refuses('ALREADY_EXISTS', () => catalog.renameVault('VAULT00', 'VAULT01'));
+        await refuses('NOT_FOUND', () => catalog.renameVault('VAULT09', 'VAULT02'));
+        const before = (await catalog.listVaults())[0];
+        expect(await catalog.renameVault('VAULT00', 'VAULT02')).toStrictEqual({
+          ...before,
+          name: 'VAULT02',
+        });
+        expect((await catalog.listVaults()).map((vault) => vault.name)).toEqual([
+          'VAULT01',
+          'VAULT02',
+        ]);
+        expect(await catalog.findTape('LAB001')).toMatchObject({ vault: 'VAULT02', pool: 'DAILY' });
+        expect((await catalog.listPools()).map((pool) => pool.vault)).not.toContain('VAULT00');
+        expect((await catalog.findUser('mary'))?.vaults).toBe('VAULT02,VAULT01');
+        expect((await catalog.findUser('bob'))?.vaults).toBe('VAULT0');
+        const seen = (vaults: readonly string[]) =>
+          catalog.listEvents({ limit: 9, where: { vaults } });
+        expect(await seen(['VAULT02'])).toHaveLength(1);
+        expect(await seen(['VAULT00'])).toHaveLength(0);
+      });
+
       it('is deleted only when it has no pool', async () => {
         expect(await refuses('IN_USE', () => catalog.deleteVault('VAULT01'))).toContain('FAR');
         await catalog.deletePool('FAR');

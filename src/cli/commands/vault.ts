@@ -44,6 +44,14 @@ export const VAULT_COMMANDS: CommandGroup = {
       ],
     },
     {
+      usage: 'rename <name> <new-name>',
+      description: 'give a vault another name; its folder stays where it is',
+      operation: 'vault.rename',
+      parameters: ([name, newName]) => ({ name, newName }),
+      shows: 'fields',
+      examples: ['capstan vault rename VAULT01 VAULT07'],
+    },
+    {
       usage: 'share <name>',
       description: "share a vault that is this server's alone",
       operation: 'vault.share',

@@ -1,11 +1,12 @@
 /** Operations on vaults. */
 import { z } from 'zod';
 import { collectVault } from '../collect.ts';
+import { renameVault } from '../vault-rename.ts';
 import { shareVault } from '../vault-sharing.ts';
 import { finishMoves } from '../tape-moves.ts';
 import { PATH_CHARS_MAX, byVault, found, nothing, operation, query } from './operation.ts';
 import type { OperationTable } from './operation.ts';
-import { vaultName } from './subjects.ts';
+import { text, vaultName } from './subjects.ts';
 
 export const VAULT_OPERATIONS: OperationTable = {
   'vault.create': operation(
@@ -20,6 +21,11 @@ export const VAULT_OPERATIONS: OperationTable = {
       const row = await vaults.create(name, path, context.eventLog);
       return shared ? shareVault(services, { name }) : row;
     },
+  ),
+  'vault.rename': operation(
+    'manage-configuration',
+    z.strictObject({ name: vaultName, newName: text }),
+    renameVault,
   ),
   'vault.delete': operation('manage-configuration', byVault, ({ vaults, context }, { name }) =>
     vaults.delete(name, context.eventLog),

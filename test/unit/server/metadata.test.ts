@@ -1,5 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { METADATA_ITEM_NAMES } from '../../../src/server/metadata.ts';
+import { decorate } from '../../../harness/world/ports.ts';
+import type { Catalog, GenerationRow } from '../../../src/ports/catalog.ts';
+import {
+  METADATA_BYTES_MAX,
+  METADATA_ITEM_NAMES,
+  metadataBytes,
+} from '../../../src/server/metadata.ts';
 import { Yard } from '../../../harness/world/yard.ts';
 
 let yard: Yard;
@@ -130,5 +136,37 @@ describe('the metadata of a tape', () => {
     });
     const parameters = { name: 'LAB001', item: 'owner', value: 'NIGHT' };
     expect((await yard.refusal('tape.set-metadata', parameters)).code).toBe('TAPE_LOCKED');
+  });
+
+  it('take 27 MB and not a byte more; what makes them less is written all the same', async () => {
+    let origin = '';
+    const sabotage = {
+      catalog: (catalog: Catalog) =>
+        decorate(catalog, async (method, call) => {
+          if (method !== 'listGenerations') return call();
+          const rows = (await call()) as readonly GenerationRow[];
+          return rows.map((row, index) => (index === 0 ? { ...row, origin } : row));
+        }),
+    };
+    yard = await Yard.start({ sabotage });
+    await yard.write('LAB001', 1);
+    await set('owner', 'ADA');
+    const seen = sabotage.catalog(yard.catalog);
+    const bytes = async (): Promise<number> => {
+      const tape = await seen.findTape('LAB001');
+      return tape === undefined ? 0 : metadataBytes(seen, tape);
+    };
+    // With this and one character more of the owner it is the limit.
+    origin = 'x'.repeat(METADATA_BYTES_MAX - 1 - (await bytes()));
+    await set('owner', 'ADAM');
+    expect(await bytes()).toBe(METADATA_BYTES_MAX);
+    const parameters = { name: 'LAB001', item: 'owner', value: 'ADAM1' };
+    const refusal = await yard.refusal('tape.set-metadata', parameters);
+    expect(refusal.code).toBe('LIMIT_EXCEEDED');
+    expect(refusal.message).toMatch(/27000001 bytes, over the limit of 27000000 bytes/);
+    expect((await yard.catalog.findTape('LAB001'))?.owner).toBe('ADAM');
+    origin += 'x';
+    await set('owner', 'ADA');
+    expect((await yard.catalog.findTape('LAB001'))?.owner).toBe('ADA');
   });
 });

@@ -56,7 +56,8 @@ type Watched = (
 async function media(watched: Watched, yard: Yard): Promise<void> {
   const call = watched((name, parameters) => yard.call(name, parameters));
   await call('vault.create', { name: 'VAULT02', path: '/VAULT02' });
-  await call('vault.delete', { name: 'VAULT02' });
+  await call('vault.rename', { name: 'VAULT02', newName: 'VAULT03' });
+  await call('vault.delete', { name: 'VAULT03' });
   await call('vault.open', { name: 'VAULT00' });
   await call('vault.list');
   await call('vault.show', { name: 'VAULT00' });

@@ -86,6 +86,7 @@ const shownHost = host.extend({
 
 export const MEDIA_RESULTS: Readonly<Record<string, z.ZodType>> = {
   'vault.create': vault,
+  'vault.rename': vault,
   'vault.delete': vault,
   'vault.open': vault,
   'vault.list': z.array(vaultUsage),
