@@ -7,7 +7,7 @@
  * @source EMS Programming Manual (520372), p. 43 and 200 to 202; EMS Manual (426909-005), p. 65 to 129.
  * The number behind ZTAP^VAL^SSID is not in the manuals that we have: subsystems are compared by name.
  */
-import { ZSVR_EVENTS } from './zsvr-events.ts';
+import { ZSVR_EVENTS } from './zsvr-table.ts';
 
 export type EmfType = 'number' | 'string' | 'boolean' | 'ssid';
 

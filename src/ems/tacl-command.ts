@@ -9,8 +9,8 @@
  * machine like tacl-session.ts: bytes in, effects out; whoever runs it keeps the times.
  */
 import { encodeAscii } from '../base/bytes.ts';
+import { PromptReader } from './prompt-reader.ts';
 import { TaclLogOn, checkSendable, isTaclPrompt } from './tacl-log-on.ts';
-import { LineBuffer, TelnetDecoder } from './telnet-lines.ts';
 
 /** Lines of a command's output that are kept; what comes behind them is dropped. */
 export const OUTPUT_LINES_MAX = 1000;
@@ -39,12 +39,9 @@ const COMMAND_PATTERN = /^[ -~]{1,200}$/;
 export class TaclCommandSession {
   readonly #logOn: TaclLogOn;
   readonly #command: string;
-  readonly #telnet = new TelnetDecoder();
-  readonly #line = new LineBuffer();
+  readonly #reader = new PromptReader();
   readonly #output: string[] = [];
   #state: 'log-on' | 'running' | 'ended' = 'log-on';
-  /** The blank behind a prompt belongs to it. */
-  #behindPrompt = false;
 
   /** Throws INVALID_ARGUMENT where an option could not be sent as it is. */
   constructor({ user, password, command }: TaclCommandOptions) {
@@ -58,29 +55,21 @@ export class TaclCommandSession {
     const effects: CommandEffect[] = [];
     for (const byte of bytes) {
       if (this.#state === 'ended') break;
-      const item = this.#telnet.push(byte);
+      const item = this.#reader.push(byte);
       if (item?.kind === 'answer') effects.push({ kind: 'send', bytes: item.bytes });
-      else if (item?.kind === 'line-end') this.#endLine();
-      else if (item?.kind === 'character') effects.push(...this.#character(item.character));
+      else if (item?.kind === 'line') this.#endLine(item.line);
+      else if (item?.kind === 'prompt') effects.push(...this.#prompt(item.text));
     }
     return effects;
   }
 
-  #endLine(): void {
-    this.#behindPrompt = false;
-    const line = this.#line.take() ?? '';
+  #endLine(line: string): void {
     this.#logOn.read(line);
     if (this.#state !== 'running' || this.#output.length >= OUTPUT_LINES_MAX) return;
     this.#output.push(line);
   }
 
-  #character(character: string): CommandEffect[] {
-    const skipped = this.#behindPrompt && character === ' ';
-    this.#behindPrompt = false;
-    if (skipped) return [];
-    this.#line.push(character);
-    if (character !== '>' && character !== ':') return [];
-    const prompt = this.#line.pending;
+  #prompt(prompt: string): CommandEffect[] {
     if (this.#state === 'log-on') return this.#answer(prompt);
     if (!isTaclPrompt(prompt)) return [];
     this.#state = 'ended';
@@ -105,9 +94,8 @@ export class TaclCommandSession {
   }
 
   #send(line: string): CommandEffect {
-    this.#behindPrompt = true;
     this.#logOn.forgetRefusal();
-    this.#line.take();
+    this.#reader.useUp();
     return { kind: 'send', bytes: encodeAscii(`${line}\r\n`) };
   }
 }

@@ -15,9 +15,10 @@
 import { encodeAscii } from '../base/bytes.ts';
 import { formatTimestamp } from '../base/civil-time.ts';
 import { type DistributorEvent, DistributorParser } from './printing-distributor.ts';
+import { PromptReader } from './prompt-reader.ts';
 import { TaclLogOn, checkSendable, isTaclPrompt } from './tacl-log-on.ts';
 import { ZSVR_PROCESS, parseZsvrEvent } from './zsvr-events.ts';
-import { IAC, DO, LineBuffer, TIMING_MARK, TelnetDecoder } from './telnet-lines.ts';
+import { IAC, DO, TIMING_MARK } from './telnet-lines.ts';
 import { endsQuoted, isPolicyText } from './vtspolicy.ts';
 
 export type SessionEffect =
@@ -54,13 +55,10 @@ const FILTER_PATTERN = /^[$A-Z0-9.]{1,36}$/i;
 export class TaclSession {
   readonly #options: TaclSessionOptions;
   readonly #logOn: TaclLogOn;
-  readonly #telnet = new TelnetDecoder();
-  readonly #line = new LineBuffer();
+  readonly #reader = new PromptReader();
   readonly #parser = new DistributorParser();
   #state: SessionState = 'log-on';
   #answerCount = 0;
-  /** The blank behind a prompt belongs to it, not to the line that is printed there. */
-  #behindPrompt = false;
   /** The event behind which a timing mark was asked for, to learn whether it is whole. */
   #marked: DistributorEvent | undefined;
   /** Timing marks asked for and not yet answered. */
@@ -89,12 +87,12 @@ export class TaclSession {
     const effects: SessionEffect[] = [];
     for (const byte of bytes) {
       if (this.#state === 'failed') break;
-      const item = this.#telnet.push(byte);
+      const item = this.#reader.push(byte);
       if (item === undefined) continue;
       if (item.kind === 'answer') effects.push({ kind: 'send', bytes: item.bytes });
-      else if (item.kind === 'line-end') effects.push(...this.#endLine());
+      else if (item.kind === 'line') effects.push(...this.#endLine(item.line));
       else if (item.kind === 'timing-mark') effects.push(...this.#passMark());
-      else effects.push(...this.#character(item.character));
+      else effects.push(...this.#prompt(item.text));
     }
     return effects;
   }
@@ -105,7 +103,7 @@ export class TaclSession {
     const effects: SessionEffect[] = this.#becomeReady();
     // A line without its end is still on its way, and so is the rest of a text of $ZSVR that says nothing.
     const last = this.#parser.pending;
-    if (last === undefined || this.#line.pending !== '') return effects;
+    if (last === undefined || this.#reader.pending !== '') return effects;
     if (
       last.process === ZSVR_PROCESS &&
       parseZsvrEvent(last.eventNumber, last.text) === undefined
@@ -128,7 +126,7 @@ export class TaclSession {
     if (this.#marksAsked > 0) return [];
     const marked = this.#marked;
     this.#marked = undefined;
-    if (marked === undefined || marked !== this.#parser.pending || this.#line.pending !== '') {
+    if (marked === undefined || marked !== this.#parser.pending || this.#reader.pending !== '') {
       return [];
     }
     return this.#events(this.#parser.flush());
@@ -141,13 +139,7 @@ export class TaclSession {
     return [{ kind: 'send', bytes: Uint8Array.of(IAC, DO, TIMING_MARK) }];
   }
 
-  #character(character: string): SessionEffect[] {
-    const skipped = this.#behindPrompt && character === ' ';
-    this.#behindPrompt = false;
-    if (skipped) return [];
-    this.#line.push(character);
-    if (character !== '>' && character !== ':') return [];
-    const prompt = this.#line.pending;
+  #prompt(prompt: string): SessionEffect[] {
     if (this.#state === 'log-on') return this.#answer(prompt);
     if (!isTaclPrompt(prompt)) return [];
     const events = this.#events(this.#parser.flush());
@@ -179,16 +171,12 @@ export class TaclSession {
 
   #send(line: string): SessionEffect[] {
     this.#answerCount += 1;
-    this.#behindPrompt = true;
     this.#logOn.forgetRefusal();
-    // The prompt is used up: a blank or an echo behind it must not bring it up again.
-    this.#line.take();
+    this.#reader.useUp();
     return [{ kind: 'send', bytes: encodeAscii(`${line}\r\n`) }];
   }
 
-  #endLine(): SessionEffect[] {
-    this.#behindPrompt = false;
-    const line = this.#line.take() ?? '';
+  #endLine(line: string): SessionEffect[] {
     if (this.#state !== 'ready') this.#logOn.read(line);
     if (this.#state === 'log-on') return [];
     const events = this.#events(this.#parser.push(line));

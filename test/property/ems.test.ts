@@ -14,12 +14,12 @@ import {
 import { TaclHostSession } from '../../src/ems/tacl-host.ts';
 import { type SessionEffect, TaclSession } from '../../src/ems/tacl-session.ts';
 import {
-  ZSVR_EVENTS,
   type ZsvrEvent,
   cleanComment,
   formatZsvrEvent,
   parseZsvrEvent,
 } from '../../src/ems/zsvr-events.ts';
+import { ZSVR_EVENTS } from '../../src/ems/zsvr-table.ts';
 
 const RUNS = { numRuns: 500, seed: 20060828 };
 

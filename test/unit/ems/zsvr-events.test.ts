@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
   COMMENT_CHARS_MAX,
-  ZSVR_EVENTS,
   type ZsvrEvent,
   cleanComment,
   formatZsvrEvent,
   parseZsvrEvent,
 } from '../../../src/ems/zsvr-events.ts';
+import { ZSVR_EVENTS } from '../../../src/ems/zsvr-table.ts';
 
 const REQUEST = {
   kind: 'mount-request',
