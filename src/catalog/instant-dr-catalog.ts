@@ -12,6 +12,7 @@ import type {
   InstantDrCatalog,
 } from '../ports/catalog-instant-dr.ts';
 import type { Database } from './database.ts';
+import { COPY_TARGET_COLUMNS } from './tables.ts';
 import type { Table } from './tables.ts';
 
 /** Runs of a scheme that are kept with their results; the oldest make room for new ones. */
@@ -26,12 +27,7 @@ const SCHEME: Table<FlatScheme> = {
   columns: {
     name: 'plain',
     role: 'plain',
-    server: 'plain',
-    address: 'plain',
-    port: 'plain',
-    user: 'plain',
-    hostKey: 'plain',
-    transport: 'plain',
+    ...COPY_TARGET_COLUMNS,
     sources: 'plain',
     schedules: 'plain',
     timeZone: 'plain',

@@ -25,6 +25,16 @@ export interface Table<Row> {
   readonly columns: Readonly<Record<keyof Row, ColumnKind>>;
 }
 
+/** A target's fields, wherever a row has one. */
+export const COPY_TARGET_COLUMNS = {
+  server: 'plain',
+  address: 'plain',
+  port: 'plain',
+  user: 'plain',
+  hostKey: 'plain',
+  transport: 'plain',
+} as const satisfies Table<CopyTarget>['columns'];
+
 /** A copy rule as it lies in its table: the target's fields beside the rule's. */
 export type FlatCopyRule = Omit<CopyRuleRow, 'target'> & CopyTarget;
 
@@ -93,14 +103,7 @@ export const LOCK: Table<LockRow> = {
 
 export const PEER: Table<PeerRow> = {
   name: 'peer',
-  columns: {
-    server: 'plain',
-    address: 'plain',
-    port: 'plain',
-    user: 'plain',
-    hostKey: 'plain',
-    transport: 'plain',
-  },
+  columns: COPY_TARGET_COLUMNS,
 };
 
 export const GENERATION: Table<GenerationRow> = {
@@ -158,12 +161,7 @@ export const COPY_RULE: Table<FlatCopyRule> = {
   columns: {
     id: 'plain',
     pool: 'plain',
-    server: 'plain',
-    address: 'plain',
-    port: 'plain',
-    user: 'plain',
-    hostKey: 'plain',
-    transport: 'plain',
+    ...COPY_TARGET_COLUMNS,
     targetPool: 'plain',
     bytesPerSecond: 'plain',
   },

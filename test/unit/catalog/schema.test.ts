@@ -48,7 +48,9 @@ describe('Migrations', () => {
   it("give each table the columns of its port's row, and an id where order of arrival counts", () => {
     const database = new DatabaseSync(':memory:');
     migrate(database, ':memory:', MIGRATIONS);
-    for (const table of Object.values(tables).filter((value) => typeof value === 'object')) {
+    for (const table of Object.values(tables).filter(
+      (value) => typeof value === 'object' && 'columns' in value,
+    )) {
       const columns = database
         .prepare(`SELECT name FROM pragma_table_info('${table.name}')`)
         .all()
