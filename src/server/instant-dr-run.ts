@@ -33,6 +33,8 @@ import {
   verdict,
 } from './instant-dr-outcomes.ts';
 import type { Outcome, Planned } from './instant-dr-outcomes.ts';
+import { Line } from './instant-dr-line.ts';
+import type { Ending } from './instant-dr-line.ts';
 import { poolsOf } from './instant-dr-schemes.ts';
 import type { Vaults } from './vaults.ts';
 
@@ -48,41 +50,6 @@ export interface RunOptions {
   readonly scheme: IdrSchemeRow;
   readonly run: IdrRunRow;
   readonly ending: Ending;
-}
-
-/** What ends a run from outside: an operator, or the server's own end. */
-export class Ending {
-  readonly come: Promise<void>;
-  #come = false;
-  #resolve: () => void = () => undefined;
-  readonly #drops = new Set<() => void>();
-
-  constructor() {
-    this.come = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
-  }
-
-  get hasCome(): boolean {
-    return this.#come;
-  }
-
-  end(): void {
-    this.#come = true;
-    this.#resolve();
-    for (const drop of this.#drops) drop();
-  }
-
-  /** Runs `work`, and `drop` where the end comes meanwhile. */
-  async during<Value>(drop: () => void, work: () => Promise<Value>): Promise<Value> {
-    if (this.#come) drop();
-    this.#drops.add(drop);
-    try {
-      return await work();
-    } finally {
-      this.#drops.delete(drop);
-    }
-  }
 }
 
 interface ToCopy {
@@ -164,15 +131,10 @@ export class InstantDrRun {
     const { copies, scheme, ending } = this.#options;
     try {
       const sender = await copies.connect(scheme.target, this.#limits());
-      try {
-        await ending.during(
-          () => sender.destroy(),
-          () => work(sender),
-        );
-        await sender.end();
-      } finally {
-        sender.destroy();
-      }
+      await ending.during(
+        () => sender.destroy(),
+        () => sender.during(work),
+      );
     } catch (error) {
       throw asLineLost(error);
     }
@@ -436,32 +398,5 @@ export class InstantDrRun {
     const { context, scheme, run } = this.#options;
     const target = scheme.target.server;
     context.eventLog.report('IDR_TAPE_FAILED', { tape, target, run: run.id, reason });
-  }
-}
-
-/** One worker's connection to the target: made for its first tape, and anew after it was dropped. */
-class Line {
-  readonly #copies: Copies;
-  readonly #limits: ReturnType<Copies['limits']>;
-  #sender: CopySender | undefined;
-
-  constructor(copies: Copies, limits: ReturnType<Copies['limits']>) {
-    this.#copies = copies;
-    this.#limits = limits;
-  }
-
-  async sender(flight: CopyInFlight): Promise<CopySender> {
-    const sender = (this.#sender ??= await this.#copies.open(flight, this.#limits));
-    flight.onCancel(() => sender.destroy());
-    return sender;
-  }
-
-  async end(): Promise<void> {
-    await this.#sender?.end();
-  }
-
-  destroy(): void {
-    this.#sender?.destroy();
-    this.#sender = undefined;
   }
 }
