@@ -11,8 +11,8 @@
  * sent, what the host and the server said to each other, digests of the tapes.
  */
 import type { EventRow } from '../../src/ports/catalog.ts';
-import { EVENT_MESSAGES } from '../../src/server/event-log.ts';
-import type { EventMessage } from '../../src/server/event-log.ts';
+import { EVENT_MESSAGES } from '../../src/server/event-messages.ts';
+import type { EventMessage } from '../../src/server/event-messages.ts';
 import type { Recording } from '../workload/two-sites.ts';
 
 export interface Sequence {

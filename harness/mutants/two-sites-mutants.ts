@@ -1,7 +1,7 @@
 /** Bugs in what is told and kept, planted to see that a play with them is not taken for the same. */
 import type { Catalog, NewEvent } from '../../src/ports/catalog.ts';
-import { EVENT_MESSAGES } from '../../src/server/event-log.ts';
-import type { EventMessage } from '../../src/server/event-log.ts';
+import { EVENT_MESSAGES } from '../../src/server/event-messages.ts';
+import type { EventMessage } from '../../src/server/event-messages.ts';
 import { decorate } from '../world/ports.ts';
 import type { Sabotage } from '../world/simulated-server.ts';
 import type { Mutant } from './mutant.ts';

@@ -9,8 +9,8 @@
  */
 import type { CopyTarget, EventRow, GenerationRow, TapeRow } from '../../src/ports/catalog.ts';
 import type { IdrRunRow } from '../../src/ports/catalog-instant-dr.ts';
-import { EVENT_MESSAGES } from '../../src/server/event-log.ts';
-import type { EventMessage } from '../../src/server/event-log.ts';
+import { EVENT_MESSAGES } from '../../src/server/event-messages.ts';
+import type { EventMessage } from '../../src/server/event-messages.ts';
 import { backup, restore } from '../hosts/backup-jobs.ts';
 import type { HostLine } from '../hosts/host-line.ts';
 import type { MountedTape } from '../hosts/mount-request.ts';

@@ -7,7 +7,8 @@ import {
   formatEventLine,
   parseEventLine,
 } from '../../../src/server/event-line.ts';
-import { EVENT_MESSAGES, EventLog } from '../../../src/server/event-log.ts';
+import { EventLog } from '../../../src/server/event-log.ts';
+import { EVENT_MESSAGES } from '../../../src/server/event-messages.ts';
 
 const AT_MS = Date.UTC(2006, 7, 28, 16, 25, 18);
 const NAMES = { systemId: '5900-E', serverName: 'Tapeserver01' };
