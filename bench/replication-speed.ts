@@ -16,7 +16,7 @@ import { generation, logicalObjectNumber } from '../src/base/units.ts';
 import { Loopback, cpuMs } from './replication/loopback.ts';
 import { TAPE } from './replication/send-tape.ts';
 import type { SendJob, Sent } from './replication/send-tape.ts';
-import { RTT_MS, recordSpeed, speedText } from './replication/speed-tables.ts';
+import { recordSpeed, speedText } from './replication/speed-tables.ts';
 import type { Contender, Figure } from './replication/speed-tables.ts';
 import { batchesOf, firstCopyTapes } from './replication/tapes.ts';
 import type { FirstCopyTape } from './replication/tapes.ts';
@@ -29,6 +29,7 @@ interface Options {
   readonly only?: readonly string[];
   readonly mebibytes: number;
   readonly repetitions: number;
+  readonly roundTripMs: number;
   readonly record?: boolean;
 }
 
@@ -46,6 +47,7 @@ function parseOptions(): Options {
     .option('--only <tapes>', 'noise, half, line; with commas between', (text) => text.split(','))
     .option('--mebibytes <n>', 'size of a tape', positiveInteger, 1024)
     .option('--repetitions <n>', 'of each', positiveInteger, 3)
+    .option('--round-trip-ms <ms>', 'of the line', positiveInteger, 50)
     .option('--record', 'writes the table of docs/performance.md')
     .option('--folder <folder>', 'for the stores ($CAPSTAN_BENCH_FOLDER, ~/.cache/capstan/bench)')
     .parse()
@@ -163,7 +165,7 @@ async function measure(options: Options, folder: string): Promise<Map<string, Fi
       await writeTape(join(folder, 'tape'), tape);
       for (let repetition = 1; repetition <= options.repetitions; repetition += 1) {
         for (const contender of tape.contenders) {
-          const delayMs = tape.name === 'line' ? RTT_MS / 2 : 0;
+          const delayMs = tape.name === 'line' ? options.roundTripMs / 2 : 0;
           const figure = await copyOnce({ loopback, folder }, contender, delayMs);
           const key = `${tape.name} ${contender.name}`;
           figures.set(key, [...(figures.get(key) ?? []), figure]);
@@ -189,6 +191,7 @@ const figures = await measure(options, join(folder, 'speed-work'));
 const date = new Date().toISOString().slice(0, 16).replace('T', ' ');
 const { mebibytes, repetitions } = options;
 const text = speedText(firstCopyTapes(mebibytes * MIB), figures, {
+  roundTripMs: options.roundTripMs,
   head: `${date} UTC, Capstan ${VERSION}, medians of ${repetitions}; tapes of ${mebibytes} MiB; load before ${loadBefore.toFixed(1)}`,
 });
 const outcome = { date, version: VERSION, mebibytes, figures: Object.fromEntries(figures) };

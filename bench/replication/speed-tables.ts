@@ -9,8 +9,6 @@ const DOCUMENT = join(import.meta.dirname, '../../docs/performance.md');
 const BEGIN = '<!-- npm run bench -- replication-speed --record writes what follows -->';
 const END = '<!-- up to here: replication-speed -->';
 
-/** Of the line that is far away. */
-export const RTT_MS = 50;
 /** What one SSH channel moves in a round trip, with OpenSSH and with ssh2. */
 const WINDOW_BYTES = 2 * 1024 * 1024;
 const LOOPBACK_GOAL = 1.3;
@@ -75,13 +73,17 @@ interface Row {
   readonly channels: string;
 }
 
-function rowsOf(tape: FirstCopyTape, figures: ReadonlyMap<string, readonly Figure[]>): Row[] {
+function rowsOf(
+  tape: FirstCopyTape,
+  figures: ReadonlyMap<string, readonly Figure[]>,
+  roundTripMs: number,
+): Row[] {
   const of = (name: string): readonly Figure[] => figures.get(`${tape.name} ${name}`) ?? [];
   const rate = (name: string): number =>
     tape.bytes / 1000 / median(of(name).map(({ wallMs }) => wallMs));
   const seconds = (values: readonly number[]): string => (median(values) / 1000).toFixed(2);
   const onLine = tape.name === 'line';
-  const limit = WINDOW_BYTES / 1000 / RTT_MS;
+  const limit = WINDOW_BYTES / 1000 / roundTripMs;
   const fastest = Math.max(rate('scp'), onLine ? 0 : rate('rsync -W'));
   const shown = tape.contenders.filter(({ name }) => of(name).length > 0);
   return shown.map(({ name, capstan }) => {
@@ -104,15 +106,15 @@ function rowsOf(tape: FirstCopyTape, figures: ReadonlyMap<string, readonly Figur
 export function speedText(
   tapes: readonly FirstCopyTape[],
   figures: ReadonlyMap<string, readonly Figure[]>,
-  { head }: { readonly head: string },
+  { head, roundTripMs }: { readonly head: string; readonly roundTripMs: number },
 ): string {
   const parts = [head];
   for (const tape of tapes) {
-    const rows = rowsOf(tape, figures);
+    const rows = rowsOf(tape, figures, roundTripMs);
     if (rows.length === 0) continue;
     const against =
       tape.name === 'line'
-        ? `the limit of one channel (${LINE_GOAL} ×)`
+        ? `one channel at ${roundTripMs} ms (${LINE_GOAL} ×)`
         : `the faster peer (${LOOPBACK_GOAL} ×)`;
     const table = formatTable<Row>(
       [

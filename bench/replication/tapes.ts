@@ -162,7 +162,7 @@ export function firstCopyTapes(bytes: number): FirstCopyTape[] {
     },
     {
       name: 'line',
-      title: 'Over a line of 50 ms there and back, a tape that nothing compresses',
+      title: 'Over a line with a long way there and back, a tape that nothing compresses',
       bytes,
       records: incompressible,
       contenders: LINE_CONTENDERS,

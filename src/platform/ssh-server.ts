@@ -9,11 +9,12 @@ import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import ssh2 from 'ssh2';
 import type { AuthContext, Connection, ParsedKey, ServerChannel, Session } from 'ssh2';
-import { SECOND_MS } from '../base/units.ts';
+import { MIB, SECOND_MS } from '../base/units.ts';
 import type { DuplexStream, Endpoint } from '../ports/network.ts';
 import { NodeDuplex } from './node-duplex.ts';
 import { SSH_ALGORITHMS, SUBSYSTEMS } from './ssh-keys.ts';
 import { fingerprintOfBlob, parseSshKey } from './ssh-keys.ts';
+import { keepWindow } from './ssh2-window.ts';
 import { formatEndpoint, listen, peerOf } from './tcp-network.ts';
 
 /** Connections that have not shown a key, at one time; more are dropped at once. */
@@ -22,6 +23,10 @@ const UNAUTHENTICATED_MAX = 10;
 const CONNECTIONS_MAX = 64;
 /** A connection that has not shown a key by then is dropped. */
 const LOGIN_TIME_MS = 30 * SECOND_MS;
+/** What a client may send over a channel that is not taken yet: over 50 ms 160 MB/s. */
+const WINDOW_BYTES_MAX = 8 * MIB;
+/** The same for a connection's further channels at one time. */
+const LANE_WINDOW_BYTES_MAX = 2 * MIB;
 /** Sessions of a connection: a copy and its lanes, and some that have not quite ended. */
 const SESSIONS_MAX = 16;
 /** Listeners of a connection's socket; more would be a leak. */
@@ -153,7 +158,8 @@ function serveConnection({ connection, socket, keys, options, known }: Served): 
       session.once('close', () => {
         sessions -= 1;
       });
-      serveSession(session, socket, (name) => {
+      const windowBytes = sessions === 1 ? WINDOW_BYTES_MAX : LANE_WINDOW_BYTES_MAX;
+      serveSession(session, { socket, windowBytes }, (name) => {
         const { onReplication, onIsc } = options;
         const taker =
           name === SUBSYSTEMS.replication
@@ -191,7 +197,7 @@ function authorizedKey(
 
 function serveSession(
   session: Session,
-  socket: Socket,
+  { socket, windowBytes }: { readonly socket: Socket; readonly windowBytes: number },
   /** Who takes the stream of that subsystem, if anybody does. */
   takerOf: (name: string) => ((stream: DuplexStream) => void) | undefined,
 ): void {
@@ -204,6 +210,7 @@ function serveSession(
     }
     open = true;
     const channel: ServerChannel = accept();
+    keepWindow(channel, windowBytes);
     const stream = new NodeDuplex({
       peer: peerOf(socket),
       readable: channel,

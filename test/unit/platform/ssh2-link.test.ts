@@ -6,6 +6,7 @@ import { expect, it } from 'vitest';
 import { generateSshKeyPair } from '../../../src/platform/ssh-keys.ts';
 import { startSshServer } from '../../../src/platform/ssh-server.ts';
 import { Ssh2Link } from '../../../src/platform/ssh2-link.ts';
+import type { DuplexStream } from '../../../src/ports/network.ts';
 
 it('a server that dies is lost at once, not when its silence has lasted too long', async () => {
   const client = generateSshKeyPair('client');
@@ -47,3 +48,57 @@ it('a server that dies is lost at once, not when its silence has lasted too long
     await server.close();
   }
 }, 10_000);
+
+it('a server takes as much of a channel that it does not read as its window says, and all in the end', async () => {
+  const MIB = 1024 * 1024;
+  const client = generateSshKeyPair('client');
+  let received = 0;
+  let mayRead: () => void = () => undefined;
+  const reading = new Promise<void>((resolve) => {
+    mayRead = resolve;
+  });
+  const readAll = async (stream: DuplexStream): Promise<void> => {
+    await reading;
+    for (;;) {
+      const bytes = await stream.read();
+      if (bytes === undefined) break;
+      received += bytes.length;
+    }
+    await stream.end();
+  };
+  const server = await startSshServer({
+    hostKey: generateSshKeyPair('host').privateKey,
+    authorizedKeys: [client.publicKey],
+    endpoint: { address: '127.0.0.1', port: 0 },
+    onReplication: (stream) => void readAll(stream),
+  });
+  try {
+    const stream = await new Ssh2Link({ privateKey: client.privateKey }).connect({
+      server: 'west',
+      ...server.endpoint,
+      user: 'capstan',
+      hostKey: server.hostKeyFingerprint,
+      transport: 'ssh2',
+    });
+    let taken = 0;
+    const writing = (async () => {
+      for (let count = 0; count < 40; count += 1) {
+        await stream.write(new Uint8Array(MIB / 2));
+        taken += MIB / 2;
+      }
+    })();
+    await new Promise((resolve) => {
+      setTimeout(resolve, 1500);
+    });
+    // What was taken but not read is the server's 256 KiB and the window.
+    expect(taken).toBeGreaterThanOrEqual(7.5 * MIB);
+    expect(taken).toBeLessThanOrEqual(9.5 * MIB);
+    mayRead();
+    await writing;
+    await stream.end();
+    expect(await stream.read()).toBeUndefined();
+    expect(received).toBe(20 * MIB);
+  } finally {
+    await server.close();
+  }
+}, 30_000);
