@@ -1,4 +1,7 @@
 /** Two servers, `east` and `west`, on one simulated disk that holds a shared vault. */
+import { EmsCollector } from '../../../harness/hosts/ems-collector.ts';
+import { serveTaclTerminal } from '../../../harness/hosts/tacl-terminal.ts';
+import { Life } from '../../../harness/world/life.ts';
 import { SharedDisk } from '../../../harness/world/shared-disk.ts';
 import type { SharedView } from '../../../harness/world/shared-disk.ts';
 import { SimulatedServer } from '../../../harness/world/simulated-server.ts';
@@ -9,6 +12,7 @@ import { TapeOperations } from '../../../src/initiator/tape-operations.ts';
 
 export const NODE = '\\LAB';
 const ADDRESSES = { east: '10.0.0.1', west: '10.0.0.2' } as const;
+const HOST = { address: '10.0.0.9', port: 23 };
 const ANSWER_LIMIT_MS = 600_000;
 export const FENCING_MS = 5_000;
 
@@ -23,13 +27,19 @@ export class SharedBench {
     clock: this.world.clock,
     fencingMs: FENCING_MS,
   });
+  readonly host = new EmsCollector(NODE, this.world.clock);
   readonly east = this.#site('east');
   readonly west = this.#site('west');
 
   #site(name: 'east' | 'west'): Site {
     const view = this.disk.view();
     const server = new SimulatedServer(this.world, {
-      settings: { serverName: name, systemId: 'CAPSTAN', address: ADDRESSES[name], hosts: [] },
+      settings: {
+        serverName: name,
+        systemId: 'CAPSTAN',
+        address: ADDRESSES[name],
+        hosts: [{ host: NODE, endpoint: HOST, user: 'SUPER.TAPE', password: 'secret' }],
+      },
       vault: view,
       replicationPorts: [2201],
       keepAlive: true,
@@ -40,7 +50,11 @@ export class SharedBench {
   /** East keeps VAULT00 with pool POOL1 and tape LAB001; west is its guest. Each has two drives. */
   static async start(): Promise<SharedBench> {
     const bench = new SharedBench();
-    const { east, west, world } = bench;
+    const { east, west, world, host } = bench;
+    await world.network.port(HOST.address, new Life()).listen(HOST, (stream) => {
+      const account = { node: NODE, user: 'SUPER.TAPE', password: 'secret' };
+      void serveTaclTerminal(stream, host, account, () => Promise.resolve([]));
+    });
     for (const [name, site] of Object.entries({ east, west })) {
       await bench.finish(site.server.start());
       for (const [index, drive] of ['VTD00', 'VTD01'].entries()) {
@@ -86,6 +100,30 @@ export class SharedBench {
   async state(site: Site): Promise<string> {
     const rows = (await this.call(site, 'vault.list')) as readonly { readonly state: string }[];
     return rows[0]?.state ?? 'none';
+  }
+
+  /** The host asks for LAB001 on no device in particular; both servers hear it. */
+  async request(requestNumber: number): Promise<void> {
+    this.host.logZsvr({
+      kind: 'mount-request',
+      number: 600,
+      requestNumber,
+      volume: 'LAB001',
+      labelType: 'ansi',
+      ring: true,
+    });
+    await this.world.advance(2_000);
+  }
+
+  /** Servers that have a tape mounted, and those where a request waits. */
+  async mountedAndWaiting(): Promise<readonly [string, string]> {
+    const mounted: string[] = [];
+    const waiting: string[] = [];
+    for (const { server } of [this.east, this.west]) {
+      if ((await server.catalog.listMounts({ open: true })).length > 0) mounted.push(server.name);
+      if ((await server.catalog.listMountRequests()).length > 0) waiting.push(server.name);
+    }
+    return [mounted.join(' '), waiting.join(' ')];
   }
 
   /** The event log's texts of one message. */

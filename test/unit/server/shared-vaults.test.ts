@@ -215,3 +215,42 @@ describe('copies of tapes in shared vaults', () => {
     ]);
   });
 });
+
+describe('a host that both servers of a shared vault hear', () => {
+  it('has its request satisfied by one of them, and the other lets it go', async () => {
+    const bench = await SharedBench.start();
+    await bench.request(7);
+    const [mounted, waiting] = await bench.mountedAndWaiting();
+    expect(['east', 'west']).toContain(mounted);
+    expect(waiting).toBe('');
+    const other = mounted === 'east' ? bench.west : bench.east;
+    await bench.world.advance(120_000);
+    expect(await bench.mountedAndWaiting()).toEqual([mounted, '']);
+    expect(await other.server.catalog.listMounts({ tape: 'LAB001' })).toEqual([]);
+    expect([...bench.east.server.faults, ...bench.west.server.faults]).toEqual([]);
+  });
+
+  it('has it satisfied by the other where the first is lost before the host has the tape', async () => {
+    const bench = await SharedBench.start();
+    await bench.request(7);
+    const [mounted] = await bench.mountedAndWaiting();
+    const [first, other] = mounted === 'east' ? [bench.east, bench.west] : [bench.west, bench.east];
+    first.server.crash('kill');
+    await bench.world.advance(180_000);
+    const open = await other.server.catalog.listMounts({ open: true });
+    expect(open).toMatchObject([{ tape: 'LAB001', requestNumber: 7, ring: true }]);
+  });
+
+  it('has it satisfied once where it has the tape already', async () => {
+    const bench = await SharedBench.start();
+    await bench.request(7);
+    bench.host.logZsvr({ kind: 'mounted', requestNumber: 7, volume: 'LAB001' });
+    await bench.world.advance(2_000);
+    const [mounted] = await bench.mountedAndWaiting();
+    const [first, other] = mounted === 'east' ? [bench.east, bench.west] : [bench.west, bench.east];
+    first.server.crash('kill');
+    await bench.world.advance(180_000);
+    expect(await other.server.catalog.listMounts({ open: true })).toEqual([]);
+    expect(await other.server.catalog.listMountRequests()).toEqual([]);
+  });
+});
