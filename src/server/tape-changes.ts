@@ -32,8 +32,15 @@ export async function eraseTape(
     refuseBusy(busyTapes, name);
     await refuseLocked(context.ports.catalog, tape, 'erased');
     if (isErased(tape)) return tape;
-    autocopy.endCopies((copy) => copy.tape === name);
-    await eraseContent(context, vaults, tape);
+    // A copy that began meanwhile would send the empty image under the generation that the row still has.
+    busyTapes.add(name);
+    try {
+      autocopy.endCopies((copy) => copy.tape === name);
+      await eraseContent(context, vaults, tape);
+    } finally {
+      busyTapes.delete(name);
+      autocopy.wake();
+    }
     return tapeOf(context, name);
   });
 }

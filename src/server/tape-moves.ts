@@ -174,15 +174,24 @@ export async function eraseContent(
   const { name } = tape;
   const engine = vaults.engine(tape.vault);
   const generation = toGeneration(tape.generation + 1);
-  await makeImage(engine, staging(name), { generation });
-  await catalog.takeLock({
-    tape: name,
-    pool: undefined,
-    process: ERASING,
-    sinceMs: clock.nowMs(),
-    reason: 'its content is taken away',
-  });
-  await engine.publishImage(staging(name), name);
+  try {
+    await makeImage(engine, staging(name), { generation });
+    await catalog.takeLock({
+      tape: name,
+      pool: undefined,
+      process: ERASING,
+      sinceMs: clock.nowMs(),
+      reason: 'its content is taken away',
+    });
+    await engine.publishImage(staging(name), name);
+  } catch (error) {
+    // Where its turn had come all the same, the lock stays, and the next start ends it.
+    const image = (await engine.listImages()).find((each) => each.name === name);
+    if (image !== undefined && image.generation > tape.generation) throw error;
+    await removeIfThere(engine, staging(name));
+    await catalog.releaseLock({ tape: name }, ERASING);
+    throw error;
+  }
   await recordErasure(context, engine, tape);
   await catalog.releaseLock({ tape: name }, ERASING);
 }

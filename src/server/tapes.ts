@@ -17,8 +17,8 @@ export interface TapeServices {
   readonly vaults: Vaults;
   readonly copies: Copies;
   readonly autocopy: AutoCopy;
-  /** Tapes that are mounted, or about to be. */
-  readonly busyTapes: ReadonlySet<string>;
+  /** Tapes that are mounted, or about to be, and whose content is about to change. */
+  readonly busyTapes: Set<string>;
 }
 
 export interface TapeParameters {

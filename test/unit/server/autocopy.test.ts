@@ -62,6 +62,18 @@ describe('AutoCopy', () => {
     expect(bench.east.faults).toEqual([]);
   });
 
+  it('begins no copy while a tape is erased: no empty image goes under the generation before', async () => {
+    const bench = await Bench.start({ copies: true });
+    await bench.backUp(1);
+    // The copy has just begun to connect.
+    expect(bench.east.attemptsMs).toHaveLength(1);
+    await bench.east.call('tape.erase', { name: 'LAB001' });
+    await bench.world.advance(10_000);
+    expect(await bench.job()).toMatchObject({ state: 'copied', copiedGeneration: 2 });
+    expect(await replica(bench)).toMatchObject({ generation: 2, payloadBytes: 0 });
+    expect(bench.east.faults).toEqual([]);
+  });
+
   it('makes twelve attempts exactly 300 s apart and logs one failure', async () => {
     const bench = await Bench.start({ copies: true });
     bench.setLink(false);

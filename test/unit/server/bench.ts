@@ -120,6 +120,7 @@ export class Machine {
     return {
       open: () => openSimulatedEngine(disk, '/vault', { mode: 'create' }),
       openScratch: (path) => openSimulatedEngine(disk, path, { mode: 'create' }),
+      resize: (bytes) => disk.setQuotaBytes(bytes),
       crashAfter: (count) => disk.crashAtOperation(count === undefined ? 0 : count + 1),
       isCrash: (error) => error instanceof SimulatedCrash,
       crash: () => disk.kill(),

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { parseLabel } from '../../../src/tape/labels.ts';
-import { Bench } from './bench.ts';
+import { Bench, noSpace } from './bench.ts';
 
 it('An erased tape has its label again at its next mount with ring, as a generation of its own', async () => {
   const bench = await Bench.start();
@@ -58,4 +58,23 @@ it('A pool over its quota is mounted without ring, and with ring once there is r
   await bench.east.call('tape.erase', { name: 'LAB001' });
   await bench.world.advance(120_000);
   expect(await bench.east.catalog.listMounts({ open: true })).toMatchObject([{ tape: 'LAB002' }]);
+});
+
+it('A tape whose erasure finds no room is as it was, and can be mounted', async () => {
+  const bench = await Bench.start();
+  await bench.backUp(1);
+  const { east } = bench;
+  east.before = (call) => {
+    if (call === 'engine.publishImage') throw noSpace();
+  };
+  await expect(east.call('tape.erase', { name: 'LAB001' })).rejects.toThrow('is full');
+  east.before = () => undefined;
+  expect(await east.catalog.findTape('LAB001')).toMatchObject({ generation: 1 });
+  expect(await east.catalog.listLocks()).toEqual([]);
+  expect((await bench.finish(east.engine.listImages())).map(({ name }) => name)).toEqual([
+    'LAB001',
+    'LAB002',
+  ]);
+  await bench.request('LAB001');
+  expect(await east.catalog.listMounts({ open: true })).toMatchObject([{ tape: 'LAB001' }]);
 });
