@@ -77,6 +77,7 @@ export class EngineModel implements Engine {
     assert(content.length <= CHUNK_BYTES_MAX, 'a block of the model is one chunk');
     const digest = toHex(modelDigest(content));
     if (!this.#store.chunks.has(digest)) {
+      this.#store.checkRoom(content.length);
       this.#store.operation();
       this.#store.chunks.set(digest, content.slice());
       this.#newChunkBytes += content.length;
@@ -319,6 +320,8 @@ class OpenImage implements TapeImage {
 
   async append(call: CallOf<'append'>): Promise<ImageReplies['append']> {
     assert(this.#writing !== undefined, 'what is written was opened for it');
+    // Before anything is taken.
+    this.#store.checkRoom(call.data.length);
     const reply = this.#model.answer({ op: 'append', ...call }) as ImageReplies['append'];
     for (const object of this.#model.objects(call.partition).slice(call.at)) {
       if (object.kind === 'block') this.#writing.addChunk(object.data);

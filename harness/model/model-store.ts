@@ -26,6 +26,17 @@ export class ModelStore {
   #durableImages = new Map<string, StoredImage>();
   #durableChunks = new Map<string, Uint8Array>();
   #operationsLeft: number | undefined;
+  /** So many bytes of chunks fit; undefined: as many as come. */
+  quotaBytes: number | undefined;
+
+  /** To be called before a chunk is added. Throws NO_SPACE. */
+  checkRoom(bytes: number): void {
+    if (this.quotaBytes === undefined) return;
+    let usedBytes = bytes;
+    for (const chunk of this.chunks.values()) usedBytes += chunk.length;
+    if (usedBytes <= this.quotaBytes) return;
+    throw new CapstanError('NO_SPACE', { path: 'the model' });
+  }
 
   /** The operation after `count` more ones crashes, as a process that is killed in it. */
   crashAfter(count: number | undefined): void {

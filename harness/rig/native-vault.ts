@@ -21,6 +21,10 @@ class NativeVault implements SimulatedVault {
     });
   }
 
+  resize(bytes: number | undefined): void {
+    this.#disk.setQuotaBytes(bytes);
+  }
+
   crashAfter(count: number | undefined): void {
     this.#disk.crashAtOperation(count === undefined ? 0 : count + 1);
   }

@@ -5,6 +5,7 @@ import { AUTOCOPY } from './autocopy.ts';
 import { BATCH_DAY } from './batch-day.ts';
 import { DISASTER } from './disaster.ts';
 import { DR_YEAR } from './dr-year.ts';
+import { FULL_VAULT } from './full-vault.ts';
 import { INSTANT_DR } from './instant-dr.ts';
 import { LOOPING_HOST } from './looping-host.ts';
 import { MEDIA } from './media.ts';
@@ -25,6 +26,7 @@ export const SCENARIOS: readonly [Scenario, ...Scenario[]] = [
   DISASTER,
   DR_YEAR,
   TWO_SITES_SCENARIO,
+  FULL_VAULT,
   LOOPING_HOST,
   SHARED_VAULT,
 ];

@@ -12,9 +12,7 @@ import fc from 'fast-check';
 import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
 import { checkAttempts } from '../checker/attempts.ts';
 import type { CopyIncident } from '../checker/attempts.ts';
-import { readObjects } from '../checker/image-content.ts';
 import { hold } from '../checker/violation.ts';
-import { describeObjects, equalObjects } from '../model/tape-model.ts';
 import type { StartOptions } from '../scenarios/scenario.ts';
 import type { BackupPlan } from './batch-host.ts';
 import { count, duration, formsFor, oneOf } from './command-form.ts';
@@ -182,7 +180,7 @@ export class BatchDay {
     for (const incidents of this.#incidents.values()) incidents.length = 0;
     await world.advance(DRAIN_MS);
     await centre.check();
-    await this.#checkInStep();
+    await centre.checkInStep();
     for (const backup of centre.wholeBackups()) await centre.checkRestore(backup);
     await centre.checkStores();
   }
@@ -200,24 +198,6 @@ export class BatchDay {
           `${model.name} ${model.latest?.generation}; copy ${replica?.generation ?? 'none'}`,
       ),
     ];
-  }
-
-  /** Each tape that was written has a copy, which is, block for block, what the tape holds. */
-  async #checkInStep(): Promise<void> {
-    const { engine } = this.centre.west;
-    for (const { model, writer, replica } of this.centre.tapes.values()) {
-      const { latest } = model;
-      if (writer === undefined || latest === undefined || engine === undefined) continue;
-      hold(
-        replica?.manifestDigest === latest.manifestDigest,
-        () => `${model.name} is not in step at the end of the day`,
-      );
-      const objects = await readObjects(engine, model.name);
-      hold(
-        equalObjects(objects, latest.objects),
-        () => `the copy of ${model.name} reads ${describeObjects(objects)}`,
-      );
-    }
   }
 }
 

@@ -11,13 +11,13 @@ import { equalBytes } from '../../src/base/bytes.ts';
 import { isCapstanError } from '../../src/base/errors.ts';
 import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
 import type { ServerEvent, ServerSettings } from '../../src/server/context.ts';
-import { readVersion } from '../checker/image-content.ts';
+import { readObjects, readVersion } from '../checker/image-content.ts';
 import { checkReplicas } from '../checker/replicas.ts';
 import type { CheckedTape } from '../checker/replicas.ts';
 import { asError, hold } from '../checker/violation.ts';
 import { HostError } from '../hosts/host-error.ts';
 import type { Mutant } from '../mutants/mutant.ts';
-import { TapeModel, describeObjects } from '../model/tape-model.ts';
+import { TapeModel, describeObjects, equalObjects } from '../model/tape-model.ts';
 import { SimulatedServer } from '../world/simulated-server.ts';
 import type { NewVault, SimulatedVault } from '../world/simulated-vault.ts';
 import type { Wire } from '../world/simulated-wire.ts';
@@ -151,6 +151,9 @@ export class DataCentre {
       });
     }
     await this.world.advance(SETTLING_MS);
+    // A host that was never heard before begins with new events: from here on it was.
+    for (const { host } of this.hosts) host.logText('the day begins');
+    await this.world.advance(SETTLING_MS);
   }
 
   /** The line between the servers. */
@@ -272,6 +275,14 @@ export class DataCentre {
     tape.unobserved = false;
   }
 
+  /** What a tape holds must be what the hosts did; of one that is in a drive that is not known yet. */
+  async look(name: string): Promise<void> {
+    await this.#looking;
+    const open = await this.east.catalog.listMounts({ open: true });
+    if (open.some((mount) => mount.tape === name)) return;
+    await this.#observe(this.tape(name), 'still');
+  }
+
   /** What was erased, or whose content a server changed by itself: as it is now. */
   async adoptContent(name: string): Promise<void> {
     const tape = this.tape(name);
@@ -334,6 +345,24 @@ export class DataCentre {
   async clearDrives(): Promise<void> {
     const open = await this.east.catalog.listMounts({ open: true });
     for (const { tape } of open) await this.ask('mount.end', { tape });
+  }
+
+  /** Each tape that a job wrote has a copy, which is, block for block, what the tape holds. */
+  async checkInStep(): Promise<void> {
+    const { engine } = this.west;
+    for (const { model, writer, replica } of this.tapes.values()) {
+      const { latest } = model;
+      if (writer === undefined || latest === undefined || engine === undefined) continue;
+      hold(
+        replica?.manifestDigest === latest.manifestDigest,
+        () => `${model.name} is not in step at the end`,
+      );
+      const objects = await readObjects(engine, model.name);
+      hold(
+        equalObjects(objects, latest.objects),
+        () => `the copy of ${model.name} reads ${describeObjects(objects)}`,
+      );
+    }
   }
 
   /** Both stores are whole, with nothing staged left behind. */

@@ -106,6 +106,10 @@ export class SharedView implements SimulatedVault {
     return this.#parts.open(this, this.ignoresLock);
   }
 
+  resize(bytes: number | undefined): void {
+    this.#parts.vault.resize(bytes);
+  }
+
   crashAfter(count: number | undefined): void {
     if (this.isHeld) this.#parts.vault.crashAfter(count);
   }

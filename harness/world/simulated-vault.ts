@@ -14,6 +14,8 @@ export interface SimulatedVault {
   open(): Promise<Engine>;
   /** A store in a folder for a while, on the same disk; made where there is none. */
   openScratch?(path: string): Promise<Engine>;
+  /** The disk takes so many bytes in all from now on; undefined: as many as come. */
+  resize(bytes: number | undefined): void;
   /** The disk operation after `count` more ones crashes; undefined: none does. */
   crashAfter(count: number | undefined): void;
   /** Whether an engine's rejection is that crash. */
@@ -40,6 +42,10 @@ class ModelVault implements SimulatedVault {
 
   open(): Promise<Engine> {
     return Promise.resolve(new EngineModel(this.#store));
+  }
+
+  resize(bytes: number | undefined): void {
+    this.#store.quotaBytes = bytes;
   }
 
   crashAfter(count: number | undefined): void {
