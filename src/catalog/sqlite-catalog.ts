@@ -8,8 +8,6 @@ import { assert } from '../base/assert.ts';
 import { CapstanError } from '../base/errors.ts';
 import type {
   Catalog,
-  CopyJobRow,
-  CopyRuleRow,
   CoreCatalog,
   DismountRecord,
   DriveRow,
@@ -39,26 +37,14 @@ import {
 import { eventCondition } from './event-condition.ts';
 import { CATALOG_BYTES_MAX, Database } from './database.ts';
 import { hostsCatalog } from './hosts-catalog.ts';
-import { copiesCatalog, toCopyRule } from './copies-catalog.ts';
+import { copiesCatalog } from './copies-catalog.ts';
 import { instantDrCatalog } from './instant-dr-catalog.ts';
 import { mediaCatalog } from './media-catalog.ts';
 import { policyCatalog } from './policy-catalog.ts';
 import { sharedCatalog } from './shared-catalog.ts';
 import { licencesCatalog } from './licences-catalog.ts';
 import { MIGRATIONS, migrate } from './schema.ts';
-import {
-  COPY_JOB,
-  COPY_RULE,
-  DRIVE,
-  EVENT,
-  type FlatCopyRule,
-  GENERATION,
-  MOUNT,
-  MOUNT_REQUEST,
-  POOL,
-  TAPE,
-  VAULT,
-} from './tables.ts';
+import { DRIVE, EVENT, GENERATION, MOUNT, MOUNT_REQUEST, POOL, TAPE, VAULT } from './tables.ts';
 
 /** Events that are kept; the oldest make room for new ones. */
 export const EVENT_COUNT_MAX = 1_000_000;
@@ -88,7 +74,7 @@ export function catalogOf(database: Database, eventCountMax: number = EVENT_COUN
   return Object.assign(
     core,
     hostsCatalog(database),
-    copiesCatalog(database),
+    copiesCatalog(database, append),
     instantDrCatalog(database, append),
     mediaCatalog(database, append),
     policyCatalog(database, append),
@@ -347,63 +333,6 @@ class SqliteCatalog implements CoreCatalog {
 
   async listMountRequests(): Promise<readonly MountRequestRow[]> {
     return this.#database.rows(MOUNT_REQUEST, 'ORDER BY id');
-  }
-
-  async createCopyRule(rule: Omit<CopyRuleRow, 'id'>): Promise<CopyRuleRow> {
-    const { pool, target, targetPool, bytesPerSecond } = rule;
-    return this.#database.transaction(() => {
-      requireRow(this.#database, 'pool', pool);
-      refuseTaken(
-        this.#database,
-        {
-          kind: 'copy rule',
-          name: `${pool} to ${target.server}`,
-          sql: 'SELECT targetPool FROM copyRule WHERE pool = :pool AND server = :server',
-        },
-        { pool, server: target.server },
-      );
-      const row = this.#database.insertNumbered(COPY_RULE, {
-        pool,
-        ...target,
-        targetPool,
-        bytesPerSecond,
-      });
-      return toCopyRule(row);
-    });
-  }
-
-  async deleteCopyRule(id: number): Promise<void> {
-    this.#database.transaction(() => {
-      if (this.#database.run('DELETE FROM copyRule WHERE id = :id', { id }) === 0) {
-        throw new CapstanError('NOT_FOUND', { kind: 'copy rule', name: id });
-      }
-    });
-  }
-
-  async listCopyRules(pool?: string): Promise<readonly CopyRuleRow[]> {
-    const rows: readonly FlatCopyRule[] =
-      pool === undefined
-        ? this.#database.rows(COPY_RULE, 'ORDER BY id')
-        : this.#database.rows(COPY_RULE, 'WHERE pool = :pool ORDER BY id', { pool });
-    return rows.map(toCopyRule);
-  }
-
-  async listCopyJobs(): Promise<readonly CopyJobRow[]> {
-    return this.#database.rows(COPY_JOB, 'ORDER BY tape, ruleId');
-  }
-
-  async putCopyJob(job: CopyJobRow, event?: NewEvent): Promise<EventRow | undefined> {
-    return this.#database.transaction(() => {
-      requireRow(this.#database, 'tape', job.tape);
-      if (
-        this.#database.one('SELECT 1 FROM copyRule WHERE id = :id', { id: job.ruleId }) ===
-        undefined
-      ) {
-        throw new CapstanError('NOT_FOUND', { kind: 'copy rule', name: job.ruleId });
-      }
-      this.#database.replace(COPY_JOB, job);
-      return event && this.appendWithin(event);
-    });
   }
 
   async appendEvent(event: NewEvent): Promise<EventRow> {

@@ -313,15 +313,6 @@ export interface CoreCatalog {
   /** In order of arrival. */
   listMountRequests(): Promise<readonly MountRequestRow[]>;
 
-  createCopyRule(rule: Omit<CopyRuleRow, 'id'>): Promise<CopyRuleRow>;
-  /** Removes its jobs with it. */
-  deleteCopyRule(id: number): Promise<void>;
-  listCopyRules(pool?: string): Promise<readonly CopyRuleRow[]>;
-
-  listCopyJobs(): Promise<readonly CopyJobRow[]>;
-  /** Replaces the job of the same tape and rule, and writes `event`, if any, in the same transaction; resolves with it. */
-  putCopyJob(job: CopyJobRow, event?: NewEvent): Promise<EventRow | undefined>;
-
   appendEvent(event: NewEvent): Promise<EventRow>;
   /** Oldest first: the first `limit` behind `afterId`, or the newest `limit` of all where it is missing. */
   listEvents(filter: {
