@@ -27,14 +27,13 @@ import type { AutoCopy } from './autocopy.ts';
 import type { ServerContext } from './context.ts';
 import { DeviceResets } from './device-resets.ts';
 import { tapeObstacle } from './mount-obstacles.ts';
+import { RefusedRequests } from './refused-requests.ts';
 import { UnheardDismounts } from './unheard-dismounts.ts';
 
 /** Requests that may wait of one host: a host that loops must not fill the catalog. */
 export const REQUESTS_PER_HOST_MAX = 1000;
 /** Waiting requests are looked at again so often, for reasons whose end nobody tells. */
 export const LOOK_INTERVAL_MS = MINUTE_MS;
-/** How often a tape is mounted for a request whose host gives it back. */
-export const REFUSALS_MAX = 3;
 /** How long a start waits for what a host logged while no server ran. */
 export const HOLD_MS_MAX = 2 * MINUTE_MS;
 
@@ -62,11 +61,7 @@ export class MountQueue {
   readonly #locked = new Set<string>();
   readonly #resets: DeviceResets;
   readonly #unheardDismounts: UnheardDismounts;
-  /** Requests whose tape the host gave back. */
-  readonly #refusals = new Map<
-    string,
-    { readonly count: number; readonly reason: string; readonly notBeforeMs: number }
-  >();
+  readonly #givenBack: RefusedRequests;
   /** Requests that other servers of shared vaults satisfied, and what waited here of them. */
   readonly #answered: AnsweredRequests;
   /** Requests that an operator took out of the queue, and that are open on their hosts. */
@@ -84,6 +79,7 @@ export class MountQueue {
     this.#context = options.context;
     this.#answered = new AnsweredRequests(options.context.ports.clock);
     this.#unheardDismounts = new UnheardDismounts(options.context.ports.clock);
+    this.#givenBack = new RefusedRequests(options.context.ports.clock);
     this.#resets = new DeviceResets(options.context, () => {
       if (!this.#stopping) this.lookAgain();
     });
@@ -245,12 +241,8 @@ export class MountQueue {
     const mount =
       mounts.findLast(({ dismountedAtMs }) => (dismountedAtMs ?? 0) > sinceMs) ?? mounts.at(-1);
     if (mount?.requestNumber === undefined || (await catalog.isMountAccepted(mount.id))) return;
-    const key = requestKey(mount.host, mount.requestNumber);
-    const count = (this.#refusals.get(key)?.count ?? 0) + 1;
-    const again = clock.nowMs() + LOOK_INTERVAL_MS;
-    const reason = `the host refused the tape: ${why}`;
-    this.#refusals.set(key, { count, reason, notBeforeMs: again });
-    await this.putBack(mount, reason);
+    const { requestNumber } = mount;
+    await this.putBack(mount, this.#givenBack.add({ host, requestNumber }, why));
     this.lookAgain();
   }
 
@@ -297,7 +289,7 @@ export class MountQueue {
       return;
     }
     this.#full.delete(host);
-    this.#refusals.delete(requestKey(host, requestNumber));
+    this.#givenBack.forget({ host, requestNumber });
     // Who came first is served first.
     await this.look();
     const row = { host, requestNumber, tape: volume, device, ring, receivedAtMs: clock.nowMs() };
@@ -338,7 +330,7 @@ export class MountQueue {
     this.#dropped.delete(requestKey(host, requestNumber));
     if (request === undefined) return undefined;
     await catalog.deleteMountRequest(host, requestNumber);
-    this.#refusals.delete(requestKey(host, requestNumber));
+    this.#givenBack.forget({ host, requestNumber });
     const { tape } = request;
     await this.#context.eventLog.log('MOUNT_REQUEST_ENDED', { requestNumber, host, tape, reason });
     if (this.#locked.has(tape)) await this.look();
@@ -386,11 +378,8 @@ export class MountQueue {
     const open = await catalog.listMounts({ open: true });
     const inUse = open.find((mount) => mount.tape === request.tape);
     if (inUse !== undefined) return `tape in use on ${inUse.drive}`;
-    const refusal = this.#refusals.get(requestKey(request.host, request.requestNumber));
-    if (refusal !== undefined) {
-      if (refusal.count >= REFUSALS_MAX) return `${refusal.reason}, ${REFUSALS_MAX} times`;
-      if (this.#context.ports.clock.nowMs() < refusal.notBeforeMs) return refusal.reason;
-    }
+    const refusal = this.#givenBack.reasonToWait(request);
+    if (refusal !== undefined) return refusal;
     const obstacle = await tapeObstacle(this.#context, tape, request.ring);
     if (obstacle !== undefined) {
       this.#options.recall(tape);

@@ -1,10 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { GIB, generation } from '../../../src/base/units.ts';
-import {
-  LOOK_INTERVAL_MS,
-  REFUSALS_MAX,
-  REQUESTS_PER_HOST_MAX,
-} from '../../../src/server/mount-queue.ts';
+import { LOOK_INTERVAL_MS, REQUESTS_PER_HOST_MAX } from '../../../src/server/mount-queue.ts';
+import { REFUSALS_MAX } from '../../../src/server/refused-requests.ts';
 import { sleep } from '../../../src/ports/clock.ts';
 import { HEARD_MS_MAX } from '../../../src/server/unheard-dismounts.ts';
 import { Bench, NODE } from './bench.ts';
