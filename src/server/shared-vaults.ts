@@ -234,7 +234,9 @@ export class SharedVaults {
   }
 
   /** Every other server, with its session. */
-  status(): readonly PeerStatus[] {
+  async status(): Promise<readonly PeerStatus[]> {
+    // Offline nobody has looked for them.
+    await this.#refreshPeers();
     const guests = this.#keeper.guests;
     const stateOf = ({ session, reason }: PeerLink): string =>
       session === undefined ? `not connected${reason === '' ? '' : `: ${reason}`}` : 'connected';

@@ -35,5 +35,5 @@ export const ISC_OPERATIONS: OperationTable = {
       return { server };
     },
   ),
-  'isc.list': query('view-configuration', nothing, async ({ shared }) => shared.status()),
+  'isc.list': query('view-configuration', nothing, ({ shared }) => shared.status()),
 };

@@ -141,6 +141,7 @@ describe('shared vaults', () => {
     await bench.call(east, 'isc.add', peer('west'));
     await world.advance(10_000);
     expect(await bench.state(west)).toBe('kept by east');
+    await expect(bench.call(west, 'isc.add', peer('west'))).rejects.toThrow('it is this one');
   });
 });
 
