@@ -10,6 +10,7 @@ import { INSTANT_DR } from './instant-dr.ts';
 import { LOOPING_HOST } from './looping-host.ts';
 import { MEDIA } from './media.ts';
 import { MOUNTS } from './mounts.ts';
+import { PROFILE_UPGRADES } from './profile-upgrades.ts';
 import { POLICY } from './policy.ts';
 import type { Scenario } from './scenario.ts';
 import { SHARED_VAULT } from './shared-vault.ts';
@@ -28,6 +29,7 @@ export const SCENARIOS: readonly [Scenario, ...Scenario[]] = [
   TWO_SITES_SCENARIO,
   FULL_VAULT,
   LOOPING_HOST,
+  PROFILE_UPGRADES,
   SHARED_VAULT,
 ];
 

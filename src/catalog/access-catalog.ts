@@ -132,7 +132,12 @@ function rights(
   database: Database,
 ): Pick<
   AccessCatalog,
-  'listRightOverrides' | 'putRightOverride' | 'deleteRightOverride' | 'accessMode' | 'restoreAccess'
+  | 'listRightOverrides'
+  | 'putRightOverride'
+  | 'deleteRightOverride'
+  | 'accessMode'
+  | 'beginAccess'
+  | 'restoreAccess'
 > {
   return {
     async listRightOverrides() {
@@ -154,6 +159,11 @@ function rights(
     },
     async accessMode() {
       return database.rows(ACCESS_MODE, '')[0]?.mode;
+    },
+    async beginAccess(mode) {
+      if (database.rows(ACCESS_MODE, '').length === 0) {
+        database.replace(ACCESS_MODE, { one: 1, mode });
+      }
     },
     async restoreAccess(mode, defaults) {
       database.transaction(() => {

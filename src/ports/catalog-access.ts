@@ -68,6 +68,8 @@ export interface AccessCatalog {
 
   /** Undefined where nobody has chosen yet. */
   accessMode(): Promise<AccessMode | undefined>;
+  /** Notes the mode that a new server begins with; one that is there already stays. */
+  beginAccess(mode: AccessMode): Promise<void>;
   /** Sets the mode, removes every override, and puts `users` in the place of those of their names. */
   restoreAccess(mode: AccessMode, users: readonly UserRow[]): Promise<void>;
 

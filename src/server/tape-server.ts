@@ -195,6 +195,8 @@ export class TapeServer {
     try {
       await finishMoves(context, vaults);
       await vaults.reconcile();
+      // What a new server begins with stays, whatever version it becomes later.
+      await ports.catalog.beginAccess(context.profile.accessDefaults);
       const server = new TapeServer(context, vaults, listeners);
       await server.#cleanup.recover();
       await server.#mounts.start();

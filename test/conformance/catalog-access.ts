@@ -104,6 +104,15 @@ export function accessCatalogConformance(name: string, open: () => Catalog): voi
       expect(await catalog.accessMode()).toBe('closed');
     });
 
+    it('the mode that a server began with, until another is restored', async () => {
+      await catalog.beginAccess('open');
+      await catalog.beginAccess('closed');
+      expect(await catalog.accessMode()).toBe('open');
+      await catalog.restoreAccess('closed', []);
+      await catalog.beginAccess('open');
+      expect(await catalog.accessMode()).toBe('closed');
+    });
+
     it('sessions by the hash of their token', async () => {
       await catalog.createUser(MARY);
       const row = await catalog.createSession(SESSION);
