@@ -2,6 +2,7 @@
 import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
 import type { CopyTarget } from '../../src/ports/catalog.ts';
 import { localPrincipal } from '../../src/server/access.ts';
+import { LANE_POLICY } from '../../src/replication/lanes.ts';
 import { hold } from '../checker/violation.ts';
 import { HostLine } from '../hosts/host-line.ts';
 import { NonStopHost } from '../hosts/nonstop-host.ts';
@@ -45,6 +46,8 @@ export class SimulatedStage implements Stage {
       const host = { host: node, endpoint: HOST_ENDPOINT, user: hostUser, password };
       return new SimulatedServer(world, {
         settings: {
+          // Frames as real servers send them: bytes are compared.
+          copyPolicy: { lanes: LANE_POLICY },
           serverName: side,
           systemId: 'CAPSTAN',
           address: ADDRESSES[side],

@@ -11,7 +11,7 @@ import { PARCEL_BYTES_MAX } from '../ports/engine.ts';
 import type { DuplexStream } from '../ports/network.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionOptions, Greeting } from './connection.ts';
-import { FEATURE_LANES } from './frame.ts';
+import { FEATURE_LANES, FRAME_HEADER_BYTES, PARCELS_FIELDS_BYTES } from './frame.ts';
 import type { Parcels } from './messages.ts';
 
 export interface LanePolicy {
@@ -29,6 +29,8 @@ export const LANE_POLICY: LanePolicy = {
   frameBytes: PARCEL_BYTES_MAX,
 };
 
+/** Of a PARCELS frame, what is not parcels. */
+const PARCELS_FRAME_BYTES = FRAME_HEADER_BYTES + PARCELS_FIELDS_BYTES;
 /** More lanes have to make a copy so much faster. */
 const SPEED_UP_MIN = 1.25;
 
@@ -102,6 +104,7 @@ export class Lanes {
   readonly #lanes: Lane[];
   /** Where to look first for one that is free. */
   #turn = 0;
+  #laneBytesSent = 0;
   #opening: Promise<void> | undefined;
   #ending = false;
   #failure: CapstanError | undefined;
@@ -151,12 +154,9 @@ export class Lanes {
     return this.#options?.policy.frameBytes ?? LANE_POLICY.frameBytes;
   }
 
+  /** Of frames, without what it takes to open lanes: as many as without them. */
   get bytesSent(): number {
-    return this.#lanes.reduce((sum, { connection }) => sum + connection.bytesSent, 0);
-  }
-
-  get bytesReceived(): number {
-    return this.#lanes.reduce((sum, { connection }) => sum + connection.bytesReceived, 0);
+    return this.#main.bytesSent + this.#laneBytesSent;
   }
 
   /** Why a lane was lost, where one was: the connection has been dropped then. */
@@ -196,6 +196,9 @@ export class Lanes {
         await lane.connection.send({ kind: 'lane-copy', offer });
       }
       await lane.connection.send(parcels);
+      if (lane.connection !== this.#main) {
+        this.#laneBytesSent += PARCELS_FRAME_BYTES + parcels.parcels.length;
+      }
     } catch (error) {
       this.#fail(error);
     } finally {

@@ -271,7 +271,7 @@ class Copy {
     this.#onProgress = onProgress;
     this.#window = new SendWindow(parts.connection.peer, WINDOW_BYTES_MAX);
     this.#bytesSentBefore = parts.lanes.bytesSent;
-    this.#bytesReceivedBefore = parts.lanes.bytesReceived;
+    this.#bytesReceivedBefore = parts.connection.bytesReceived;
   }
 
   async run(): Promise<SendResult> {
@@ -434,11 +434,11 @@ class Copy {
   }
 
   #result({ outcome }: Ack): SendResult {
-    const { lanes, digest, digests } = this.#parts;
+    const { connection, lanes, digest, digests } = this.#parts;
     return {
       outcome,
       bytesSent: lanes.bytesSent - this.#bytesSentBefore,
-      bytesReceived: lanes.bytesReceived - this.#bytesReceivedBefore,
+      bytesReceived: connection.bytesReceived - this.#bytesReceivedBefore,
       chunkCount: digests.length / DIGEST_BYTES,
       chunksSent: this.#window.chunksSent,
       manifestDigest: toHex(digest),
