@@ -1,5 +1,7 @@
 /** One case of a scenario: a profile and a list of commands, run in a world of their own to the finale. */
 import fc from 'fast-check';
+import { assert } from '../../src/base/assert.ts';
+import { isPlanted } from '../mutants/mutant.ts';
 import type { Mutant } from '../mutants/mutant.ts';
 import type { CaseProfile, CaseWorld, Scenario } from '../scenarios/scenario.ts';
 import type { Command } from '../workload/command-form.ts';
@@ -35,6 +37,8 @@ export async function runCase(
   { scenario, profile, mutant, newVault }: CaseOptions,
   commands: Iterable<Command<CaseWorld>>,
 ): Promise<CaseResult> {
+  // A search for a bug that is not there would find nothing, and prove nothing.
+  assert(mutant === undefined || isPlanted(mutant), `${mutant?.name} is in the source that runs`);
   const sabotage = mutant?.sabotage ?? {};
   let world: CaseWorld | undefined;
   let error: Error | undefined;

@@ -10,6 +10,7 @@ import { isCapstanError } from '../../src/base/errors.ts';
 import { CommandFailure, EXIT } from '../../src/cli/context.ts';
 import type { CliContext } from '../../src/cli/context.ts';
 import { numberOption } from '../../src/cli/options.ts';
+import { runPlanted } from './plant.ts';
 
 interface SimOptions {
   readonly runs?: number;
@@ -60,6 +61,45 @@ function refuseUnwritable(path: string): void {
   }
 }
 
+/** The command as it was typed. */
+function wordsOf(scenario: string | undefined, options: SimOptions): readonly string[] {
+  const { shard, ...rest } = options;
+  const texts = { ...rest, ...(shard && { shard: `${shard.index}/${shard.count}` }) };
+  const words = Object.entries(texts).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  return ['sim', 'run', ...(scenario === undefined ? [] : [scenario]), ...words];
+}
+
+/** Where a bug is to be planted in the source, a process of its own does it all. */
+async function run(
+  context: CliContext,
+  scenario: string | undefined,
+  options: SimOptions,
+): Promise<void> {
+  refuseMixed(scenario, options);
+  if (options.out !== undefined) refuseUnwritable(options.out);
+  const { REPORTS, bugToPlant, runSim } = await import('./sim-run.ts');
+  const { isWell } = await import('../replay/report.ts');
+  const request = { ...options, ...(scenario !== undefined && { scenario }) };
+  const bug = await Promise.resolve(request).then(bugToPlant).catch(asUsage);
+  if (bug !== undefined) {
+    const exitCode = await runPlanted(bug, wordsOf(scenario, options));
+    if (exitCode === 0) return;
+    throw new CommandFailure(
+      `${bug} was planted in a process of its own, which ended so`,
+      exitCode,
+    );
+  }
+  const say = (line: string): void => context.complain(line);
+  const report = await runSim(request, say).catch(asUsage);
+  const text = `${REPORTS[options.report](report).trimEnd()}\n`;
+  if (options.out === undefined) context.print(text);
+  else {
+    writeFileSync(options.out, text);
+    context.print(`${options.out}: ${isWell(report) ? 'as it should be' : 'a promise broke'}\n`);
+  }
+  if (!isWell(report)) throw new CommandFailure('the simulation did not end as it should');
+}
+
 /** Adds the commands to the program of src/cli; exit code 1 where a promise broke. */
 export function addSimCommand(program: Command, context: CliContext): void {
   const print = (line: string): void => context.print(`${line}\n`);
@@ -107,22 +147,7 @@ Examples:
   $ capstan sim run --replay fixtures/seeds/torn-staged-copy.json --report html --out torn.html
 `,
     )
-    .action(async (scenario: string | undefined, options: SimOptions) => {
-      refuseMixed(scenario, options);
-      if (options.out !== undefined) refuseUnwritable(options.out);
-      const { REPORTS, runSim } = await import('./sim-run.ts');
-      const { isWell } = await import('../replay/report.ts');
-      const request = { ...options, ...(scenario !== undefined && { scenario }) };
-      const say = (line: string): void => context.complain(line);
-      const report = await runSim(request, say).catch(asUsage);
-      const text = `${REPORTS[options.report](report).trimEnd()}\n`;
-      if (options.out === undefined) context.print(text);
-      else {
-        writeFileSync(options.out, text);
-        print(`${options.out}: ${isWell(report) ? 'as it should be' : 'a promise broke'}`);
-      }
-      if (!isWell(report)) throw new CommandFailure('the simulation did not end as it should');
-    });
+    .action((scenario: string | undefined, options: SimOptions) => run(context, scenario, options));
   sim
     .command('real')
     .description(

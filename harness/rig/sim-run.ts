@@ -1,5 +1,6 @@
 /** What `capstan sim` does: kept cases first, then a search; or one failure again. */
 import { basename } from 'node:path';
+import { isPlanted } from '../mutants/mutant.ts';
 import { parseKeptCase, runKeptCase } from '../replay/kept-case.ts';
 import { formatRequest, htmlReport, jsonReport, textReport } from '../replay/report.ts';
 import type { SimReport } from '../replay/report.ts';
@@ -71,6 +72,19 @@ export async function runSim(request: SimRequest, say: (line: string) => void): 
   if (kept.broken !== undefined) return { ...first, ...kept.broken, seconds: since() };
   const result = await search({ ...options, seed, runs, shard });
   return { ...first, ...sumOf(result), seconds: since() };
+}
+
+/** The bug that is asked for and that only another process can have in its source. Throws INVALID_ARGUMENT. */
+export function bugToPlant({ replay, mutant, scenario }: SimRequest): string | undefined {
+  const named =
+    replay === undefined
+      ? { scenario, mutant }
+      : isFile(replay)
+        ? parseKeptCase(readSeedFile(replay).text)
+        : parseToken(replay);
+  if (named.mutant === undefined) return undefined;
+  const found = findMutant(scenarioOf(named.scenario, named.mutant), named.mutant);
+  return isPlanted(found) ? undefined : found.name;
 }
 
 /** The one named, or that of the mutant, or the first. Throws INVALID_ARGUMENT. */

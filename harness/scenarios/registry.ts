@@ -7,6 +7,7 @@ import { DISASTER } from './disaster.ts';
 import { DR_YEAR } from './dr-year.ts';
 import { FULL_VAULT } from './full-vault.ts';
 import { INSTANT_DR } from './instant-dr.ts';
+import { LICENCES } from './licences.ts';
 import { LOOPING_HOST } from './looping-host.ts';
 import { MEDIA } from './media.ts';
 import { MOUNTS } from './mounts.ts';
@@ -31,6 +32,7 @@ export const SCENARIOS: readonly [Scenario, ...Scenario[]] = [
   LOOPING_HOST,
   PROFILE_UPGRADES,
   SHARED_VAULT,
+  LICENCES,
 ];
 
 /** Throws INVALID_ARGUMENT. */

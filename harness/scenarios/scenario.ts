@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import { CapstanError } from '../../src/base/errors.ts';
 import type { Mutant } from '../mutants/mutant.ts';
+import { sourceMutantsOf } from '../mutants/source-mutants.ts';
 import type { Command, CommandedWorld, DrawnCommand } from '../workload/command-form.ts';
 import type { NewVault } from '../world/simulated-vault.ts';
 import type { World } from '../world/world.ts';
@@ -78,6 +79,7 @@ export function defineScenario<Profile extends CaseProfile, Case extends CaseWor
   );
   const own = {
     ...rest,
+    mutants: [...rest.mutants, ...sourceMutantsOf(rest.name)],
     commands: (replayPath?: string) =>
       arbitraries.length === 0
         ? fc.constant([])

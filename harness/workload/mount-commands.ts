@@ -16,6 +16,7 @@ export const mountProfile: fc.Arbitrary<MountProfile> = fc.record({
   operator: fc.boolean(),
   mountDelayMs: fc.constantFrom(0, 0, 5 * SECOND_MS),
   mediacom: fc.boolean(),
+  filtered: fc.boolean(),
 });
 
 const form = formsFor<MountScenario>();

@@ -31,6 +31,15 @@ const ACCOUNT = { user: 'SUPER.TAPE', password: 'secret' };
 export const MOUNT_TAPES = ['LAB001', 'LAB002', 'LAB003'] as const;
 const DEVICES = ['$TAPE0', '$TAPE1'] as const;
 export const DEVICE_COUNT = DEVICES.length;
+const FILTER = {
+  file: '$SYSTEM.TAPE.FILTER',
+  source: `FILTER TAPESRV;
+    BEGIN
+      IF ZSPI^TKN^SSID = SSID(ZEMS^VAL^SSID)
+        AND ZEMS^TKN^EVENTNUMBER = ZEMS^EVT^WRITE^TO^0 THEN PASS;
+      IF ZSPI^TKN^SSID = SSID(ZTAP^VAL^SSID) THEN PASS;
+    END;`,
+} as const;
 const ANSWER_LIMIT_MS = 10 * MINUTE_MS;
 const SETTLING_MS = 10 * SECOND_MS;
 /** A job does not give up by itself. */
@@ -53,6 +62,8 @@ export interface MountProfile {
   readonly mountDelayMs: number;
   /** The server may ask the host which requests are open. */
   readonly mediacom: boolean;
+  /** The distributor has a filter that passes what a tape server needs. */
+  readonly filtered: boolean;
 }
 
 export interface MountScenarioOptions {
@@ -90,12 +101,13 @@ export class MountScenario {
     this.world = world;
     const { mountDelayMs } = profile;
     const parameters: Partial<EmsHostParameters> = { mountDelayMs };
+    const filter = profile.filtered ? { filter: FILTER.file } : {};
     this.east = new SimulatedServer(world, {
       settings: {
         serverName: 'east',
         systemId: 'CAPSTAN',
         address: SERVER_ADDRESS,
-        hosts: [{ host: NODE, endpoint: HOST, ...ACCOUNT, parameters }],
+        hosts: [{ host: NODE, endpoint: HOST, ...ACCOUNT, ...filter, parameters }],
       },
       vault: newVault({ seed: profile.worldSeed, leftovers: 'ordered' }),
       replicationPorts: [],
@@ -111,6 +123,7 @@ export class MountScenario {
       ...ACCOUNT,
       ...(!profile.mediacom && { secured: ['MEDIACOM'] }),
     });
+    this.host.collector.addFilter(FILTER.file, FILTER.source);
   }
 
   static async start(options: MountScenarioOptions): Promise<MountScenario> {
@@ -129,7 +142,7 @@ export class MountScenario {
     }
     await scenario.world.advance(SETTLING_MS);
     // A host that was never heard before begins with new events: from here on it was.
-    scenario.host.logText('the day begins');
+    scenario.host.collector.write('$BATCH', 'the day begins');
     await scenario.world.advance(SETTLING_MS);
     return scenario;
   }

@@ -25,6 +25,7 @@ export class SimulatedClock implements Clock {
   /** Milliseconds since the world began. */
   #elapsedMs = 0;
   #sequence = 0;
+  #wallStartMs = WALL_START_MS;
   readonly #heap: Timer[] = [];
 
   get elapsedMs(): number {
@@ -32,7 +33,12 @@ export class SimulatedClock implements Clock {
   }
 
   nowMs(): number {
-    return WALL_START_MS + this.#elapsedMs;
+    return this.#wallStartMs + this.#elapsedMs;
+  }
+
+  /** Somebody sets the wall clock: it goes forward by so much, or back. Timers do not care. */
+  stepWall(byMs: number): void {
+    this.#wallStartMs += byMs;
   }
 
   monotonicMs(): number {

@@ -25,12 +25,17 @@ function mix(parts: readonly Uint8Array[]): Uint8Array {
 const equal = (one: Uint8Array, other: Uint8Array): boolean =>
   one.length === other.length && one.every((byte, index) => byte === other[index]);
 
+/** What `verifyEd25519` takes for the signature of whoever has this public key. */
+export function simulatedSignature(publicKey: Uint8Array, message: Uint8Array): Uint8Array {
+  const half = mix([publicKey, message]);
+  return Uint8Array.of(...half, ...half);
+}
+
 export const simulatedCryptography: Cryptography = {
   scrypt: async (password, salt, { N, r, p }) =>
     mix([password, salt, Uint8Array.of(Math.log2(N), r, p)]),
   sha256: (data) => mix([data]),
   equal,
   verifyEd25519: (publicKey, message, signature) =>
-    equal(signature.slice(0, HASH_BYTES), mix([publicKey, message])) &&
-    equal(signature.slice(HASH_BYTES), mix([publicKey, message])),
+    equal(signature, simulatedSignature(publicKey, message)),
 };
