@@ -45,6 +45,12 @@ export function plantedBugs(): readonly PlantedBug[] {
   return areas.flatMap((area) => bugs.filter((bug) => bug.area === area));
 }
 
+/** Most characters of what broke. */
+const BROKEN_CHARS_MAX = 160;
+
+const shortened = (text: string): string =>
+  text.length > BROKEN_CHARS_MAX ? `${text.slice(0, BROKEN_CHARS_MAX - 4)} ...` : text;
+
 const TABLE_PATTERN = /\| area \| .*\n\| --- .*\n(?<rows>(?:\|.*\n)*)/;
 const HEAD =
   '| area | bug | what is wrong | scenario | case | commands | seconds | what broke |\n' +
@@ -78,7 +84,7 @@ export function withTable(page: string, bugs: readonly FoundBug[]): string {
       bug.run,
       bug.commandCount,
       bug.seconds.toFixed(1),
-      bug.broken.replaceAll('|', '/'),
+      shortened(bug.broken).replaceAll('|', '/'),
     ].join(' | '),
   );
   return page.replace(TABLE_PATTERN, () => HEAD + lines.map((line) => `| ${line} |\n`).join(''));
