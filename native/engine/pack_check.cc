@@ -211,34 +211,29 @@ void PackStore::BeginCollection(bool continues) {
   });
 }
 
-void PackStore::MarkSubstitutes(std::vector<bool>& marks) {
+void PackStore::MarkSubstitutes(RegionSet& marks) {
   const std::lock_guard guard(mutex_);
-  for (uint32_t region = 0; region < marks.size(); ++region) {
-    const RegionPlace* const place = marks[region] ? regions_.Find(region) : nullptr;
-    if (place == nullptr || (place->flags & RegionPlace::kBad) == 0) continue;
+  marks.Each([&](uint32_t region) {
+    const RegionPlace* const place = regions_.Find(region);
+    if (place == nullptr || (place->flags & RegionPlace::kBad) == 0) return;
     PackTable* const table = TableOf(place->pack);
     const PackTable::Region* const found = table == nullptr ? nullptr : table->Find(region);
-    if (found == nullptr) continue;
+    if (found == nullptr) return;
     const auto chunks = table->ChunksOf(*found);
     const std::vector<ChunkEntry> damaged(chunks.begin(), chunks.end());
     for (const ChunkEntry& chunk : damaged)
-      if (const ChunkRef ref = FindLocked(chunk.digest); ref != kNoChunk && RegionOf(ref) < marks.size())
-        marks[RegionOf(ref)] = true;
-  }
+      if (const ChunkRef ref = FindLocked(chunk.digest); ref != kNoChunk) marks.Add(RegionOf(ref));
+  });
 }
 
-Status PackStore::MarkBases(std::vector<bool>& marks) {
+Status PackStore::MarkBases(RegionSet& marks) {
   std::set<uint32_t> numbers;
-  const auto mark = [&](uint32_t region) {
-    if (region >= marks.size()) marks.resize(region + size_t{1024});
-    marks[region] = true;
-  };
   {
     // Those on their way, and first: what is closed later touches its bases, what is written is in a table.
     const std::lock_guard guard(mutex_);
     numbers = packs_;
     for (const auto& [id, draft] : drafts_)
-      for (const BaseRun& run : draft->bases) mark(run.region);
+      for (const BaseRun& run : draft->bases) marks.Add(run.region);
   }
   for (const uint32_t number : numbers) {
     auto table = LoadTable(number);
@@ -249,7 +244,7 @@ Status PackStore::MarkBases(std::vector<bool>& marks) {
       const std::lock_guard guard(mutex_);
       RegionPlace* const place = regions_.Find(region.id);
       if (IsLive(region, number, marks))
-        for (const BaseRun& run : table.value().BasesOf(region)) mark(run.region);
+        for (const BaseRun& run : table.value().BasesOf(region)) marks.Add(run.region);
       else if (place != nullptr && place->pack == number)
         // Its bases may go before it does: nothing may find it from here on.
         place->flags |= RegionPlace::kBad | RegionPlace::kUseless;
@@ -259,10 +254,10 @@ Status PackStore::MarkBases(std::vector<bool>& marks) {
 }
 
 bool PackStore::IsLive(const PackTable::Region& region, uint32_t pack,
-                       const std::vector<bool>& marks) {
+                       const RegionSet& marks) {
   const RegionPlace* const place = regions_.Find(region.id);
   if (place == nullptr || place->pack != pack) return false;
-  if (region.id < marks.size() && marks[region.id]) return true;
+  if (marks.Contains(region.id)) return true;
   // Where it is damaged it serves no transfer either.
   if (place->damaged()) return false;
   return place->touched == collection_ || place->wanted == collection_ ||
@@ -292,7 +287,7 @@ Status PackStore::SealDamagedTail() {
   return Roll();
 }
 
-Result<PackStore::Collected> PackStore::CollectPacks(const std::vector<bool>& marks,
+Result<PackStore::Collected> PackStore::CollectPacks(const RegionSet& marks,
                                                      double live_share, size_t packs_max) {
   struct Candidate {
     uint32_t number;
@@ -308,12 +303,11 @@ Result<PackStore::Collected> PackStore::CollectPacks(const std::vector<bool>& ma
     numbers = packs_;
     numbers.erase(tail_number_);
     bool missing = false;
-    for (uint32_t region = 0; region < marks.size(); ++region) {
-      if (!marks[region]) continue;
+    marks.Each([&](uint32_t region) {
       const RegionPlace* const place = regions_.Find(region);
       if (place != nullptr && place->damaged()) needed.insert(place->pack);
       missing = missing || (place == nullptr && !drafts_.contains(region));
-    }
+    });
     // It may lie where even its header is damaged.
     if (missing)
       std::erase_if(numbers, [&](uint32_t number) {
@@ -352,7 +346,7 @@ Result<PackStore::Collected> PackStore::CollectPacks(const std::vector<bool>& ma
 
 // Copies what is live to the last pack, makes that durable, then removes the pack.
 Status PackStore::CollectPack(uint32_t number, const PackTable& table,
-                              const std::vector<bool>& marks, Collected& collected) {
+                              const RegionSet& marks, Collected& collected) {
   std::vector<const PackTable::Region*> live;
   // Some lies in the last pack, and perhaps in memory only: an earlier collection could not make it durable.
   bool moved = false;

@@ -19,6 +19,7 @@
 #include "read_ahead.h"
 #include "region_cache.h"
 #include "region_map.h"
+#include "region_set.h"
 #include "space_reserve.h"
 #include "worker_pool.h"
 
@@ -199,11 +200,11 @@ class PackStore {
     uint64_t bytes_copied = 0;
   };
   // Marks what serves in place of marked regions that are damaged.
-  void MarkSubstitutes(std::vector<bool>& marks);
+  void MarkSubstitutes(RegionSet& marks);
   // Marks what the marked deltas were compressed against; the others are found no more.
-  Status MarkBases(std::vector<bool>& marks);
+  Status MarkBases(RegionSet& marks);
   // Gives up packs of which less than `live_share` is marked, copying what is. At most `packs_max` of them.
-  Result<Collected> CollectPacks(const std::vector<bool>& marks, double live_share,
+  Result<Collected> CollectPacks(const RegionSet& marks, double live_share,
                                  size_t packs_max);
   // Reads the folder anew: a writer beside this reader may have gone on.
   Status Reload();
@@ -333,12 +334,12 @@ class PackStore {
                     std::atomic<uint64_t>& done, uint64_t& chunk_count);
   Status VerifyNotes(std::vector<Damage>& damages);
   Result<PackTable> LoadTable(uint32_t number);
-  Status CollectPack(uint32_t number, const PackTable& table, const std::vector<bool>& marks,
+  Status CollectPack(uint32_t number, const PackTable& table, const RegionSet& marks,
                      Collected& collected);
   Status SealDamagedTail();
   // With mutex_ held.
   bool HasDamage(uint32_t pack) const;
-  bool IsLive(const PackTable::Region& region, uint32_t pack, const std::vector<bool>& marks);
+  bool IsLive(const PackTable::Region& region, uint32_t pack, const RegionSet& marks);
 
   // 0 stands for none, 1 for the one before the first.
   static constexpr uint8_t kFirstCollection = 2;

@@ -113,11 +113,8 @@ Result<PackStore::Collected> Store::Collect(double live_share, size_t packs_max,
   TRY(CheckOpen(true));
   const std::lock_guard collection_guard(collection_mutex_);
   packs_->BeginCollection(continues);
-  std::vector<bool> marks(packs_->next_region());
-  const auto mark = [&](ChunkRef ref) {
-    if (RegionOf(ref) >= marks.size()) marks.resize(RegionOf(ref) + size_t{1024});
-    marks[RegionOf(ref)] = true;
-  };
+  RegionSet marks;
+  const auto mark = [&](ChunkRef ref) { marks.Add(RegionOf(ref)); };
   {
     // Before the names: what an image refers to in memory stands in its file once it is closed.
     std::vector<std::shared_ptr<Image>> open;
