@@ -183,18 +183,33 @@ const crashInside = form('crashInside({place} operation {after}{powerCut})', {
     }),
 });
 
-/** A user authorizes and erases, and the process may be killed somewhere in it. */
-const authorizeAndErase = form('authorizeAndErase({tape}{crashAt})', {
-  fields: { tape, crashAt: optional(', crash at ', count) },
+/** What an erase does in the catalog, in its order. */
+const ERASE_STEPS = [
+  'putErasure',
+  'takeLock',
+  'recordErase',
+  'releaseLock',
+  'deleteErasure',
+] as const;
+
+/** A user authorizes and erases, and the process may be killed before or behind one of its steps. */
+const authorizeAndErase = form('authorizeAndErase({tape}{crashAt}{behind})', {
+  fields: {
+    tape,
+    crashAt: optional(', crash at ', oneOf(...ERASE_STEPS)),
+    behind: flag(', behind it'),
+  },
   possible: (scenario, { crashAt }) =>
     crashAt === undefined ? runs(scenario) : has('crashesInside')(scenario),
   perform: async (scenario, each) => {
     const { server, checker } = scenario;
-    const { crashAt } = each;
+    const { crashAt, behind } = each;
     const answer = await scenario.operate('cleanup.authorize', { tapes: [each.tape] });
     if (answer === undefined) return adoptMarks(scenario);
     checker.marks.set(each.tape, 'erase');
-    if (crashAt !== undefined) server.planCrash({ in: 'catalog', count: crashAt, kind: 'kill' });
+    if (crashAt !== undefined) {
+      server.planCrash({ in: 'catalog', of: crashAt, count: behind ? 1 : 0, kind: 'kill' });
+    }
     await scenario.operate('cleanup.erase');
     if (crashAt !== undefined) server.cancelCrash();
   },
@@ -248,8 +263,8 @@ const migrationTexts = (keeps: fc.Arbitrary<boolean>): fc.Arbitrary<string> =>
     .tuple(migrationPaths, keeps)
     .map(([path, keep]) => `VTSPolicy TSM 'archive ${path}${keep ? ' r=2,d' : ''}'`);
 
-/** Catalog operations of an erase: before, in and behind the tape's own. */
-const eraseStep = fc.integer({ min: 36, max: 55 });
+const eraseCrash = { crashAt: fc.constantFrom(...ERASE_STEPS), behind: fc.boolean() };
+const noCrash = { crashAt: fc.constant(undefined), behind: fc.constant(false) };
 const times = fc.constantFrom(MINUTE_MS, 10 * MINUTE_MS, DAY_MS / 2, DAY_MS, 2 * DAY_MS);
 
 /** With their weights. */
@@ -287,7 +302,7 @@ export const POLICY_COMMANDS: readonly DrawnCommand<PolicyScenario>[] = [
     },
     2,
   ),
-  authorizeAndErase.drawn({ ...tapes, crashAt: eraseStep }, 3),
-  authorizeAndErase.drawn({ ...tapes, crashAt: fc.constant(undefined) }, 2),
+  authorizeAndErase.drawn({ ...tapes, ...eraseCrash }, 3),
+  authorizeAndErase.drawn({ ...tapes, ...noCrash }, 2),
   restart.drawn({}, 3),
 ];

@@ -7,13 +7,15 @@ export type Around = (
   parameters: readonly unknown[],
 ) => Promise<unknown>;
 
+type Method = (...parameters: unknown[]) => Promise<unknown>;
+
 /**
  * `port` with every method called through `around`. Every method of the port must be asynchronous,
  * as those of a catalog, an engine and a tape image are.
  */
 export function decorate<Port extends object>(port: Port, around: Around): Port {
-  // A port's methods stay what they are, so each is wrapped once.
-  const wrapped = new Map<string, (...parameters: unknown[]) => Promise<unknown>>();
+  // Wrapped once each; what is called is looked up anew, for a test may put another method in its place.
+  const wrapped = new Map<string, Method>();
   return new Proxy(port, {
     get(target, property) {
       if (typeof property !== 'string') return Reflect.get(target, property);
@@ -21,10 +23,10 @@ export function decorate<Port extends object>(port: Port, around: Around): Port 
       if (known !== undefined) return known;
       const member: unknown = Reflect.get(target, property);
       if (typeof member !== 'function') return member;
-      const method = (...parameters: unknown[]): Promise<unknown> =>
+      const method: Method = (...parameters) =>
         around(
           property,
-          () => Reflect.apply(member, target, parameters) as Promise<unknown>,
+          () => Reflect.apply(Reflect.get(target, property) as Method, target, parameters),
           parameters,
         );
       wrapped.set(property, method);

@@ -41,7 +41,10 @@ const LANES = { countMax: 3, trialBytes: 1, frameBytes: 2048 } as const;
 /** Where a process is to be killed: in the disk or catalog operation after `count` more ones. */
 export interface CrashPoint {
   readonly in: 'disk' | 'catalog';
+  /** So many go by; of the catalog a call counts twice, before and behind its transaction. */
   readonly count: number;
+  /** Of the catalog: only calls of this method count. */
+  readonly of?: keyof Catalog | undefined;
   readonly kind: CrashKind;
 }
 
@@ -102,7 +105,7 @@ export class SimulatedServer {
   #engine: Engine | undefined;
   #slowMs = 0;
   #slowImageMs = 0;
-  #catalogCallsLeft: number | undefined;
+  #crashAmongCalls: { left: number; readonly of: string | undefined } | undefined;
   #crashKind: CrashKind = 'kill';
   #crashCount = 0;
 
@@ -171,7 +174,9 @@ export class SimulatedServer {
     const clock = life.clock(this.#world.clock);
     const network = this.#world.network.port(this.address, life);
     const programs = this.#options.backup?.processes(clock, life) ?? NO_PROGRAMS;
-    const logFiles = this.logFiles.port(life, () => this.#countCatalogCall(life));
+    const logFiles = this.logFiles.port(life, () =>
+      this.#countCatalogCall(life, 'append to a log file'),
+    );
     const fileSystems = { usage: async () => this.fileSystem };
     const startedAtMs = clock.nowMs();
     const catalog = sabotage?.catalog?.(this.catalog, startedAtMs) ?? this.catalog;
@@ -289,19 +294,20 @@ export class SimulatedServer {
       life.call(async () => {
         // The process ends, the database stays.
         if (method === 'close') return undefined;
-        this.#countCatalogCall(life);
+        this.#countCatalogCall(life, method);
         if (life.ended) return undefined;
         const value = await call();
-        this.#countCatalogCall(life);
+        this.#countCatalogCall(life, method);
         return value;
       }),
     );
   }
 
-  #countCatalogCall(life: Life): void {
-    if (this.#catalogCallsLeft === undefined) return;
-    this.#catalogCallsLeft -= 1;
-    if (this.#catalogCallsLeft < 0) this.#kill(life);
+  #countCatalogCall(life: Life, method: string): void {
+    const crash = this.#crashAmongCalls;
+    if (crash === undefined || (crash.of ?? method) !== method) return;
+    crash.left -= 1;
+    if (crash.left < 0) this.#kill(life);
   }
 
   #link(life: Life): ReplicationLink {
@@ -365,13 +371,13 @@ export class SimulatedServer {
   planCrash(point: CrashPoint): void {
     this.#crashKind = point.kind;
     if (point.in === 'disk') this.#options.vault.crashAfter(point.count);
-    else this.#catalogCallsLeft = point.count;
+    else this.#crashAmongCalls = { left: point.count, of: point.of };
   }
 
   /** Takes back what {@link planCrash} planned. */
   cancelCrash(): void {
     this.#options.vault.crashAfter(undefined);
-    this.#catalogCallsLeft = undefined;
+    this.#crashAmongCalls = undefined;
   }
 
   /** Kills the process, if one runs. */
