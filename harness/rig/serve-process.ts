@@ -4,6 +4,7 @@ import type { ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { killAtExit } from './child-process.ts';
 import { systemClock } from '../../src/platform/system-clock.ts';
 
 /** The program, as TypeScript: Node runs it as it is. */
@@ -34,9 +35,7 @@ export class ServeProcess {
       env: { ...process.env, ...environment },
     });
     // A test that fails leaves no server behind.
-    const onExit = (): boolean => this.#child.kill('SIGKILL');
-    process.once('exit', onExit);
-    this.#child.once('close', () => process.off('exit', onExit));
+    killAtExit(this.#child);
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream.setEncoding('utf8');
       stream.on('data', (text: string) => {

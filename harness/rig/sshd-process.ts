@@ -1,13 +1,13 @@
 /** The system's sshd on loopback, with a subsystem of ours: started without root's configuration, and ended. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { generateSshKeyPair, sshKeyFingerprint } from '../../src/platform/ssh-keys.ts';
+import { killAtExit, killChild } from './child-process.ts';
 import { systemClock } from '../../src/platform/system-clock.ts';
 import { sleep } from '../../src/ports/clock.ts';
 
@@ -78,9 +78,7 @@ export class SshdProcess {
   async start(): Promise<void> {
     const child = spawn(SSHD, ['-D', '-e', '-f', this.#configuration], { stdio: 'ignore' });
     this.#child = child;
-    const onExit = (): boolean => child.kill('SIGKILL');
-    process.once('exit', onExit);
-    child.once('close', () => process.off('exit', onExit));
+    killAtExit(child);
     const giveUpMs = systemClock.monotonicMs() + START_TIMEOUT_MS;
     while (!(await listens(this.#port))) {
       if (child.exitCode !== null || systemClock.monotonicMs() > giveUpMs) {
@@ -94,10 +92,7 @@ export class SshdProcess {
   async stop(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const closed = once(child, 'close');
-    child.kill('SIGKILL');
-    await closed;
+    await killChild(child);
   }
 }
 

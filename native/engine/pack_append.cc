@@ -269,11 +269,6 @@ std::string PackStore::failure() const {
                                                          : std::string();
 }
 
-uint32_t PackStore::next_region() const {
-  const std::lock_guard guard(mutex_);
-  return next_region_;
-}
-
 uint64_t PackStore::RoomFor(uint64_t bytes, uint64_t ends) {
   return bytes + bytes / kRoomDivisor + ends * kRoomOfChunk;
 }

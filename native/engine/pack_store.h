@@ -212,8 +212,6 @@ class PackStore {
   PackStatistics Statistics() const;
   // What was found wrong at the opening.
   const std::vector<Damage>& damages() const { return damages_; }
-  // Where the next region number is taken from.
-  uint32_t next_region() const;
   // Why nothing may be written any more; empty while it may.
   std::string failure() const;
 

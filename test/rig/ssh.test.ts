@@ -41,6 +41,19 @@ const STALL_TIMEOUT_MS = 20_000;
 
 let folder: { path: string; cleanup: () => Promise<void> };
 const fileOf = (name: string): string => join(folder.path, name);
+/** The client's connection by one of the transports. */
+const connectOver = (
+  transport: 'ssh2' | 'openssh',
+  endpoint: { readonly address: string; readonly port: number },
+  fingerprint: string,
+) => {
+  const link =
+    transport === 'ssh2'
+      ? new Ssh2Link({ privateKey: client.privateKey })
+      : new OpenSshLink({ identityFile: fileOf('client') });
+  const user = 'capstan';
+  return link.connect({ server: 'west', ...endpoint, user, hostKey: fingerprint, transport });
+};
 const source = new EngineModel(new ModelStore());
 
 beforeAll(async () => {
@@ -222,17 +235,7 @@ describe.skipIf(!hasClient)('a line that falls silent in the middle of a copy', 
           silentAtMs ||= performance.now();
           return addParcels.call(received.engine, parcels);
         };
-        const link =
-          kind === 'ssh2'
-            ? new Ssh2Link({ privateKey: client.privateKey })
-            : new OpenSshLink({ identityFile: fileOf('client') });
-        const stream = await link.connect({
-          server: 'west',
-          ...line.endpoint,
-          user: 'capstan',
-          hostKey: server.hostKeyFingerprint,
-          transport: kind,
-        });
+        const stream = await connectOver(kind, line.endpoint, server.hostKeyFingerprint);
         const sending = sendTape({
           stream,
           engine: source,
@@ -285,17 +288,7 @@ describe.skipIf(!hasClient)('lanes', () => {
       });
       const line = await DelayLine.open({ to: server.endpoint, delayMs: 5 });
       try {
-        const link =
-          kind === 'ssh2'
-            ? new Ssh2Link({ privateKey: client.privateKey })
-            : new OpenSshLink({ identityFile: fileOf('client') });
-        const stream = await link.connect({
-          server: 'west',
-          ...line.endpoint,
-          user: 'capstan',
-          hostKey: server.hostKeyFingerprint,
-          transport: kind,
-        });
+        const stream = await connectOver(kind, line.endpoint, server.hostKeyFingerprint);
         const before = line.connectionCount;
         let opened = 0;
         const open = async (): Promise<DuplexStream> => {

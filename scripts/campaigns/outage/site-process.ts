@@ -1,12 +1,12 @@
 /** A site of the campaign: its file system, its home on it, and the process that serves it. */
 import { spawn } from 'node:child_process';
 import type { ChildProcessByStdio } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { localClient } from '../../../src/cli/call.ts';
 import { homePaths } from '../../../src/cli/configuration.ts';
 import type { ApiClient } from '../../../src/api/client.ts';
+import { killAtExit, killChild } from '../../../harness/rig/child-process.ts';
 import { systemClock } from '../../../src/platform/system-clock.ts';
 import { sleep } from '../../../src/ports/clock.ts';
 import type { Mount, Shutdown } from '../disks/mounts.ts';
@@ -64,9 +64,7 @@ export class Site {
     });
     this.#child = child;
     // A campaign that fails leaves no server behind; who reads its orders may be gone.
-    const onExit = (): boolean => child.kill('SIGKILL');
-    process.once('exit', onExit);
-    child.once('close', () => process.off('exit', onExit));
+    killAtExit(child);
     child.stdin.on('error', () => {});
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       this.#said += text;
@@ -127,9 +125,6 @@ export class Site {
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const closed = once(child, 'close');
-    child.kill('SIGKILL');
-    await closed;
+    await killChild(child);
   }
 }
