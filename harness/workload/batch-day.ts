@@ -15,10 +15,12 @@ import type { CopyIncident } from '../checker/attempts.ts';
 import { hold } from '../checker/violation.ts';
 import type { StartOptions } from '../scenarios/scenario.ts';
 import type { BackupPlan } from './batch-host.ts';
+import { CentreScenario } from './centre-scenario.ts';
 import { count, duration, formsFor, oneOf } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
-import { DataCentre, tapeName } from './data-centre.ts';
-import type { FaultProfile } from './fault-profile.ts';
+import { tapeName } from './data-centre.ts';
+import { COMMON_PROFILE } from './fault-profile.ts';
+import type { CommonProfile } from './fault-profile.ts';
 
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
@@ -42,10 +44,7 @@ export interface BatchDayJob {
   readonly blockBytes: number;
 }
 
-export interface BatchDayProfile extends Pick<
-  FaultProfile,
-  'worldSeed' | 'leftovers' | 'keepAlive'
-> {
+export interface BatchDayProfile extends CommonProfile {
   readonly hostCount: number;
   readonly drivesEach: number;
   readonly jobs: readonly BatchDayJob[];
@@ -65,48 +64,31 @@ const job: fc.Arbitrary<BatchDayJob> = fc.record({
 });
 
 export const batchDayProfile: fc.Arbitrary<BatchDayProfile> = fc.record({
-  worldSeed: fc.nat(),
-  leftovers: fc.constantFrom('ordered' as const, 'ext4' as const, 'any' as const),
-  keepAlive: fc.boolean(),
+  ...COMMON_PROFILE,
   hostCount: fc.integer({ min: 2, max: 3 }),
   drivesEach: fc.integer({ min: 1, max: 2 }),
   jobs: fc.array(job, { minLength: 3, maxLength: 8 }),
 });
 
-export class BatchDay {
-  readonly centre: DataCentre;
-  readonly #jobs: readonly BatchDayJob[];
+export class BatchDay extends CentreScenario<BatchDayProfile> {
   readonly #incidents = new Map<string, CopyIncident[]>();
   #attemptCount = 0;
   #givenUpCount = 0;
 
-  private constructor({ profile, newVault, sabotage }: StartOptions<BatchDayProfile>) {
-    this.#jobs = profile.jobs;
-    this.centre = new DataCentre({
-      profile,
-      newVault,
-      drives: Array.from({ length: profile.hostCount || 1 }, () => profile.drivesEach || 1),
+  constructor(options: StartOptions<BatchDayProfile>) {
+    const { hostCount, drivesEach } = options.profile;
+    super(options, {
+      drives: Array.from({ length: hostCount || 1 }, () => drivesEach || 1),
       tapes: { count: TAPE_COUNT, capacityBytes: CAPACITY_BYTES },
       west: true,
-      sabotage,
     });
     this.#watchCopies();
   }
 
   /** The data centre before its day, all jobs submitted. */
-  static async start(options: StartOptions<BatchDayProfile>): Promise<BatchDay> {
-    const day = new BatchDay(options);
-    await day.centre.setUp();
-    for (const [index, planned] of day.#jobs.entries()) day.#submit(index, planned);
-    return day;
-  }
-
-  get world(): DataCentre['world'] {
-    return this.centre.world;
-  }
-
-  get executed(): string[] {
-    return this.centre.executed;
+  override async setUp(): Promise<void> {
+    await super.setUp();
+    for (const [index, planned] of this.profile.jobs.entries()) this.#submit(index, planned);
   }
 
   #submit(index: number, planned: BatchDayJob): void {
@@ -155,8 +137,8 @@ export class BatchDay {
     });
   }
 
-  async check(): Promise<void> {
-    await this.centre.check();
+  override async check(): Promise<void> {
+    await super.check();
     for (const [tape, incidents] of this.#incidents) {
       checkAttempts(tape, incidents, 'fullHouse');
     }
@@ -174,7 +156,7 @@ export class BatchDay {
     for (const { file, state, reason } of centre.backups) {
       hold(state === 'done', () => `${file} did not end well: ${state} ${reason ?? ''}`);
     }
-    hold(centre.backups.length === this.#jobs.length, () => 'a job was not started');
+    hold(centre.backups.length === this.profile.jobs.length, () => 'a job was not started');
     // What was given up while the line was down is asked for by the operator.
     await centre.call('autocopy.retry', {});
     for (const incidents of this.#incidents.values()) incidents.length = 0;

@@ -24,7 +24,7 @@ import type { Wire } from '../world/simulated-wire.ts';
 import { World } from '../world/world.ts';
 import { BatchHost } from './batch-host.ts';
 import type { BackupRecord } from './batch-host.ts';
-import type { FaultProfile } from './fault-profile.ts';
+import type { CommonProfile } from './fault-profile.ts';
 
 const EAST_ADDRESS = '10.0.0.1';
 const WEST_ADDRESS = '10.0.0.2';
@@ -37,7 +37,7 @@ export const ANSWER_LIMIT_MS = 10 * MINUTE_MS;
 const SETTLING_MS = 10 * SECOND_MS;
 
 export interface CentrePlan {
-  readonly profile: Pick<FaultProfile, 'worldSeed' | 'leftovers' | 'keepAlive'>;
+  readonly profile: CommonProfile;
   readonly newVault: NewVault;
   /** How many drives each host has. */
   readonly drives: readonly number[];
@@ -67,7 +67,6 @@ export class DataCentre {
   readonly tapes = new Map<string, CentreTape>();
   /** All backups, in the order in which they began. */
   readonly backups: BackupRecord[] = [];
-  readonly executed: string[] = [];
   readonly plan: CentrePlan;
   /** What `east` told since the last check, oldest first. */
   readonly #events: ServerEvent[] = [];

@@ -15,7 +15,8 @@ import { isCapstanError } from '../../src/base/errors.ts';
 import { MINUTE_MS } from '../../src/base/units.ts';
 import { asError, hold } from '../checker/violation.ts';
 import type { StartOptions } from '../scenarios/scenario.ts';
-import type { Leftovers } from '../world/simulated-vault.ts';
+import { COMMON_PROFILE } from './fault-profile.ts';
+import type { CommonProfile } from './fault-profile.ts';
 import { count, duration, formsFor, oneOf } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
 import { DR_TAPES, DrWorld, SCHEME } from './dr-world.ts';
@@ -29,10 +30,7 @@ const DISASTER_MS = 3 * HOUR_MS;
 export const PHASES = ['night', 'lost', 'elsewhere', 'back', 'standby', 'home'] as const;
 type Phase = (typeof PHASES)[number];
 
-export interface DisasterProfile {
-  readonly worldSeed: number;
-  readonly leftovers: Leftovers;
-  readonly keepAlive: boolean;
+export interface DisasterProfile extends CommonProfile {
   /** What is lost: the power of the first site, the line to it, or both. */
   readonly loss: 'power' | 'line' | 'site';
   /** How long after 03:00; the run takes some tens of milliseconds. */
@@ -42,9 +40,7 @@ export interface DisasterProfile {
 }
 
 export const disasterProfile: fc.Arbitrary<DisasterProfile> = fc.record({
-  worldSeed: fc.nat(),
-  leftovers: fc.constantFrom('ordered' as const, 'ext4' as const, 'any' as const),
-  keepAlive: fc.boolean(),
+  ...COMMON_PROFILE,
   loss: fc.constantFrom('power', 'line', 'site'),
   afterMs: fc.constantFrom(0, 3, 9, 15, 20, 25, 60, 5000),
   careless: fc.boolean(),

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
 import { advanceForm, count, flag, formsFor, oneOf } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
+import { COMMON_PROFILE } from './fault-profile.ts';
 import type { Side } from './dr-sides.ts';
 import { DR_TAPES, SCHEME } from './dr-world.ts';
 import type { DrProfile, DrWorld } from './dr-world.ts';
@@ -134,9 +135,7 @@ export const DR_COMMANDS: readonly DrawnCommand<DrWorld>[] = [
 ];
 
 export const drProfile: fc.Arbitrary<DrProfile> = fc.record({
-  worldSeed: fc.nat(),
-  leftovers: fc.constantFrom('ordered' as const, 'ext4' as const, 'any' as const),
-  keepAlive: fc.boolean(),
+  ...COMMON_PROFILE,
   schedules: fc.constantFrom<readonly string[]>(
     [],
     ['daily at 02:30, 14:00'],

@@ -19,7 +19,7 @@ import type { Wire } from '../world/simulated-wire.ts';
 import { World } from '../world/world.ts';
 import { ZONE, other } from './dr-sides.ts';
 import type { Side } from './dr-sides.ts';
-import type { FaultProfile } from './fault-profile.ts';
+import type { CommonProfile } from './fault-profile.ts';
 
 export const DR_TAPES = ['LAB001', 'LAB002', 'LAB003'] as const;
 export const SCHEME = 'NIGHTLY';
@@ -32,7 +32,7 @@ const DRAIN_MS = 70 * MINUTE_MS;
 const ADDRESSES: Readonly<Record<Side, string>> = { east: '10.0.0.1', west: '10.0.0.2' };
 const POOLS: Readonly<Record<Side, string>> = { east: 'BACKUP', west: 'DR' };
 
-export interface DrProfile extends Pick<FaultProfile, 'worldSeed' | 'leftovers' | 'keepAlive'> {
+export interface DrProfile extends CommonProfile {
   readonly schedules: readonly string[];
   /** Whose wall clock the schedules go by; default {@link ZONE}. */
   readonly timeZone?: string;

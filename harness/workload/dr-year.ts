@@ -15,7 +15,8 @@ import { manifestDigest } from '../checker/image-content.ts';
 import { asError, hold } from '../checker/violation.ts';
 import { WallClock } from '../model/wall-clock.ts';
 import type { StartOptions } from '../scenarios/scenario.ts';
-import type { Leftovers } from '../world/simulated-vault.ts';
+import { COMMON_PROFILE } from './fault-profile.ts';
+import type { CommonProfile } from './fault-profile.ts';
 import { count, duration, formsFor, oneOf } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
 import type { Side } from './dr-sides.ts';
@@ -42,10 +43,7 @@ export const YEAR_ZONES = [
   'Asia/Kolkata',
 ] as const;
 
-export interface DrYearProfile {
-  readonly worldSeed: number;
-  readonly leftovers: Leftovers;
-  readonly keepAlive: boolean;
+export interface DrYearProfile extends CommonProfile {
   readonly timeZone: (typeof YEAR_ZONES)[number];
   /** The schedule's times, as minutes of the day. */
   readonly times: readonly number[];
@@ -54,9 +52,7 @@ export interface DrYearProfile {
 }
 
 export const drYearProfile: fc.Arbitrary<DrYearProfile> = fc.record({
-  worldSeed: fc.nat(),
-  leftovers: fc.constantFrom('ordered' as const, 'ext4' as const, 'any' as const),
-  keepAlive: fc.boolean(),
+  ...COMMON_PROFILE,
   timeZone: fc.constantFrom(...YEAR_ZONES),
   // Hours in which clocks change somewhere, and one at which none does.
   times: fc

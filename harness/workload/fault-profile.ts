@@ -29,6 +29,13 @@ export interface FaultProfile {
   readonly keepAlive: boolean;
 }
 
+/** What every world of two servers has. */
+export type CommonProfile = Pick<FaultProfile, 'worldSeed' | 'leftovers' | 'keepAlive'>;
+
+export const leftovers: fc.Arbitrary<Leftovers> = fc.constantFrom('ordered', 'ext4', 'any');
+
+export const COMMON_PROFILE = { worldSeed: fc.nat(), leftovers, keepAlive: fc.boolean() } as const;
+
 export const faultProfile: fc.Arbitrary<FaultProfile> = fc.record({
   worldSeed: fc.nat(),
   network: fc.boolean(),
@@ -36,7 +43,7 @@ export const faultProfile: fc.Arbitrary<FaultProfile> = fc.record({
   crashes: fc.boolean(),
   crashesInside: fc.boolean(),
   powerCuts: fc.boolean(),
-  leftovers: fc.constantFrom<Leftovers[]>('ordered', 'ext4', 'any'),
+  leftovers,
   slowDisk: fc.boolean(),
   lateCopies: fc.boolean(),
   keepAlive: fc.boolean(),

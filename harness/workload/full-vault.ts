@@ -12,10 +12,12 @@ import { isCapstanError } from '../../src/base/errors.ts';
 import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
 import { hold } from '../checker/violation.ts';
 import type { StartOptions } from '../scenarios/scenario.ts';
-import { count, duration, formsFor, oneOf } from './command-form.ts';
+import { CentreScenario } from './centre-scenario.ts';
+import { advanceForm, count, formsFor, oneOf } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
-import { ANSWER_LIMIT_MS, DataCentre, POOL, tapeName } from './data-centre.ts';
-import type { FaultProfile } from './fault-profile.ts';
+import { ANSWER_LIMIT_MS, POOL, tapeName } from './data-centre.ts';
+import { COMMON_PROFILE } from './fault-profile.ts';
+import type { CommonProfile } from './fault-profile.ts';
 
 const TAPES = 6;
 /** Six full tapes, twice, and what a store needs beside them. */
@@ -35,10 +37,7 @@ const NO_ROOM = ['NO_SPACE', 'STORE_FAILED'] as const;
 const HOST_TOLD =
   /MEDIUM ERROR|HARDWARE ERROR|WRITE ERROR|VOLUME OVERFLOW|ABORTED COMMAND|not ready/i;
 
-export interface FullVaultProfile extends Pick<
-  FaultProfile,
-  'worldSeed' | 'leftovers' | 'keepAlive'
-> {
+export interface FullVaultProfile extends CommonProfile {
   readonly crashes: boolean;
   /** Whether room is made by erasing first, and only then by a larger disk. */
   readonly erases: boolean;
@@ -48,18 +47,14 @@ export interface FullVaultProfile extends Pick<
 }
 
 export const fullVaultProfile: fc.Arbitrary<FullVaultProfile> = fc.record({
-  worldSeed: fc.nat(),
-  leftovers: fc.constantFrom('ordered' as const, 'ext4' as const, 'any' as const),
-  keepAlive: fc.boolean(),
+  ...COMMON_PROFILE,
   crashes: fc.boolean(),
   erases: fc.boolean(),
   eastBytes: fc.integer({ min: DISK_BYTES_MIN, max: DISK_BYTES_MAX }),
   westBytes: fc.integer({ min: DISK_BYTES_MIN / 2, max: DISK_BYTES_MIN }),
 });
 
-export class FullVault {
-  readonly centre: DataCentre;
-  readonly profile: FullVaultProfile;
+export class FullVault extends CentreScenario<FullVaultProfile> {
   /** Whether a disk is as large as one likes. */
   readonly #roomy = { east: false, west: false };
   #eastBytes = 0;
@@ -72,16 +67,9 @@ export class FullVault {
   #mountFailures = 0;
   #refusals: string[] = [];
 
-  private constructor({ profile, newVault, sabotage }: StartOptions<FullVaultProfile>) {
-    this.profile = profile;
-    this.centre = new DataCentre({
-      profile,
-      newVault,
-      drives: [1, 1],
-      tapes: { count: TAPES, capacityBytes: CAPACITY_BYTES },
-      west: true,
-      sabotage,
-    });
+  constructor(options: StartOptions<FullVaultProfile>) {
+    const tapes = { count: TAPES, capacityBytes: CAPACITY_BYTES };
+    super(options, { drives: [1, 1], tapes, west: true });
     this.centre.onEvent((event) => {
       if (event.kind !== 'event-logged' || event.row.messageId !== MOUNT_FAILED) return;
       this.#mountFailures += 1;
@@ -89,30 +77,16 @@ export class FullVault {
     });
   }
 
-  static async start(options: StartOptions<FullVaultProfile>): Promise<FullVault> {
-    const scenario = new FullVault(options);
-    const { eastBytes, westBytes } = options.profile;
-    scenario.resize('east', eastBytes || DISK_BYTES_MIN);
-    scenario.resize('west', westBytes || DISK_BYTES_MIN);
-    await scenario.centre.setUp();
-    return scenario;
+  override async setUp(): Promise<void> {
+    const { eastBytes, westBytes } = this.profile;
+    this.resize('east', eastBytes || DISK_BYTES_MIN);
+    this.resize('west', westBytes || DISK_BYTES_MIN);
+    await super.setUp();
   }
 
   /** No tape stays in a drive because its last blocks find no room. */
   get drivesAreFree(): boolean {
     return this.#keptTapes === 0;
-  }
-
-  get world(): DataCentre['world'] {
-    return this.centre.world;
-  }
-
-  get executed(): string[] {
-    return this.centre.executed;
-  }
-
-  check(): Promise<void> {
-    return this.centre.check();
   }
 
   /** A disk takes so many bytes in all; with ROOMY_BYTES it cannot be filled. */
@@ -294,10 +268,7 @@ const create = form('create({index})', {
   possible: serves,
   perform: (scenario, { index }) => scenario.create(index),
 });
-const advance = form('advance({time})', {
-  fields: { time: duration },
-  perform: ({ world }, { time }) => world.advance(time),
-});
+const advance = advanceForm<FullVault>();
 const crash = form('crash({side})', {
   fields: { side },
   possible: ({ profile, centre }, each) => profile.crashes && centre[each.side].running,

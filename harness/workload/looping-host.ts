@@ -20,10 +20,12 @@ import { Life } from '../world/life.ts';
 import { SimulatedRandom } from '../world/simulated-random.ts';
 import type { BackupRecord, BatchHost } from './batch-host.ts';
 import { TACL_PORT } from './batch-host.ts';
+import { CentreScenario } from './centre-scenario.ts';
 import { advanceForm, count, duration, formsFor, oneOf } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
-import { ANSWER_LIMIT_MS, DataCentre, tapeName } from './data-centre.ts';
-import type { FaultProfile } from './fault-profile.ts';
+import { ANSWER_LIMIT_MS, tapeName } from './data-centre.ts';
+import { COMMON_PROFILE } from './fault-profile.ts';
+import type { CommonProfile } from './fault-profile.ts';
 
 /** Of the mad host's requests no more may wait. */
 export const WAITING_MAX = 12;
@@ -41,19 +43,14 @@ const RECOVERY_MS = 5 * MINUTE_MS;
 const QUEUE_FULL = '420113';
 const REQUEST_ENDED = '220105';
 
-export interface LoopingHostProfile extends Pick<
-  FaultProfile,
-  'worldSeed' | 'leftovers' | 'keepAlive'
-> {
+export interface LoopingHostProfile extends CommonProfile {
   readonly crashes: boolean;
   /** Hosts with work. */
   readonly saneCount: number;
 }
 
 export const loopingHostProfile: fc.Arbitrary<LoopingHostProfile> = fc.record({
-  worldSeed: fc.nat(),
-  leftovers: fc.constantFrom('ordered' as const, 'ext4' as const, 'any' as const),
-  keepAlive: fc.boolean(),
+  ...COMMON_PROFILE,
   crashes: fc.boolean(),
   saneCount: fc.integer({ min: 1, max: 2 }),
 });
@@ -72,9 +69,7 @@ const TEXTS: Readonly<Record<(typeof RUBBISH)[number], string>> = {
   bells: '\u0007\u0007$ZSVR: 0001 VOLUME LAB001 MOUNTED',
 };
 
-export class LoopingHost {
-  readonly centre: DataCentre;
-  readonly profile: LoopingHostProfile;
+export class LoopingHost extends CentreScenario<LoopingHostProfile> {
   readonly #chance: SimulatedRandom;
   #requestNumber = 0;
   /** Numbers that were asked and not ended by the host. */
@@ -89,38 +84,21 @@ export class LoopingHost {
   #askedCount = 0;
   #jobCount = 0;
 
-  private constructor({ profile, newVault, sabotage }: StartOptions<LoopingHostProfile>) {
-    this.profile = profile;
-    this.#chance = new SimulatedRandom(profile.worldSeed);
-    this.centre = new DataCentre({
-      profile,
-      newVault,
-      drives: [MAD_DRIVES, ...Array.from({ length: profile.saneCount || 1 }, () => 1)],
+  constructor(options: StartOptions<LoopingHostProfile>) {
+    const { saneCount, worldSeed } = options.profile;
+    super(options, {
+      drives: [MAD_DRIVES, ...Array.from({ length: saneCount || 1 }, () => 1)],
       tapes: { count: TAPES, capacityBytes: 100_000 },
       west: false,
       settings: { requestsPerHostMax: WAITING_MAX },
-      sabotage,
     });
+    this.#chance = new SimulatedRandom(worldSeed);
     this.centre.onEvent((event) => {
       if (event.kind === 'mounted' && event.mount.host === this.mad.node) this.#endCount += 1;
       if (event.kind !== 'event-logged') return;
       if (event.row.messageId === QUEUE_FULL) this.#fullCount += 1;
       if (event.row.messageId === REQUEST_ENDED) this.#endCount += 1;
     });
-  }
-
-  static async start(options: StartOptions<LoopingHostProfile>): Promise<LoopingHost> {
-    const scenario = new LoopingHost(options);
-    await scenario.centre.setUp();
-    return scenario;
-  }
-
-  get world(): DataCentre['world'] {
-    return this.centre.world;
-  }
-
-  get executed(): string[] {
-    return this.centre.executed;
   }
 
   get mad(): BatchHost {
@@ -269,8 +247,8 @@ export class LoopingHost {
     await this.world.advance(RECOVERY_MS);
   }
 
-  async check(): Promise<void> {
-    await this.centre.check();
+  override async check(): Promise<void> {
+    await super.check();
     const { catalog } = this.centre.east;
     const waiting = (await catalog.listMountRequests()).filter(
       ({ host }) => host === this.mad.node,

@@ -4,6 +4,7 @@ import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
 import { BMA_BEHAVIOURS } from '../peers/backup-application.ts';
 import { advanceForm, count, flag, formsFor, oneOf, optional, quotedText } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
+import { leftovers } from './fault-profile.ts';
 import { DAY_MS, POLICY_TAPES, tapeName } from './policy-scenario.ts';
 import type { PolicyProfile, PolicyScenario } from './policy-scenario.ts';
 
@@ -228,7 +229,7 @@ export const policyProfile: fc.Arbitrary<PolicyProfile> = fc.record({
   moods: fc.boolean(),
   locks: fc.boolean(),
   forbids: fc.boolean(),
-  leftovers: fc.constantFrom('ordered' as const, 'ext4' as const, 'any' as const),
+  leftovers,
 });
 
 const index = fc.nat({ max: POLICY_TAPES.length - 1 });

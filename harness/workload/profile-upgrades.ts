@@ -13,10 +13,12 @@ import { PROFILE_NAMES } from '../../src/server/profiles.ts';
 import type { ProfileName } from '../../src/server/profiles.ts';
 import { hold } from '../checker/violation.ts';
 import type { StartOptions } from '../scenarios/scenario.ts';
+import { CentreScenario } from './centre-scenario.ts';
 import { count, flag, formsFor, oneOf } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
-import { ANSWER_LIMIT_MS, DataCentre, POOL, tapeName } from './data-centre.ts';
-import type { FaultProfile } from './fault-profile.ts';
+import { ANSWER_LIMIT_MS, POOL, tapeName } from './data-centre.ts';
+import { COMMON_PROFILE } from './fault-profile.ts';
+import type { CommonProfile } from './fault-profile.ts';
 
 const TAPES = 4;
 const SETTLING_MS = 10 * SECOND_MS;
@@ -35,52 +37,24 @@ const QUERIES = [
   'access.show',
 ] as const;
 
-export type UpgradesProfile = Pick<FaultProfile, 'worldSeed' | 'leftovers' | 'keepAlive'>;
+export const upgradesProfile: fc.Arbitrary<CommonProfile> = fc.record(COMMON_PROFILE);
 
-export const upgradesProfile: fc.Arbitrary<UpgradesProfile> = fc.record({
-  worldSeed: fc.nat(),
-  leftovers: fc.constantFrom('ordered' as const, 'ext4' as const, 'any' as const),
-  keepAlive: fc.boolean(),
-});
-
-export class ProfileUpgrades {
-  readonly centre: DataCentre;
+export class ProfileUpgrades extends CentreScenario {
   version: ProfileName = PROFILE_NAMES[0];
   #jobCount = 0;
 
-  private constructor({ profile, newVault, sabotage }: StartOptions<UpgradesProfile>) {
-    this.centre = new DataCentre({
-      profile,
-      newVault,
+  constructor(options: StartOptions<CommonProfile>) {
+    super(options, {
       drives: [1],
       tapes: { count: TAPES, capacityBytes: 64_000 },
       west: true,
-      settings: { profile: this.version },
-      sabotage,
+      settings: { profile: PROFILE_NAMES[0] },
     });
-  }
-
-  static async start(options: StartOptions<UpgradesProfile>): Promise<ProfileUpgrades> {
-    const scenario = new ProfileUpgrades(options);
-    await scenario.centre.setUp();
-    return scenario;
-  }
-
-  get world(): DataCentre['world'] {
-    return this.centre.world;
-  }
-
-  get executed(): string[] {
-    return this.centre.executed;
   }
 
   /** The version after this one. */
   get next(): ProfileName | undefined {
     return PROFILE_NAMES[PROFILE_NAMES.indexOf(this.version) + 1];
-  }
-
-  check(): Promise<void> {
-    return this.centre.check();
   }
 
   async backup(tape: number, blockCount: number): Promise<void> {

@@ -4,6 +4,7 @@ import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
 import { SimulatedRandom } from '../world/simulated-random.ts';
 import { count, duration, flag, formsFor, oneOf } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
+import { leftovers } from './fault-profile.ts';
 import { DRIVE_COUNT, SITE_NAMES, TAPE_COUNT } from './shared-world.ts';
 import type { SharedProfile, SharedWorld, Site, SiteName } from './shared-world.ts';
 
@@ -191,7 +192,7 @@ export const sharedProfile: fc.Arbitrary<SharedProfile> = fc.record({
   crashesInside: fc.boolean(),
   powerCuts: fc.boolean(),
   slowDisk: fc.boolean(),
-  leftovers: fc.constantFrom('ordered' as const, 'ext4' as const, 'any' as const),
+  leftovers,
   fencingMs: fc.constantFrom(0, 5 * SECOND_MS, 40 * SECOND_MS),
 });
 
