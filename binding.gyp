@@ -40,6 +40,7 @@
         "native/engine/store_transfer.cc",
         "native/engine/stream_writer.cc",
         "native/engine/transfer.cc",
+        "native/binding/descriptors.cc",
         "native/binding/disk_handle.cc",
         "native/binding/image_handle.cc",
         "native/binding/module.cc",

@@ -14,6 +14,7 @@ import { DelayLine } from '../harness/rig/delay-line.ts';
 import { openEngine } from '../src/platform/engine.ts';
 import { generation, logicalObjectNumber } from '../src/base/units.ts';
 import { Loopback, cpuMs } from './replication/loopback.ts';
+import { buildPackage } from './replication/package-build.ts';
 import { TAPE } from './replication/send-tape.ts';
 import type { SendJob, Sent } from './replication/send-tape.ts';
 import { recordSpeed, speedText } from './replication/speed-tables.ts';
@@ -22,11 +23,11 @@ import { batchesOf, firstCopyTapes } from './replication/tapes.ts';
 import type { FirstCopyTape } from './replication/tapes.ts';
 
 const MIB = 1024 * 1024;
-const SENDER = join(import.meta.dirname, 'replication/send-tape.ts');
 
 interface Options {
   readonly folder?: string;
   readonly only?: readonly string[];
+  readonly who?: string;
   readonly mebibytes: number;
   readonly repetitions: number;
   readonly roundTripMs: number;
@@ -45,6 +46,7 @@ function parseOptions(): Options {
       'Measures first copies over SSH; needs five times a tape of disk, ssh, sshd, rsync.',
     )
     .option('--only <tapes>', 'noise, half, line; with commas between', (text) => text.split(','))
+    .option('--who <text>', 'only those whose names have it in them')
     .option('--mebibytes <n>', 'size of a tape', positiveInteger, 1024)
     .option('--repetitions <n>', 'of each', positiveInteger, 3)
     .option('--round-trip-ms <ms>', 'of the line', positiveInteger, 50)
@@ -75,12 +77,16 @@ async function writeTape(folder: string, tape: FirstCopyTape): Promise<void> {
 }
 
 interface Round {
+  /** The program that sends. */
+  readonly sender: string;
   readonly loopback: Loopback;
   readonly folder: string;
 }
 
 async function run(command: string, args: readonly string[]): Promise<string> {
-  const options = { env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', HOME: homedir() } };
+  // NODE_OPTIONS: --cpu-prof and its like reach all that is measured.
+  const { PATH, NODE_OPTIONS } = process.env;
+  const options = { env: { PATH, NODE_OPTIONS, LANG: 'C.UTF-8', HOME: homedir() } };
   return (await promisify(execFile)(command, [...args], options)).stdout;
 }
 
@@ -124,7 +130,7 @@ async function copyByCapstan(
   { transport, through, channelsMax = 8 }: NonNullable<Contender['capstan']>,
   delayMs = 0,
 ): Promise<Figure> {
-  const { loopback, folder } = round;
+  const { loopback, folder, sender } = round;
   await loopback.emptyServer();
   const direct = loopback.target(transport, through);
   const line = delayMs > 0 ? await DelayLine.open({ to: direct, delayMs }) : undefined;
@@ -134,7 +140,7 @@ async function copyByCapstan(
   try {
     return await measured(
       round,
-      async () => JSON.parse(await run(process.execPath, [SENDER, JSON.stringify(job)])) as Sent,
+      async () => JSON.parse(await run(process.execPath, [sender, JSON.stringify(job)])) as Sent,
     );
   } finally {
     await line?.close();
@@ -156,7 +162,8 @@ async function copyOnce(round: Round, contender: Contender, delayMs: number): Pr
 }
 
 async function measure(options: Options, folder: string): Promise<Map<string, Figure[]>> {
-  const loopback = new Loopback(folder);
+  const { command, sender } = await buildPackage(join(folder, 'package'));
+  const loopback = new Loopback(folder, command);
   const figures = new Map<string, Figure[]>();
   await loopback.start();
   try {
@@ -165,8 +172,9 @@ async function measure(options: Options, folder: string): Promise<Map<string, Fi
       await writeTape(join(folder, 'tape'), tape);
       for (let repetition = 1; repetition <= options.repetitions; repetition += 1) {
         for (const contender of tape.contenders) {
+          if (!contender.name.includes(options.who ?? '')) continue;
           const delayMs = tape.name === 'line' ? options.roundTripMs / 2 : 0;
-          const figure = await copyOnce({ loopback, folder }, contender, delayMs);
+          const figure = await copyOnce({ loopback, folder, sender }, contender, delayMs);
           const key = `${tape.name} ${contender.name}`;
           figures.set(key, [...(figures.get(key) ?? []), figure]);
           const rate = (tape.bytes / figure.wallMs / 1000).toFixed(0).padStart(5);

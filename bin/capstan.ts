@@ -1,13 +1,7 @@
 #!/usr/bin/env node
-/** The command: what src/cli offers, and the laboratory and the simulation of the harness. */
-import { systemContext } from '../src/cli/context.ts';
-import { runProgram } from '../src/cli/main.ts';
-import { endWithReader } from '../src/cli/signals.ts';
-import { addLabCommand } from '../harness/rig/lab-command.ts';
-import { addSimCommand } from '../harness/rig/sim-command.ts';
+/** The command. Loads the whole of it unless the short way of `capstan receive` will do. */
+import { receiveEarly } from '../src/cli/early-receive.ts';
 
-endWithReader();
-process.exitCode = await runProgram(process.argv.slice(2), systemContext(), [
-  addLabCommand,
-  addSimCommand,
-]);
+const args = process.argv.slice(2);
+process.exitCode =
+  (await receiveEarly(args, process.env)) ?? (await (await import('./program.ts')).run(args));

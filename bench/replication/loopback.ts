@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { CAPSTAN, ServeProcess, runCapstan } from '../../harness/rig/serve-process.ts';
+import { ServeProcess, runCapstan } from '../../harness/rig/serve-process.ts';
 import {
   SSH_ALGORITHMS,
   generateSshKeyPair,
@@ -43,6 +43,7 @@ export function cpuMs(pid: number | 'self', of: 'itself' | 'children' | 'both'):
 export class Loopback {
   readonly identityFile: string;
   readonly #folder: string;
+  readonly #command: string;
   readonly #home: string;
   readonly #hostKey = generateSshKeyPair('host');
   readonly #client = generateSshKeyPair('east');
@@ -50,8 +51,10 @@ export class Loopback {
   #port = 0;
   #serving: ServeProcess | undefined;
 
-  constructor(folder: string) {
+  /** `command`: the `capstan` to be measured. */
+  constructor(folder: string, command: string) {
     this.#folder = folder;
+    this.#command = command;
     this.#home = join(folder, 'west');
     this.identityFile = join(folder, 'client');
   }
@@ -77,7 +80,7 @@ export class Loopback {
       'PasswordAuthentication no',
       'PermitRootLogin prohibit-password',
       'Subsystem sftp internal-sftp',
-      `Subsystem capstan-replication ${process.execPath} ${CAPSTAN} receive --home ${this.#home}`,
+      `Subsystem capstan-replication ${process.execPath} ${this.#command} receive --home ${this.#home}`,
     ];
     writeFileSync(file('sshd_config'), `${settings.join('\n')}\n`);
     this.#sshd = spawn(SSHD, ['-D', '-e', '-f', file('sshd_config')], { stdio: 'ignore' });
@@ -111,13 +114,13 @@ export class Loopback {
     await this.stopServer();
     const home = this.#home;
     const run = async (...args: readonly string[]): Promise<void> => {
-      const { code, output } = await runCapstan([...args, '--home', home]);
+      const { code, output } = await runCapstan([...args, '--home', home], {}, this.#command);
       if (code !== 0) throw new Error(`capstan ${args.join(' ')}: ${output}`);
     };
     await run('init', '--name', 'west', '--listen', '127.0.0.1:0');
     appendFileSync(join(home, 'keys/authorized_keys'), `${this.#client.publicKey}\n`);
     await run('pool', 'create', POOL);
-    this.#serving = await ServeProcess.start(home);
+    this.#serving = await ServeProcess.start(home, { program: this.#command });
   }
 
   async stopServer(): Promise<void> {

@@ -13,7 +13,7 @@ import { KIB, MIB } from '../../src/base/units.ts';
 import type { ApiClient } from '../../src/api/client.ts';
 import { localClient } from '../../src/cli/call.ts';
 import { createHome, FIRST_VAULT } from '../../src/cli/create-home.ts';
-import { homePaths } from '../../src/cli/configuration.ts';
+import { homePaths } from '../../src/cli/home.ts';
 import { openCatalog } from '../../src/catalog/sqlite-catalog.ts';
 import { startServer } from '../../src/cli/serve.ts';
 import { systemClock } from '../../src/platform/system-clock.ts';

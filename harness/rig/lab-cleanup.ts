@@ -8,7 +8,7 @@ import { formatSize, formatTable } from '../../src/cli/text.ts';
 import type { VerifyReport } from '../../src/ports/engine.ts';
 import type { CleanupLine, CleanupTable } from '../../src/server/cleanup-table.ts';
 import type { CleanupReport } from '../../src/server/scan-cleanup.ts';
-import { homePaths } from '../../src/cli/configuration.ts';
+import { homePaths } from '../../src/cli/home.ts';
 import { VOLUME } from './lab-backup.ts';
 import { MONTHLY, YEARLY, YEARLY_TAPE } from './lab-policy.ts';
 import type { LabRecord, LabSites, StepInHand } from './lab-record.ts';

@@ -11,7 +11,7 @@ import { CapstanError } from '../../src/base/errors.ts';
 import { SECOND_MS } from '../../src/base/units.ts';
 import { createHome, FIRST_VAULT } from '../../src/cli/create-home.ts';
 import type { CreatedHome } from '../../src/cli/create-home.ts';
-import { homePaths } from '../../src/cli/configuration.ts';
+import { homePaths } from '../../src/cli/home.ts';
 import type { ConfigurationFile } from '../../src/cli/configuration.ts';
 import { startServer } from '../../src/cli/serve.ts';
 import type { RunningServer } from '../../src/cli/serve.ts';

@@ -10,7 +10,7 @@
 import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { localClient } from '../../src/cli/call.ts';
-import { homePaths } from '../../src/cli/configuration.ts';
+import { homePaths } from '../../src/cli/home.ts';
 import { createHome } from '../../src/cli/create-home.ts';
 import type { CreatedHome } from '../../src/cli/create-home.ts';
 import { systemUser } from '../../src/cli/serve-api.ts';

@@ -22,6 +22,8 @@ interface ServeOptions {
   /** Socket at which its drives are there for a host in this process (scsi-cable.ts). */
   readonly cable?: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Another build of the program. */
+  readonly program?: string;
 }
 
 export class ServeProcess {
@@ -50,9 +52,9 @@ export class ServeProcess {
 
   /** Resolves when it serves; rejects with what it said where it does not. */
   static async start(home: string, options: ServeOptions = {}): Promise<ServeProcess> {
-    const { cable, environment } = options;
+    const { cable, environment, program = CAPSTAN } = options;
     const serving = new ServeProcess(
-      cable === undefined ? [CAPSTAN, 'serve', '--home', home] : [ON_CABLE, home, cable],
+      cable === undefined ? [program, 'serve', '--home', home] : [ON_CABLE, home, cable],
       environment,
     );
     const child = serving.#child;
@@ -95,13 +97,14 @@ export class ServeProcess {
 export async function runCapstan(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  program = CAPSTAN,
 ): Promise<{
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
   readonly output: string;
 }> {
-  const child = spawn(process.execPath, [CAPSTAN, ...args], {
+  const child = spawn(process.execPath, [program, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, CAPSTAN_HOME: '', ...environment },
   });

@@ -1,4 +1,5 @@
-// What the module exports: openStore, SimulatedDisk.
+// What the module exports: openStore, SimulatedDisk, handOver, receiveDescriptors.
+#include "descriptors.h"
 #include "handles.h"
 
 namespace capstan {
@@ -11,6 +12,8 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   constructors->disk = Napi::Persistent(DiskHandle::Define(env));
   exports.Set("SimulatedDisk", constructors->disk.Value());
   exports.Set("openStore", Napi::Function::New<OpenStore>(env, "openStore"));
+  exports.Set("handOver", Napi::Function::New<HandOver>(env, "handOver"));
+  exports.Set("receiveDescriptors", Napi::Function::New<ReceiveDescriptors>(env, "receiveDescriptors"));
   // The environment owns it from here on.
   env.SetInstanceData(constructors.release());
   return exports;

@@ -4,6 +4,7 @@
  *   capstan.json      this configuration
  *   catalog.sqlite    vaults, pools, tapes, queues, event log
  *   control.sock      where the command line reaches the running server
+ *   receive.sock      where `capstan receive` hands its connection to it
  *   keys/             host_key, client_key (private, 0600), client_key.pub, authorized_keys
  *   vaults/VAULT00/   the first vault's store
  *   log/              event.log, event.jsonl, debug.log, those put by, and lists of what Scan/Cleanup erased
@@ -12,12 +13,11 @@
  * home folder. docs/reference/cli.md lists every key.
  */
 import { open } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { CapstanError } from '../base/errors.ts';
 import { NAME_PATTERNS } from '../base/names.ts';
 import { MIB } from '../base/units.ts';
+import type { HomePaths } from './home.ts';
 import { CLEANUP_CONFIGURATION, HSM_CONFIGURATION } from './media-configuration.ts';
 import { PROFILE_DEFAULT, PROFILE_NAMES } from '../server/profiles.ts';
 import { EmsParameters } from '../ems/parameters.ts';
@@ -137,55 +137,6 @@ const configurationSchema = z.strictObject({
 export type Configuration = z.infer<typeof configurationSchema>;
 /** capstan.json as it may be written. */
 export type ConfigurationFile = z.input<typeof configurationSchema>;
-
-/** Where a home's things are; absolute. */
-export interface HomePaths {
-  readonly home: string;
-  readonly configuration: string;
-  readonly catalog: string;
-  readonly controlSocket: string;
-  readonly keys: string;
-  readonly hostKey: string;
-  readonly clientKey: string;
-  readonly clientPublicKey: string;
-  readonly authorizedKeys: string;
-  readonly vaults: string;
-  readonly log: string;
-  readonly scratch: string;
-}
-
-export function homePaths(home: string): HomePaths {
-  const absolute = resolve(home);
-  const keys = join(absolute, 'keys');
-  return {
-    home: absolute,
-    configuration: join(absolute, 'capstan.json'),
-    catalog: join(absolute, 'catalog.sqlite'),
-    controlSocket: join(absolute, 'control.sock'),
-    keys,
-    hostKey: join(keys, 'host_key'),
-    clientKey: join(keys, 'client_key'),
-    clientPublicKey: join(keys, 'client_key.pub'),
-    authorizedKeys: join(keys, 'authorized_keys'),
-    vaults: join(absolute, 'vaults'),
-    log: join(absolute, 'log'),
-    scratch: join(absolute, 'scratch'),
-  };
-}
-
-/** `--home`, else CAPSTAN_HOME, else $XDG_DATA_HOME/capstan, else ~/.local/share/capstan. */
-export function homeFolder(
-  option: string | undefined,
-  environment: Readonly<Record<string, string | undefined>>,
-): string {
-  const given = option ?? environment['CAPSTAN_HOME'];
-  if (given !== undefined && given !== '') return given;
-  const data = environment['XDG_DATA_HOME'];
-  return join(
-    data !== undefined && data !== '' ? data : join(homedir(), '.local/share'),
-    'capstan',
-  );
-}
 
 /** A configuration out of what capstan.json holds. INVALID_ARGUMENT names the first key at fault. */
 export function parseConfiguration(path: string, value: unknown): Configuration {

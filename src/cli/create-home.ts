@@ -9,8 +9,10 @@ import { openEngine } from '../platform/engine.ts';
 import { generateSshKeyPair, sshKeyFingerprint } from '../platform/ssh-keys.ts';
 import { systemClock } from '../platform/system-clock.ts';
 import type { Endpoint } from '../ports/network.ts';
-import { DEFAULT_SSH_PORT, homePaths, parseConfiguration } from './configuration.ts';
-import type { ConfigurationFile, HomePaths } from './configuration.ts';
+import { DEFAULT_SSH_PORT, parseConfiguration } from './configuration.ts';
+import { homePaths } from './home.ts';
+import type { ConfigurationFile } from './configuration.ts';
+import type { HomePaths } from './home.ts';
 
 /** The vault that every new server has. */
 export const FIRST_VAULT = 'VAULT00';

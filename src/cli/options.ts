@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 import type { Endpoint } from '../ports/network.ts';
-import { homeFolder } from './configuration.ts';
+import { homeFolder } from './home.ts';
 import { CommandFailure, EXIT } from './context.ts';
 import type { CliContext } from './context.ts';
 import { parseRetention } from '../server/retention.ts';

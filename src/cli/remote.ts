@@ -3,7 +3,8 @@ import { open } from 'node:fs/promises';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { CapstanError } from '../base/errors.ts';
-import { homeFolder, readLimited } from './configuration.ts';
+import { readLimited } from './configuration.ts';
+import { homeFolder } from './home.ts';
 import { CommandFailure, EXIT } from './context.ts';
 import type { CliContext } from './context.ts';
 

@@ -1,7 +1,6 @@
 /** The doors to the API of a server that runs: its control socket, and a TCP port where one is configured. */
 import { userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import type { Socket } from 'node:net';
 import { Api } from '../api/app.ts';
 import type { ApiPeer } from '../api/gate.ts';
 import { API_LIMITS } from '../api/limits.ts';
@@ -15,18 +14,14 @@ import { localPrincipal } from '../server/access.ts';
 import type { Principal } from '../server/access.ts';
 import type { TapeServer } from '../server/tape-server.ts';
 import { readHomeFile } from './configuration.ts';
-import type { Configuration, HomePaths } from './configuration.ts';
+import type { Configuration } from './configuration.ts';
+import type { HomePaths } from './home.ts';
 import { VERSION } from './version.ts';
-
-/** The protocol that a connection to the control socket may be upgraded to. */
-export const REPLICATION_PROTOCOL = 'capstan-replication';
 
 export interface ApiDoorsOptions {
   readonly server: TapeServer;
   readonly paths: HomePaths;
   readonly configuration: Configuration;
-  /** Takes a replication connection over. */
-  readonly receive: (socket: Socket) => void;
   readonly onFault: (error: unknown) => void;
 }
 
@@ -39,7 +34,7 @@ export interface ApiDoors {
 
 /** Rejects IN_USE where a server answers at the control socket; INVALID_ARGUMENT for what is no safe port. */
 export async function openApiDoors(options: ApiDoorsOptions): Promise<ApiDoors> {
-  const { server, paths, configuration, receive, onFault } = options;
+  const { server, paths, configuration, onFault } = options;
   const tcp = await tcpDoor(paths, configuration);
   const api = new Api({
     server,
@@ -54,7 +49,7 @@ export async function openApiDoors(options: ApiDoorsOptions): Promise<ApiDoors> 
     await api.close();
     for (const door of doors) await door.close();
   };
-  const open = async (door: Pick<HttpOptions, 'where' | 'tls' | 'upgrades'>, who: object) => {
+  const open = async (door: Pick<HttpOptions, 'where' | 'tls'>, who: object) => {
     const opened = await listenHttp({
       ...door,
       limits: API_LIMITS,
@@ -64,10 +59,7 @@ export async function openApiDoors(options: ApiDoorsOptions): Promise<ApiDoors> 
     return opened;
   };
   try {
-    await open(
-      { where: paths.controlSocket, upgrades: { [REPLICATION_PROTOCOL]: receive } },
-      { local },
-    );
+    await open({ where: paths.controlSocket }, { local });
     const endpoint = tcp === undefined ? undefined : (await open(tcp, {})).endpoint;
     if (endpoint !== undefined) {
       await server.eventLog.log('API_STARTED', { endpoint: formatEndpoint(endpoint) });

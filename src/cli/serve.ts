@@ -5,7 +5,6 @@
  * SSH receiver, the API. Stopped in the opposite one.
  */
 import { isAbsolute, join } from 'node:path';
-import type { Socket } from 'node:net';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { MINUTE_MS, SECOND_MS } from '../base/units.ts';
 import { openCatalog } from '../catalog/sqlite-catalog.ts';
@@ -14,7 +13,8 @@ import { childProcesses } from '../platform/child-processes.ts';
 import { openEngine } from '../platform/engine.ts';
 import { scratchFolders } from '../platform/scratch-folders.ts';
 import { logFolder } from '../platform/log-folder.ts';
-import { NodeDuplex } from '../platform/node-duplex.ts';
+import { openHandoverDoor } from '../platform/handover-door.ts';
+import type { HandoverDoor } from '../platform/handover-door.ts';
 import { OpenSshLink } from '../platform/openssh-link.ts';
 import { rotatingLogFolder } from '../platform/rotating-log-folder.ts';
 import { sshKeyFingerprint } from '../platform/ssh-keys.ts';
@@ -33,15 +33,11 @@ import { receiveCopies } from '../replication/receiver.ts';
 import { TapeServer } from '../server/tape-server.ts';
 import type { HostSettings, ServerEvent, ServerSettings } from '../server/tape-server.ts';
 
-import {
-  emsParametersOf,
-  homePaths,
-  readConfiguration,
-  readHomeFile,
-  readKeyLines,
-} from './configuration.ts';
+import { emsParametersOf, readConfiguration, readHomeFile, readKeyLines } from './configuration.ts';
+import { homePaths } from './home.ts';
 import { cleanupSettings, hsmSettings } from './media-configuration.ts';
-import type { Configuration, HomePaths } from './configuration.ts';
+import type { Configuration } from './configuration.ts';
+import type { HomePaths } from './home.ts';
 import { openApiDoors } from './serve-api.ts';
 import type { ApiDoors } from './serve-api.ts';
 
@@ -85,11 +81,12 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
 
   let ssh: SshServer | undefined;
   let api: ApiDoors | undefined;
-  const receive = (stream: DuplexStream): void => {
-    void serveReplication(server, configuration, stream, options.onNotice);
-  };
+  let handover: HandoverDoor | undefined;
+  const receive = (stream: DuplexStream): Promise<void> =>
+    serveReplication(server, configuration, stream, options.onNotice);
   const stopAll = async (): Promise<void> => {
     await api?.close();
+    await handover?.close();
     await ssh?.close();
     await server.stop();
   };
@@ -99,7 +96,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         hostKey,
         authorizedKeys: await readKeyLines(inHome(paths, configuration.authorizedKeys)),
         endpoint: configuration.listen,
-        onReplication: receive,
+        onReplication: (stream) => void receive(stream),
         onIsc: (stream) => server.acceptIsc(stream),
       });
     }
@@ -107,9 +104,10 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       server,
       paths,
       configuration,
-      receive: (socket) => receive(socketStream(socket)),
       onFault: (error) => options.onNotice?.(`fault: ${faultText(error)}`),
     });
+    const notice = (sentence: string): void => options.onNotice?.(sentence);
+    handover = await openHandoverDoor(paths.receiveSocket, receive, notice);
   } catch (error) {
     await stopAll();
     throw isCapstanError(error, 'IN_USE') ? alreadyRunning(paths) : error;
@@ -228,15 +226,6 @@ export async function serveReplication(
 /** Whether an event says how far a call of the method is. */
 export function isProgress(method: string, event: ServerEvent): boolean {
   return event.kind === PROGRESS_EVENTS[method];
-}
-
-function socketStream(socket: Socket): DuplexStream {
-  return new NodeDuplex({
-    peer: 'the control socket',
-    readable: socket,
-    writable: socket,
-    drop: () => socket.destroy(),
-  });
 }
 
 async function chooseLink(paths: HomePaths): Promise<ReplicationLink> {

@@ -156,8 +156,8 @@ For sites that want the system's OpenSSH as the only door. A line of sshd_config
 
   Subsystem capstan-replication /usr/local/bin/capstan receive --home /srv/west
 
-The bytes go to the server that runs on the home; where none runs, the home is opened for as long as
-the connection lasts. Not meant to be typed: it speaks a binary protocol.
+The connection is handed over to the server that runs on the home; where none runs, the home is opened
+for as long as the connection lasts. Not meant to be typed: it speaks a binary protocol.
 `,
     )
     .action(async (options: HomeOptions) => {

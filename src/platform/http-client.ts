@@ -2,7 +2,6 @@
 import { request as httpRequest } from 'node:http';
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { Socket } from 'node:net';
 import { CapstanError } from '../base/errors.ts';
 import { SECOND_MS } from '../base/units.ts';
 import { checkSocketPath } from './control-socket.ts';
@@ -81,24 +80,6 @@ export function openHttp(place: HttpPlace, call: HttpCall): Promise<IncomingMess
   });
 }
 
-/** The connection as raw bytes of the protocol `name`, once the server has agreed. Rejects SERVER_UNREACHABLE. */
-export function upgradeHttp(place: HttpPlace, name: string): Promise<Socket> {
-  const headers = { connection: 'Upgrade', upgrade: name };
-  return new Promise((resolve, reject) => {
-    const request = startRequest(place, { method: 'GET', target: '/', headers });
-    request.once('upgrade', (_, socket, head) => {
-      if (head.length > 0) socket.unshift(head);
-      resolve(socket);
-    });
-    request.once('response', (answer) => {
-      answer.destroy();
-      reject(unreachable(place, `it does not speak ${name}`));
-    });
-    request.once('error', (cause) => reject(unreachable(place, reasonOf(cause), cause)));
-    request.end();
-  });
-}
-
 function startRequest(place: HttpPlace, call: HttpCall): ClientRequest {
   const { method, target, body, signal } = call;
   const options: RequestOptions = {
@@ -116,9 +97,7 @@ function startRequest(place: HttpPlace, call: HttpCall): ClientRequest {
   };
   if ('path' in place) {
     checkSocketPath(place.path);
-    // Half-open: an upgraded connection ends its two directions one after the other.
-    const half = { allowHalfOpen: true };
-    return httpRequest({ ...options, ...half, host: 'localhost', socketPath: place.path });
+    return httpRequest({ ...options, host: 'localhost', socketPath: place.path });
   }
   const { url, authorities } = place;
   const { hostname, port, protocol } = url;

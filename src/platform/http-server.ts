@@ -1,14 +1,10 @@
 /**
  * A door for HTTP: a TCP port, with TLS or without, or a Unix socket. Requests and responses are the
  * web's own; every limit is the caller's.
- *
- * At a Unix socket a connection may be upgraded: a request with `Upgrade: NAME` is answered by 101, and
- * from then on the connection is raw bytes of another protocol.
  */
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server as HttpServerType, ServerOptions } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { getRequestListener } from '@hono/node-server';
@@ -48,8 +44,6 @@ export interface HttpOptions {
   readonly tls?: { readonly certificate: string; readonly key: string };
   readonly limits: HttpLimits;
   readonly fetch: (request: Request, peer: HttpPeer) => Promise<Response>;
-  /** At a Unix socket: takes a connection over whose request asked for the protocol of that name. */
-  readonly upgrades?: Readonly<Record<string, (socket: Socket) => void>>;
 }
 
 export interface HttpServer {
@@ -61,7 +55,7 @@ export interface HttpServer {
 
 /** Rejects INVALID_ARGUMENT for a certificate or key that is none, and as listening does. */
 export async function listenHttp(options: HttpOptions): Promise<HttpServer> {
-  const { where, limits, upgrades } = options;
+  const { where, limits } = options;
   const isPath = typeof where === 'string';
   const listener = getRequestListener(
     (request, env) => options.fetch(request, peerOf(env.incoming as IncomingMessage, isPath)),
@@ -74,11 +68,6 @@ export async function listenHttp(options: HttpOptions): Promise<HttpServer> {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
-  if (upgrades !== undefined) {
-    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      upgrade(upgrades, request, socket as Socket, head);
-    });
-  }
   const endpoint = isPath ? await listenPath(server, where) : await listen(server, where);
   return {
     endpoint: endpoint ?? undefined,
@@ -134,23 +123,3 @@ function peerOf(incoming: IncomingMessage, isPath: boolean): HttpPeer {
 
 /** An IPv4 address as such, where a socket for both versions has it as `::ffff:10.0.0.1`. */
 const plainAddress = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/, '');
-
-function upgrade(
-  upgrades: NonNullable<HttpOptions['upgrades']>,
-  request: IncomingMessage,
-  socket: Socket,
-  head: Buffer,
-): void {
-  const name = request.headers.upgrade ?? '';
-  const takeOver = Object.hasOwn(upgrades, name) ? upgrades[name] : undefined;
-  // 'close' follows, and says all there is to say.
-  socket.on('error', () => {});
-  if (takeOver === undefined) {
-    socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-    return;
-  }
-  const lines = ['HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', `Upgrade: ${name}`];
-  socket.write(`${lines.join('\r\n')}\r\n\r\n`);
-  if (head.length > 0) socket.unshift(head);
-  takeOver(socket);
-}

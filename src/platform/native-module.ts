@@ -111,7 +111,16 @@ export interface NativeOptions {
   readonly indexBytesMax: number | undefined;
 }
 
+/** Descriptors that came from another process; who has them closes them. */
+export interface ReceivedDescriptors {
+  readonly input: number;
+  readonly output: number;
+  readonly note: string;
+}
+
 interface NativeModule {
+  handOver(path: string, note: string): boolean;
+  receiveDescriptors(socket: number): Promise<ReceivedDescriptors>;
   readonly SimulatedDisk: new (seed: number, profile: string) => NativeDisk;
   openStore(
     disk: NativeDisk | undefined,

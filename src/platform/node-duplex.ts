@@ -52,6 +52,10 @@ export class NodeDuplex implements DuplexStream {
     writable.on('close', () => this.#failWrite('the peer takes nothing more'));
   }
 
+  get isLost(): boolean {
+    return this.#lost !== undefined;
+  }
+
   /** The stream is of no use any more, for `reason`: pending and later calls reject. Idempotent. */
   lose(reason: string): void {
     if (this.#lost !== undefined) return;

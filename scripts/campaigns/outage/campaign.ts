@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { SimulatedRandom } from '../../../harness/world/simulated-random.ts';
 import { isCapstanError } from '../../../src/base/errors.ts';
 import { createHome, FIRST_VAULT } from '../../../src/cli/create-home.ts';
-import { homePaths } from '../../../src/cli/configuration.ts';
+import { homePaths } from '../../../src/cli/home.ts';
 import { systemClock } from '../../../src/platform/system-clock.ts';
 import { sleep } from '../../../src/ports/clock.ts';
 import type { CopyJobRow, MountRow } from '../../../src/ports/catalog.ts';

@@ -4,7 +4,7 @@ import type { ChildProcessByStdio } from 'node:child_process';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { localClient } from '../../../src/cli/call.ts';
-import { homePaths } from '../../../src/cli/configuration.ts';
+import { homePaths } from '../../../src/cli/home.ts';
 import type { ApiClient } from '../../../src/api/client.ts';
 import { killAtExit, killChild } from '../../../harness/rig/child-process.ts';
 import { systemClock } from '../../../src/platform/system-clock.ts';

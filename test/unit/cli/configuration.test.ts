@@ -4,12 +4,11 @@ import { withDir } from 'tmp-promise';
 import { describe, expect, it } from 'vitest';
 import {
   CONFIGURATION_BYTES_MAX,
-  homeFolder,
-  homePaths,
   parseConfiguration,
   readConfiguration,
   readKeyLines,
 } from '../../../src/cli/configuration.ts';
+import { homeFolder, homePaths } from '../../../src/cli/home.ts';
 
 const inFolder = (work: (path: string) => Promise<void>): Promise<void> =>
   withDir(({ path }) => work(path), { unsafeCleanup: true });

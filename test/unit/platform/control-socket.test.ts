@@ -1,4 +1,4 @@
-/** The control socket's file, and what is served at it: requests, upgrades, and who listens already. */
+/** The control socket's file, and what is served at it: requests, and who listens already. */
 import { once } from 'node:events';
 import { stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { ApiClient } from '../../../src/api/client.ts';
 import { API_LIMITS } from '../../../src/api/limits.ts';
 import { answers } from '../../../src/platform/control-socket.ts';
-import { sendHttp, upgradeHttp } from '../../../src/platform/http-client.ts';
+import { sendHttp } from '../../../src/platform/http-client.ts';
 import { listenHttp } from '../../../src/platform/http-server.ts';
 import type { HttpOptions } from '../../../src/platform/http-server.ts';
 
@@ -103,35 +103,6 @@ describe('requests', () => {
       await aborted;
     });
   });
-});
-
-describe('an upgrade', () => {
-  const shout: HttpOptions['upgrades'] = {
-    shout: (socket) => {
-      socket.on('data', (bytes) => socket.write(bytes.toString().toUpperCase()));
-      socket.on('end', () => socket.end());
-      socket.resume();
-    },
-  };
-
-  it('gives the connection over, whose directions end one after the other', () =>
-    withServer({ upgrades: shout }, async (path) => {
-      const socket = await upgradeHttp({ path }, 'shout');
-      let text = '';
-      socket.setEncoding('utf8').on('data', (piece: string) => {
-        text += piece;
-      });
-      socket.end('behind {}\n');
-      await once(socket, 'end');
-      expect(text).toBe('BEHIND {}\n');
-    }));
-
-  it('to what the server does not speak is refused', () =>
-    withServer({ upgrades: shout }, async (path) => {
-      for (const name of ['whisper', 'constructor']) {
-        await expect(upgradeHttp({ path }, name)).rejects.toThrow(`it does not speak ${name}`);
-      }
-    }));
 });
 
 describe('the socket file', () => {
