@@ -2,21 +2,28 @@
  * MEDIACOM as an operator uses it about tapes: STATUS TAPEMOUNT, STATUS TAPEDRIVE, and ACCEPT, REJECT
  * and ALTER TAPEMOUNT.
  *
- * The columns and their words are the manual's; the widths, and the option TAPENAME of ALTER, are ours.
+ * The columns and their words are the manual's, and that ACCEPT is for the super group; the widths, the
+ * option TAPENAME of ALTER, and that REJECT and ALTER are for that group, too, are ours. A drive is DOWN
+ * where an operator stopped it, UNAVL where it does not answer: ours.
  *
  * @source DSM/TC Operator Interface (MEDIACOM) Manual, p. 42 and 201 to 208; EMS Programming Manual
  * (520372), p. 223, for ALTER.
  */
 import type { MountOptions, OutstandingRequest } from './mount-request.ts';
 import { asksForDevice } from './mount-request.ts';
+import type { TapeDevice } from './tape-device.ts';
 import type { Zsvr } from './zsvr.ts';
 
-/** Runs one command; the lines that it prints. */
-export async function runMediacom(
+/** Whether a user is of group 255, `SUPER`. */
+export const isOfSuperGroup = (user: string): boolean => /^(?:SUPER\.|255,)/i.test(user);
+
+/** Runs one command of a user, `SUPER.OPERATOR`; the lines that it prints. */
+export function runMediacom(
   node: string,
   zsvr: Zsvr,
   command: string,
-): Promise<readonly string[]> {
+  user: string,
+): readonly string[] {
   const words = command.trim().toUpperCase().replaceAll(/\s+/g, ' ');
   const mounts = /^STATUS TAPEMOUNT(?: (\d{1,4}))?( ?, ?DETAIL)?$/.exec(words);
   if (mounts !== null) return statusTapemount(node, zsvr, mounts[1], mounts[2] !== undefined);
@@ -25,6 +32,9 @@ export async function runMediacom(
   if (answer === null) return ['*ERROR* Command not recognized'];
   const [, verb, onNode, number, volume] = answer;
   if ((verb === 'ALTER') !== (volume !== undefined)) return ['*ERROR* Command not recognized'];
+  if (!isOfSuperGroup(user)) {
+    return [`*ERROR* ${verb} TAPEMOUNT: security violation, only the super group may (error 48)`];
+  }
   if (onNode !== undefined && onNode !== node) return [`*ERROR* ${onNode}: no such node`];
   if (verb === 'REJECT') {
     const done = zsvr.reject(Number(number));
@@ -62,7 +72,7 @@ function statusTapemount(
     `Tape Name      ${request.volume ?? ''}`,
     `Label Type     ${labelText(request)}`,
     `Node           ${node}`,
-    `Device         ${request.device ?? ''}`,
+    `Device         ${deviceOf(request) ?? ''}`,
     `Write Prot     ${request.ring ? 'NO' : 'YES'}`,
     `Process        ${request.process ?? ''}`,
     `Comment        ${request.comment ?? ''}`,
@@ -72,7 +82,9 @@ function statusTapemount(
 }
 
 /** A request as far as the table shows it. */
-type ShownRequest = MountOptions & Pick<OutstandingRequest, 'requestNumber'>;
+type ShownRequest = MountOptions &
+  Pick<OutstandingRequest, 'requestNumber'> &
+  Partial<Pick<OutstandingRequest, 'awaitsAccept'>>;
 
 /** What STATUS TAPEMOUNT prints of requests. */
 export function tapemountTable(node: string, requests: readonly ShownRequest[]): readonly string[] {
@@ -85,7 +97,7 @@ function mountRow(node: string, request: ShownRequest): string {
     numberText(request).padEnd(6),
     (request.volume ?? '').padEnd(7),
     labelText(request).padEnd(7),
-    `${node}${request.device === undefined ? '' : `.${request.device}`}`.padEnd(17),
+    [node, deviceOf(request) ?? []].flat().join('.').padEnd(17),
     (request.ring ? 'NO' : 'YES').padEnd(6),
     actionText(request),
   ].join(' ');
@@ -94,10 +106,18 @@ function mountRow(node: string, request: ShownRequest): string {
 const numberText = ({ requestNumber }: ShownRequest): string =>
   String(requestNumber).padStart(4, '0');
 
-const labelText = ({ labels = 'ANSI' }: ShownRequest): string => labels;
+/** Whether a tape whose label cannot be read is in a drive for it. */
+const hasUnreadable = (request: ShownRequest): boolean =>
+  request.awaitsAccept !== undefined && !asksForDevice(request);
+
+const deviceOf = ({ awaitsAccept, device }: ShownRequest): string | undefined =>
+  awaitsAccept ?? device;
+
+const labelText = (request: ShownRequest): string =>
+  hasUnreadable(request) ? 'UNREADABLE' : (request.labels ?? 'ANSI');
 
 function actionText(request: ShownRequest): string {
-  if (asksForDevice(request)) return 'ACCEPT or REJECT TAPEMOUNT';
+  if (asksForDevice(request) || hasUnreadable(request)) return 'ACCEPT or REJECT TAPEMOUNT';
   return request.scratch === true || request.volume === undefined
     ? 'MOUNT SCRATCH TAPE'
     : 'MOUNT REQUESTED TAPE';
@@ -109,8 +129,13 @@ function statusTapedrive(zsvr: Zsvr): readonly string[] {
     ...zsvr.devices.map((device) => {
       const tape = zsvr.tapeOn(device.name);
       const volume = tape?.volume ?? device.online ?? '';
-      const status = device.inUse ? 'INUSE' : device.isDown ? 'DOWN' : 'FREE';
-      return `${device.name.padEnd(11)} ${status.padEnd(7)} ${volume}`.trimEnd();
+      return `${device.name.padEnd(11)} ${driveStatus(device).padEnd(7)} ${volume}`.trimEnd();
     }),
   ];
+}
+
+function driveStatus({ isDown, isUnavailable, inUse }: TapeDevice): string {
+  if (isDown) return 'DOWN';
+  if (isUnavailable) return 'UNAVL';
+  return inUse ? 'INUSE' : 'FREE';
 }

@@ -51,7 +51,7 @@ export interface OutstandingRequest extends MountOptions {
   readonly resolve: (tape: MountedTape) => void;
   readonly reject: (error: Error) => void;
   readonly cancelTimeout: Cancel;
-  /** A tape that needs the operator's ACCEPT is on this device. */
+  /** A tape that needs the operator's ACCEPT is on this device: of an NL or BLP request, or unreadable. */
   awaitsAccept: string | undefined;
 }
 

@@ -82,14 +82,17 @@ export class NonStopHost {
         if (secured?.includes(program) === true) {
           return Promise.resolve([`*ERROR* ${program}: security violation (error 48)`]);
         }
-        return this.command(line);
+        return this.command(line, user);
       });
     });
   }
 
-  /** Runs a command of TACL, as an operator or a macro: MEDIACOM, FUP, SCF. The lines that it prints. */
-  command(line: string): Promise<readonly string[]> {
-    return runTaclCommand(this, line);
+  /**
+   * Runs a command of TACL, as an operator or a macro: MEDIACOM, FUP, SCF. The lines that it prints.
+   * `user` is SUPER.OPERATOR unless told otherwise.
+   */
+  command(line: string, user = 'SUPER.OPERATOR'): Promise<readonly string[]> {
+    return runTaclCommand(this, line, user);
   }
 
   /** Any other event, for what else a host logs. */

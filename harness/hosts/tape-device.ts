@@ -34,6 +34,8 @@ export class TapeDevice {
   /** Whether a job has the tape that is in it. */
   inUse = false;
   /** Whether it gave no answer when it was last looked at. */
+  isUnavailable = false;
+  /** Whether an operator took it out of service (SCF STOP TAPE): nobody looks at it. */
   isDown = false;
   /** The tape that was told of and left in: `LAB001`, or '' for one without a label. */
   online: string | undefined;
@@ -47,12 +49,12 @@ export class TapeDevice {
   async look(): Promise<Look> {
     try {
       const look = await this.#look();
-      this.isDown = false;
+      this.isUnavailable = false;
       return look;
     } catch (error) {
       // A drive that is gone holds no tape; it is looked at again.
       if (!isCapstanError(error)) throw error;
-      this.isDown = true;
+      this.isUnavailable = true;
       return NOTHING;
     }
   }

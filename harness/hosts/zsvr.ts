@@ -5,8 +5,10 @@
  * A request is outstanding until a tape satisfies it (648), the operator rejects (651) or accepts it
  * (652), or it is cancelled (649, 650): by its job's time-out or the end of its processor. A tape is
  * checked before a job has it: its volume (614), label type (616 to 618, 622), ring (619), expiration (613).
- * What does not pass is unloaded, and the request stays. A tape that nobody asked for is told of (639 to
- * 641) and, unless `keepsUnrequested`, given back by the operator.
+ * What does not pass is unloaded, and the request stays. A tape whose label cannot be read stays in for a
+ * labelled request (608), until the operator accepts or rejects it, or the right tape comes in elsewhere.
+ * A tape that nobody asked for is told of (639 to 641) and, unless `keepsUnrequested`, given back by the
+ * operator. A drive that is down is not looked at.
  *
  * @source EMS Programming Manual (520372), ZTAP events; Guardian Programmer's Guide, labelled tape;
  * MEDIACOM manual, p. 42: labelled requests accept themselves when the right tape is online.
@@ -132,13 +134,21 @@ export class Zsvr {
   accept(requestNumber: number): string | undefined {
     const request = this.#requests.find((each) => each.requestNumber === requestNumber);
     if (request === undefined) return 'no such request';
-    if (!asksForDevice(request)) return 'a labelled tape is accepted when it is online';
     const device = this.devices.find((each) => each.name === request.awaitsAccept);
-    if (device === undefined) return `no tape is on ${request.device ?? 'the device'}`;
+    if (device === undefined) {
+      return asksForDevice(request)
+        ? `no tape is on ${request.device ?? 'the device'}`
+        : 'a labelled tape is accepted when it is online';
+    }
     this.#take(requestNumber);
-    this.#options.log({ kind: 'device-request-accepted', requestNumber, device: device.name });
+    const { volume = '' } = request;
+    this.#options.log(
+      asksForDevice(request)
+        ? { kind: 'device-request-accepted', requestNumber, device: device.name }
+        : { kind: 'mounted', requestNumber, volume },
+    );
     this.#options.log({ kind: 'accept-executed', requestNumber });
-    this.#give(device, request, '');
+    this.#give(device, request, volume);
     return undefined;
   }
 
@@ -185,10 +195,16 @@ export class Zsvr {
 
   async #lookAtDevices(): Promise<void> {
     for (const device of this.devices) {
-      if (device.inUse) continue;
+      if (device.inUse || device.isDown) continue;
       const look = await device.look();
-      if (look.kind === 'loaded') await this.#recognize(device, look);
-      else device.online = undefined;
+      if (look.kind === 'loaded') {
+        await this.#recognize(device, look);
+        continue;
+      }
+      device.online = undefined;
+      for (const request of this.#requests) {
+        if (request.awaitsAccept === device.name) request.awaitsAccept = undefined;
+      }
     }
   }
 
@@ -202,7 +218,10 @@ export class Zsvr {
     const candidates = this.#requests.filter(
       (each) => !asksForDevice(each) && (each.device ?? device.name) === device.name,
     );
-    if (label === undefined) return this.#unlabelled(device, candidates[0]);
+    if (label === undefined) {
+      const request = candidates.find((each) => each.awaitsAccept === undefined);
+      return this.#unlabelled(device, request);
+    }
     const request =
       candidates.find((each) => each.volume === label.volume) ??
       candidates.find((each) => each.scratch === true || each.volume === undefined);
@@ -238,10 +257,12 @@ export class Zsvr {
   }
 
   async #unlabelled(device: TapeDevice, request: OutstandingRequest | undefined): Promise<void> {
+    if (this.#requests.some((each) => each.awaitsAccept === device.name)) return undefined;
     if (request !== undefined) {
       const { requestNumber } = request;
       this.#options.log({ kind: 'unknown-tape', requestNumber, device: device.name });
-      return this.#giveBack(device, '');
+      request.awaitsAccept = device.name;
+      return undefined;
     }
     if (device.online === undefined) {
       this.#options.log({ kind: 'unrequested-unlabelled-tape', device: device.name });

@@ -73,6 +73,14 @@ export const EVENT_MESSAGES = {
     id: '420113',
     text: 'Mount requests of {host} are passed over: too many of them wait',
   },
+  MOUNT_NOT_TAKEN: {
+    id: '420114',
+    text: 'Cartridge {tape} was taken out of {drive} again: {device} is {status} on {host}',
+  },
+  MOUNT_UNREADABLE: {
+    id: '420115',
+    text: 'Cartridge {tape} on {drive} has no label that {host} can read: request {requestNumber} waits for its operator',
+  },
   STORE_DAMAGED: { id: '820110', text: 'Vault {vault} is damaged at {place}: {what}' },
   STORE_FAILED: { id: '820111', text: 'Vault {vault} failed: {reason}' },
   CONTENT_FOUND: {
@@ -86,6 +94,10 @@ export const EVENT_MESSAGES = {
   EMS_STATUS_FAILED: {
     id: '420125',
     text: 'Mount requests that are open on {host} cannot be asked for: {reason}',
+  },
+  EMS_DRIVES_FAILED: {
+    id: '420126',
+    text: 'Tape drives of {host} cannot be asked for: {reason}',
   },
   EMS_POSITION_FAILED: {
     id: '420124',

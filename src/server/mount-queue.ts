@@ -26,6 +26,7 @@ import { AnsweredRequests } from './answered-requests.ts';
 import type { AutoCopy } from './autocopy.ts';
 import type { ServerContext } from './context.ts';
 import { DeviceResets } from './device-resets.ts';
+import type { HostDrives } from './host-drives.ts';
 import { tapeObstacle } from './mount-obstacles.ts';
 import { RefusedRequests } from './refused-requests.ts';
 import { UnheardDismounts } from './unheard-dismounts.ts';
@@ -43,6 +44,7 @@ export interface MountQueueOptions {
   readonly busyTapes: Set<string>;
   /** A tape that is asked for cannot be mounted: its content may have to come back first. */
   readonly recall: (tape: TapeRow) => void;
+  readonly hostDrives: Pick<HostDrives, 'trouble'>;
   /** Mounts a tape that is free on a drive that is free; a mount wins over a copy. */
   readonly mount: (request: MountRequestRow, tape: TapeRow, drive: DriveRow) => Promise<void>;
 }
@@ -204,6 +206,8 @@ export class MountQueue {
       case 'request-rejected':
         await this.#context.ports.catalog.acceptMount(host, event.requestNumber);
         return this.#end(host, event.requestNumber, 'the operator rejected it');
+      case 'unknown-tape':
+        return this.#unreadable(host, event.requestNumber, event.device);
       case 'write-protected':
         return this.#refused(host, event, 'it is write protected');
       case 'not-expired':
@@ -244,6 +248,19 @@ export class MountQueue {
     const { requestNumber } = mount;
     await this.putBack(mount, this.#givenBack.add({ host, requestNumber }, why));
     this.lookAgain();
+  }
+
+  /** The host cannot read the label of a tape: its operator is to accept or to reject it. */
+  async #unreadable(host: string, requestNumber: number, device: string): Promise<void> {
+    const { catalog } = this.#context.ports;
+    const drives = await catalog.listDrives(host);
+    const drive = drives.find((row) => row.device === device)?.name;
+    const open = await catalog.listMounts({ open: true });
+    const tape = open.find((row) => row.drive === drive)?.tape;
+    // It may be another server's, or out again.
+    if (drive === undefined || tape === undefined) return;
+    const fields = { tape, drive, host, requestNumber };
+    await this.#context.eventLog.log('MOUNT_UNREADABLE', fields);
   }
 
   /** An operator takes a request out of the queue; the host's stays open. NOT_FOUND. */
@@ -397,7 +414,12 @@ export class MountQueue {
         ? 'no drive is connected to the host'
         : `no drive is connected as ${request.device}`;
     }
-    const free = connected.find((drive) => !open.some((mount) => mount.drive === drive.name));
+    const troubles = connected.map(({ device }) =>
+      this.#options.hostDrives.trouble(request.host, device),
+    );
+    if (troubles.every((trouble) => trouble !== undefined)) return troubles.join(', ');
+    const usable = connected.filter((_, index) => troubles[index] === undefined);
+    const free = usable.find((drive) => !open.some((mount) => mount.drive === drive.name));
     if (free === undefined) return 'waiting for a drive';
     if (this.#unheardDismounts.leftMs(request) > 0) {
       return `waiting for ${request.host} to tell of the tape's dismount`;

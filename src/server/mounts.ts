@@ -24,6 +24,8 @@ import type { AutoCopy } from './autocopy.ts';
 import { reasonOf } from './context.ts';
 import type { ServerContext } from './context.ts';
 import type { EventLog } from './event-log.ts';
+import type { AwaitedMount } from './host-drives.ts';
+import { HostDrives } from './host-drives.ts';
 import { tapeObstacle } from './mount-obstacles.ts';
 import { MountQueue } from './mount-queue.ts';
 import { MOUNTING, mountReason } from './keeping.ts';
@@ -71,6 +73,7 @@ export class Mounts {
   readonly #drives = new Map<string, VirtualDrive>();
   readonly #mounted = new Map<VirtualDrive, MountedTape>();
   readonly #queue: MountQueue;
+  readonly #hostDrives: HostDrives;
 
   constructor(options: MountsOptions) {
     this.#context = options.context;
@@ -79,8 +82,14 @@ export class Mounts {
     this.#recall = options.recall;
     this.#busyTapes = options.busyTapes;
     this.#shared = options.shared;
+    this.#hostDrives = new HostDrives({
+      context: options.context,
+      takeOut: (mount, status) => this.#takeOut(mount, status),
+      onUp: () => this.lookAgain(),
+    });
     this.#queue = new MountQueue({
       ...options,
+      hostDrives: this.#hostDrives,
       mount: async (request, tape, drive) => {
         const mount = await this.#mountFreeTape(request, tape, drive);
         this.#context.eventLog.report('MOUNTED', {
@@ -91,6 +100,7 @@ export class Mounts {
           device: drive.device,
           requestNumber: request.requestNumber,
         });
+        this.#hostDrives.watch({ mountId: mount.id, request, device: drive.device });
         this.#shared.tellAnswered(request.host, request.requestNumber);
       },
     });
@@ -363,7 +373,33 @@ export class Mounts {
       .map((job) => job.ruleId);
   }
 
+  /** The host cannot take the tape from where it is: its request waits again, as it came. */
+  async #takeOut({ mountId, request, device }: AwaitedMount, status: string): Promise<void> {
+    const { decisions, ports, eventLog } = this.#context;
+    const [drive, mounted] = [...this.#mounted].find(([, { mount }]) => mount.id === mountId) ?? [];
+    if (drive === undefined || mounted === undefined) return;
+    await drive.betweenCommands(() =>
+      decisions.run(async () => {
+        const { catalog } = ports;
+        if (this.#mounted.get(drive) !== mounted || (await catalog.isMountAccepted(mountId)))
+          return;
+        const { host, tape } = request;
+        const ended = await this.#ended(drive, mounted, true);
+        const state = 'interrupted';
+        await catalog.recordDismount({ mountId, ...ended, state, queueRuleIds: [] });
+        await catalog.putMountRequest({ ...request, reason: `${device} is ${status} on ${host}` });
+        const fields = { tape, drive: drive.row.name, device, status, host };
+        await eventLog.log('MOUNT_NOT_TAKEN', fields);
+        await this.#release(drive, mounted.tape);
+      }),
+    );
+    this.#autocopy.wake();
+    this.lookAgain();
+  }
+
   async #release(drive: VirtualDrive, tape: TapeRow): Promise<void> {
+    const mountId = this.#mounted.get(drive)?.mount.id;
+    if (mountId !== undefined) this.#hostDrives.forget(mountId);
     this.#mounted.delete(drive);
     try {
       await drive.release();
@@ -421,6 +457,7 @@ export class Mounts {
   /** The server stops: tapes still mounted are synced as far as the host wrote them, and taken out. */
   async stop(): Promise<void> {
     this.#queue.stop();
+    this.#hostDrives.stop();
     // Outside of a decision: a drive may be in an UNLOAD, which waits for one.
     for (const drive of this.#drives.values()) {
       const failure = await drive.shutDown();

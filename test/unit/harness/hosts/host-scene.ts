@@ -4,6 +4,7 @@ import type { NonStopHostOptions } from '../../../../harness/hosts/nonstop-host.
 import { TapeImageModel } from '../../../../harness/model/tape-image.ts';
 import { Life } from '../../../../harness/world/life.ts';
 import { World } from '../../../../harness/world/world.ts';
+import { CapstanError } from '../../../../src/base/errors.ts';
 import { GIB, logicalObjectNumber } from '../../../../src/base/units.ts';
 import { CAPSTAN_VTD } from '../../../../src/drive/models/capstan-vtd.ts';
 import { TapeDrive } from '../../../../src/drive/tape-drive.ts';
@@ -28,6 +29,8 @@ interface LoadOptions {
 export class DriveDouble implements ScsiTransport {
   readonly drive = new TapeDrive({ model: CAPSTAN_VTD, serialNumber: 'VTD00001' });
   readonly #shelf: Map<string, TapeImageModel>;
+  /** Whether nothing answers where the drive was. */
+  isGone = false;
   #image = new TapeImageModel();
 
   /** Drives with one shelf share their tapes. */
@@ -50,6 +53,11 @@ export class DriveDouble implements ScsiTransport {
   }
 
   execute(command: Parameters<ScsiTransport['execute']>[0]): ReturnType<ScsiTransport['execute']> {
+    if (this.isGone) {
+      return Promise.reject(
+        new CapstanError('CONNECTION_LOST', { peer: 'VTD', reason: 'no answer' }),
+      );
+    }
     const result = this.#image.run(this.drive.execute(command));
     if (this.drive.unloadRequested) this.drive.eject();
     return Promise.resolve(result);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HostError } from '../../../../harness/hosts/host-error.ts';
 import type { MountOptions, MountedTape } from '../../../../harness/hosts/mount-request.ts';
+import { parseTapedriveStatus } from '../../../../src/ems/tapedrive-status.ts';
 import { encodeLabel } from '../../../../src/tape/labels.ts';
 import { LIMIT_MS, scene } from './host-scene.ts';
 import type { Scene } from './host-scene.ts';
@@ -191,7 +192,97 @@ describe('$ZSVR', () => {
   });
 });
 
+describe('a tape whose label cannot be read', () => {
+  const run = (made: Scene, line: string, user?: string): Promise<readonly string[]> =>
+    made.host.command(`MEDIACOM ${line}`, user);
+
+  it('stays in for the request (608), which the job gets where the operator accepts it', async () => {
+    const made = scene();
+    const result = ask(made, { volume: 'LAB001', process: '$BACK' });
+    made.drives[1].load('LAB001', { ring: true, type: null });
+    await made.world.advance(10_000);
+    expect(made.events()).toEqual(['600', '608']);
+    expect(await run(made, 'STATUS TAPEMOUNT 0')).toContain(
+      String.raw`0000   LAB001  UNREADABLE \LAB.$TAPE1       NO     ACCEPT or REJECT TAPEMOUNT`,
+    );
+    expect(result).toEqual({});
+    expect(await run(made, 'ACCEPT TAPEMOUNT 0')).toEqual(['TAPEMOUNT ACCEPTED']);
+    await made.world.advance(0);
+    expect(result.tape).toMatchObject({ volume: 'LAB001', device: '$TAPE1' });
+    expect(made.events()).toEqual(['600', '608', '648', '637', '660']);
+  });
+
+  it('goes back where the operator rejects the request', async () => {
+    const made = scene();
+    const result = ask(made, { volume: 'LAB001' });
+    made.drives[0].load('LAB001', { ring: true, type: null });
+    ask(made, { volume: 'LAB002' });
+    await made.world.advance(5_000);
+    expect(await run(made, 'REJECT TAPEMOUNT 0')).toEqual(['TAPEMOUNT REJECTED']);
+    expect(made.events()).toEqual(['600', '600', '608', '651', '634', '636']);
+    made.host.zsvr.reject(1);
+    ask(made, { volume: 'LAB003', device: '$TAPE1' });
+    await made.world.advance(5_000);
+    expect(result.error).toMatchObject({ fileSystemError: 194 });
+    expect(made.events().slice(-1)).toEqual(['639']);
+    expect(made.drives[0].drive.state.volume).toBeUndefined();
+  });
+
+  it('goes back where the right tape comes in elsewhere', async () => {
+    const made = scene();
+    const result = ask(made, { volume: 'LAB001' });
+    made.drives[0].load('LAB001', { ring: true, type: null });
+    await made.world.advance(5_000);
+    made.drives[1].load('LAB001', { ring: true });
+    await made.world.advance(5_000);
+    expect(result.tape).toMatchObject({ device: '$TAPE1' });
+    ask(made, { volume: 'LAB002', device: '$TAPE1' });
+    await made.world.advance(5_000);
+    expect(made.drives[0].drive.state.volume).toBeUndefined();
+  });
+
+  it('is answered for by the super group alone', async () => {
+    const made = scene();
+    ask(made, { volume: 'LAB001' });
+    made.drives[0].load('LAB001', { ring: true, type: null });
+    await made.world.advance(5_000);
+    for (const verb of ['ACCEPT', 'REJECT']) {
+      expect(await run(made, `${verb} TAPEMOUNT 0`, 'TAPES.NIGHT')).toEqual([
+        `*ERROR* ${verb} TAPEMOUNT: security violation, only the super group may (error 48)`,
+      ]);
+    }
+    expect(made.host.outstandingRequests).toEqual([0]);
+    expect(await run(made, 'STATUS TAPEMOUNT 0', 'TAPES.NIGHT')).toHaveLength(3);
+    expect(await run(made, 'ACCEPT TAPEMOUNT 0', '255,7')).toEqual(['TAPEMOUNT ACCEPTED']);
+  });
+});
+
 describe('MEDIACOM', () => {
+  it('shows drives that are stopped, and drives that do not answer', async () => {
+    const made = scene();
+    const run = (line: string, user?: string): Promise<readonly string[]> =>
+      made.host.command(line, user);
+    expect(await run('SCF STOP TAPE $TAPE0', 'TAPES.NIGHT')).toEqual([
+      'SCF E00011 $TAPE0: security violation',
+      '*ERROR* Not done',
+    ]);
+    expect(await run('SCF STOP TAPE $TAPE0')).toEqual([]);
+    made.drives[0].load('LAB001', { ring: true });
+    made.drives[1].isGone = true;
+    const result = ask(made, { volume: 'LAB001' });
+    await made.world.advance(5_000);
+    expect(result).toEqual({});
+    const status = await run('MEDIACOM STATUS TAPEDRIVE');
+    expect(status.slice(1)).toEqual(['$TAPE0      DOWN', '$TAPE1      UNAVL']);
+    expect([...(parseTapedriveStatus(status) ?? [])]).toEqual([
+      ['$TAPE0', 'DOWN'],
+      ['$TAPE1', 'UNAVL'],
+    ]);
+    await run('SCF START TAPE $TAPE0');
+    await made.world.advance(5_000);
+    expect(result.tape).toMatchObject({ device: '$TAPE0' });
+  });
+
   it('shows what is asked for, and what the operator is to do', async () => {
     const made = scene();
     const { host } = made;
