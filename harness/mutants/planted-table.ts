@@ -11,6 +11,7 @@ const AREAS: Readonly<Record<string, string>> = {
   media: 'vaults and tapes',
   'policy-cleanup': 'VTSPolicy and clean-up',
   licences: 'licences',
+  'shared-vault': 'shared vaults',
 };
 
 export interface PlantedBug {

@@ -4,7 +4,7 @@
  */
 import type { Mutant, SourcePatch } from './mutant.ts';
 
-export type Area = 'EMS' | 'replication' | 'catalog' | 'licences';
+export type Area = 'EMS' | 'replication' | 'catalog' | 'licences' | 'shared vaults';
 
 export interface SourceMutant extends Mutant {
   readonly area: Area;
@@ -395,6 +395,39 @@ const LICENCES: readonly Omit<SourceMutant, 'area' | 'sabotage'>[] = [
   },
 ];
 
+const SHARED: readonly Omit<SourceMutant, 'area' | 'sabotage'>[] = [
+  {
+    name: 'shared-unclaimed-kept',
+    what: 'a mount that its guest does not claim any more stays',
+    scenario: 'shared-vault',
+    patch: {
+      file: 'src/server/isc-mounts.ts',
+      from: 'for (const held of left ?? []) await this.#takeBack(held);',
+      to: 'for (const held of left ?? []) held.cancelGivingUp();',
+    },
+  },
+  {
+    name: 'shared-over-untold',
+    what: 'a mount that the keeper does not have any more stays in its drive',
+    scenario: 'shared-vault',
+    patch: {
+      file: 'src/server/remote-mounts.ts',
+      from: 'this.#options.interrupt(tape),',
+      to: 'Promise.resolve(),',
+    },
+  },
+  {
+    name: 'shared-lost-sync-done',
+    what: 'a sync whose answer was lost with the line is taken for done',
+    scenario: 'shared-vault',
+    patch: {
+      file: 'src/server/remote-mounts.ts',
+      from: "if (!isCapstanError(error, 'CONNECTION_LOST')) throw error;",
+      to: "if (!isCapstanError(error, 'CONNECTION_LOST')) throw error;\n        if (method === 'sync') return { answer: null, data: new Uint8Array(0) } as never;",
+    },
+  },
+];
+
 const inArea = (
   area: Area,
   mutants: readonly Omit<SourceMutant, 'area' | 'sabotage'>[],
@@ -405,6 +438,7 @@ export const SOURCE_MUTANTS: readonly SourceMutant[] = [
   ...inArea('replication', REPLICATION),
   ...inArea('catalog', CATALOG),
   ...inArea('licences', LICENCES),
+  ...inArea('shared vaults', SHARED),
 ];
 
 /** Those that the scenario of this name has to find. */

@@ -5,6 +5,8 @@
  * What must hold, after each command:
  * - a mount for a request is of its volume, on its device, with a ring where it asked for one and not
  *   otherwise, and the request is open, as far as the server could know;
+ * - a request whose job gave the tape back is not answered again, however long the host is not heard, unless
+ *   the server was killed meanwhile;
  * - a tape that the host has is mounted in the catalog, and no fault of the program's own has come up;
  * and at the end, once all is well again: every request that is open is satisfied in its turn.
  */
@@ -80,6 +82,8 @@ interface Job {
   state: 'waiting' | 'mounted' | 'ended';
   endedAtMs: number;
   tape: MountedTape | undefined;
+  /** How often the server had been killed when the job gave the tape back. */
+  gaveBackAtCrash: number | undefined;
 }
 
 export class MountScenario {
@@ -194,7 +198,12 @@ export class MountScenario {
     });
     const requestNumber = this.host.outstandingRequests.at(-1);
     assert(requestNumber !== undefined, 'a request is outstanding');
-    const rest = { state: 'waiting', endedAtMs: 0, tape: undefined } as const;
+    const rest = {
+      state: 'waiting',
+      endedAtMs: 0,
+      tape: undefined,
+      gaveBackAtCrash: undefined,
+    } as const;
     const job: Job = { requestNumber, volume, ring, device, ...rest };
     this.jobs.push(job);
     mounting.then(
@@ -224,9 +233,12 @@ export class MountScenario {
   async unload(job: Job): Promise<void> {
     const { tape } = job;
     assert(tape !== undefined, 'a mounted job has a tape');
-    const unloading = tape.unload().catch((error: unknown) => {
-      if (!(error instanceof HostError) && !isCapstanError(error)) throw error;
-    });
+    const unloading = tape.unload().then(
+      () => (job.gaveBackAtCrash = this.east.crashCount),
+      (error: unknown) => {
+        if (!(error instanceof HostError) && !isCapstanError(error)) throw error;
+      },
+    );
     await this.world.finish(unloading, ANSWER_LIMIT_MS);
     if (job.state === 'mounted') this.#end(job);
   }
@@ -290,7 +302,12 @@ export class MountScenario {
     hold(job.volume === tape, () => `${what} for ${job.volume} was answered with ${tape}`);
     hold(job.ring === ring, () => `${what} was answered ${ring ? 'with a' : 'without its'} ring`);
     hold((job.device ?? device) === device, () => `${what} was answered on ${device}`);
-    if (job.state === 'waiting' || atMs - job.endedAtMs <= HEARING_MS) return;
+    if (job.state === 'waiting') return;
+    hold(
+      job.gaveBackAtCrash !== this.east.crashCount || atMs <= job.endedAtMs,
+      () => `${what} was answered with ${tape} again, which its job had given back`,
+    );
+    if (atMs - job.endedAtMs <= HEARING_MS) return;
     // The host's tape: the server has mounted it before this look, and that was in order.
     if (job.state === 'mounted') return;
     const couldNotHear = this.#troubleMs >= job.endedAtMs - HEARING_MS;

@@ -121,6 +121,23 @@ const ambush = form('cut(after {bytes} bytes)', {
   },
 });
 
+/** The line fails in a moment, whatever the servers say to each other then, and is well again soon. */
+const blink = form('blink({kind} in {wait} ms, for {ms} ms)', {
+  fields: { kind: oneOf('down', 'stall'), wait: count, ms: count },
+  possible: (shared) => has('network')(shared) && shared.wire.state === 'up',
+  perform: (shared, { kind, wait, ms }) => {
+    const { clock } = shared.world;
+    const at = (delayMs: number, change: () => void): void => {
+      clock.after(delayMs, () => {
+        shared.disturb();
+        change();
+      });
+    };
+    at(wait, () => shared.wire.fail(kind));
+    at(wait + ms, () => shared.wire.heal());
+  },
+});
+
 const crash = form('crash({site}{powerCut})', {
   fields: { site, powerCut },
   possible: (shared, each) =>
@@ -171,6 +188,18 @@ const restart = form('restart({site})', {
   perform: (shared, each) => shared.restart(siteOf(shared, each)),
 });
 
+/** The server is killed, and started again at once. */
+const bounce = form('bounce({site}{powerCut})', {
+  fields: { site, powerCut },
+  possible: (shared, each) =>
+    shared.profile.crashes && (!each.powerCut || shared.profile.powerCuts) && runs(shared, each),
+  perform: async (shared, each) => {
+    const at = siteOf(shared, each);
+    at.server.crash(each.powerCut ? 'power-cut' : 'kill');
+    await shared.restart(at);
+  },
+});
+
 const sites = { site: fc.constantFrom(...SITE_NAMES) };
 const drives = { drive: fc.nat({ max: DRIVE_COUNT - 1 }) };
 const tapes = { tape: fc.nat({ max: TAPE_COUNT - 1 }) };
@@ -209,7 +238,16 @@ export const SHARED_COMMANDS: readonly DrawnCommand<SharedWorld>[] = [
   networkFault.drawn({ kind: fc.constantFrom('down' as const, 'cut' as const, 'stall' as const) }),
   healNetwork.drawn({}, 2),
   ambush.drawn({ bytes: fc.nat({ max: 6000 }) }),
+  blink.drawn(
+    {
+      kind: fc.constantFrom('down' as const, 'stall' as const),
+      wait: fc.constantFrom(1, 5, 40, 1000),
+      ms: fc.constantFrom(1000, 10 * SECOND_MS, 40 * SECOND_MS),
+    },
+    3,
+  ),
   crash.drawn({ ...sites, ...powerCuts }),
+  bounce.drawn({ ...sites, ...powerCuts }),
   crashInside.drawn({
     ...sites,
     ...powerCuts,

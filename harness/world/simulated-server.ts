@@ -236,7 +236,7 @@ export class SimulatedServer {
       });
     }
     await network.listen({ address: this.address, port: ISC_PORT }, (stream) => {
-      server.acceptIsc(stream);
+      server.acceptIsc(stream, `SHA256:of-${stream.peer}`);
     });
     this.#server = server;
   }

@@ -14,7 +14,7 @@ import { ACCEPTED_MOUNT_MIGRATION, HOST_MIGRATION } from './migrations/hosts.ts'
 import { INSTANT_DR_MIGRATION } from './migrations/instant-dr.ts';
 import { MEDIA_ATTRIBUTES } from './migrations/media.ts';
 import { POLICY_AND_CLEANUP } from './migrations/policy.ts';
-import { SHARED_MIGRATION } from './migrations/shared.ts';
+import { PEER_KEY_MIGRATION, SHARED_MIGRATION } from './migrations/shared.ts';
 import { LICENCES_MIGRATION } from './migrations/licences.ts';
 
 export interface Migration {
@@ -159,6 +159,7 @@ export const MIGRATIONS: readonly Migration[] = [
   ACCEPTED_MOUNT_MIGRATION,
   EVENT_VAULTS_MIGRATION,
   SHARED_MIGRATION,
+  PEER_KEY_MIGRATION,
 ];
 
 /**

@@ -103,7 +103,7 @@ export const LOCK: Table<LockRow> = {
 
 export const PEER: Table<PeerRow> = {
   name: 'peer',
-  columns: COPY_TARGET_COLUMNS,
+  columns: { ...COPY_TARGET_COLUMNS, clientKey: 'plain' },
 };
 
 export const GENERATION: Table<GenerationRow> = {

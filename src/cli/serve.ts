@@ -97,7 +97,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         authorizedKeys: await readKeyLines(inHome(paths, configuration.authorizedKeys)),
         endpoint: configuration.listen,
         onReplication: (stream) => void receive(stream),
-        onIsc: (stream) => server.acceptIsc(stream),
+        onIsc: (stream, key) => server.acceptIsc(stream, key),
       });
     }
     api = await openApiDoors({

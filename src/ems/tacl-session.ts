@@ -27,6 +27,8 @@ export type SessionEffect =
   /** The distributor runs: events come from now on. */
   | { readonly kind: 'ready' }
   /** The session is of no more use; `reason` is a clause for a sentence. Comes once, and last. */
+  /** All that the host had printed when it was last asked for a timing mark has come. */
+  | { readonly kind: 'mark-passed' }
   | { readonly kind: 'failed'; readonly reason: string };
 
 export interface TaclSessionOptions {
@@ -121,15 +123,18 @@ export class TaclSession {
 
   /** All that the host printed before the timing mark is here: no more of the event will come. */
   #passMark(): SessionEffect[] {
-    this.#marksAsked = Math.max(0, this.#marksAsked - 1);
+    // Nobody asked.
+    if (this.#marksAsked === 0) return [];
+    this.#marksAsked -= 1;
     // The answer to an earlier question says nothing of what came after that.
     if (this.#marksAsked > 0) return [];
     const marked = this.#marked;
     this.#marked = undefined;
+    const passed: SessionEffect[] = [{ kind: 'mark-passed' }];
     if (marked === undefined || marked !== this.#parser.pending || this.#reader.pending !== '') {
-      return [];
+      return passed;
     }
-    return this.#events(this.#parser.flush());
+    return [...this.#events(this.#parser.flush()), ...passed];
   }
 
   /** Asks for a sign of life, which any telnet answers and TACL does not see. @source RFC 860 */

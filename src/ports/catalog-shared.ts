@@ -7,7 +7,10 @@ import type { CopyTarget, GenerationRow, PoolRow, TapeRow } from './catalog.ts';
 import type { LockRow } from './catalog-media.ts';
 
 /** Another server of a shared vault, and how it is reached. */
-export type PeerRow = CopyTarget;
+export interface PeerRow extends CopyTarget {
+  /** 'SHA256:…' of the key that it shows when it calls; not known yet where it is missing. */
+  readonly clientKey?: string | undefined;
+}
 
 /** What changed of a vault's rows: those that are there now, and the names of those that are gone. */
 export interface VaultChanges {

@@ -23,7 +23,7 @@ import type { DebugFilePolicy, DebugLog } from './debug-log.ts';
 import type { EventFilePolicy } from './event-files.ts';
 import type { EventLog } from './event-log.ts';
 import type { CleanupSettings } from './scan-cleanup.ts';
-import type { IscPolicy } from './shared-vaults.ts';
+import type { IscPolicy } from './isc-policy.ts';
 import type { Profile, ProfileName } from './profiles.ts';
 import type { Keeping } from './keeping.ts';
 import type { Licences } from './licences.ts';

@@ -27,6 +27,8 @@ export interface ConnectionListener {
   readonly onEvent: (event: DistributorEvent) => void;
   /** Nothing came for QUIET_MS, and what had come has been given. */
   readonly onQuiet: () => void;
+  /** All that the host had printed when it was last asked for a timing mark has been given. */
+  readonly onMarkPassed: () => void;
 }
 
 export interface ConnectionOptions {
@@ -48,6 +50,8 @@ export class EmsConnection {
   readonly #outgoing: Uint8Array[] = [];
   #outgoingBytes = 0;
   #writing = false;
+  /** A mark has come back, and it is not quiet yet: the event before it may not have been given. */
+  #markPassed = false;
   #cancelResponse: Cancel = () => {};
   #cancelQuiet: Cancel = () => {};
   #cancelAlive: Cancel = () => {};
@@ -88,6 +92,11 @@ export class EmsConnection {
     this.#stream.destroy();
   }
 
+  /** Asks for a timing mark behind all that the host has printed. */
+  mark(): void {
+    if (this.#reason === undefined) this.#apply(this.#session.probe());
+  }
+
   #receive(bytes: Uint8Array): void {
     const answersBefore = this.#session.answerCount;
     this.#apply(this.#session.receive(bytes));
@@ -97,7 +106,11 @@ export class EmsConnection {
     this.#cancelQuiet();
     this.#cancelQuiet = this.#clock.after(QUIET_MS, () => {
       this.#apply(this.#session.idle());
-      if (this.#reason === undefined && this.#session.state === 'ready') this.#listener.onQuiet();
+      if (this.#reason !== undefined || this.#session.state !== 'ready') return;
+      this.#listener.onQuiet();
+      if (!this.#markPassed) return;
+      this.#markPassed = false;
+      this.#listener.onMarkPassed();
     });
     this.#watchLife();
   }
@@ -116,6 +129,9 @@ export class EmsConnection {
           this.#cancelResponse();
           this.#watchLife();
           this.#listener.onReady();
+          break;
+        case 'mark-passed':
+          this.#markPassed = true;
           break;
         case 'failed':
           this.end(effect.reason);

@@ -42,6 +42,7 @@ export class SessionKeeper {
   #restarting = false;
   /** Ends what the keeper waits for just now. */
   #interrupt: () => void = () => {};
+  #connection: EmsConnection | undefined;
   #lastFailure: string | undefined;
   /** The reason that stands in the event log since the last established session. */
   #loggedFailure: string | undefined;
@@ -94,6 +95,16 @@ export class SessionKeeper {
     if (this.#stopped || !this.#parameters.enabled) return;
     this.#restarting = true;
     this.#interrupt();
+  }
+
+  /**
+   * Has `onMarkPassed` be called once all has been heard that the host has printed by now; where there is
+   * no session that has caught up, its next one tells by `onCaughtUp` that it can be asked. False where
+   * the host is not listened to.
+   */
+  mark(): boolean {
+    if (this.#caughtUp) this.#connection?.mark();
+    return this.#parameters.enabled && !this.#stopped;
   }
 
   /** Resolves once stopped, and all that was handed on is dealt with and noted. */
@@ -165,8 +176,12 @@ export class SessionKeeper {
           cancelCatchUp();
           this.#endCatchUp();
         },
+        onMarkPassed: () => {
+          if (this.#caughtUp) this.#options.onMarkPassed?.(this.#host.host);
+        },
       },
     });
+    this.#connection = connection;
     this.#interrupt = () => connection.end('the EMS service was stopped');
     if (this.#stopped || this.#restarting) this.#interrupt();
     const reason = await connection.run();

@@ -38,6 +38,8 @@ export interface EmsServiceOptions {
   readonly positions?: Pick<HostCatalog, 'findEmsPosition' | 'putEmsPosition'>;
   /** All that the host had logged before has been heard and dealt with; comes again with each session. */
   readonly onCaughtUp?: (host: string) => void;
+  /** What the host had printed when its mark was asked for has been handed on. */
+  readonly onMarkPassed?: (host: string) => void;
   /**
    * A tape event of the host's own $ZSVR. How far the host was heard is noted once this has settled; it
    * never rejects.
@@ -89,6 +91,11 @@ export class EmsService {
     }
     for (const keeper of chosen) keeper.restart();
     return chosen.map((keeper) => keeper.host);
+  }
+
+  /** Asks a host for a mark behind all that it has printed; false where it is not listened to. */
+  mark(host: string): boolean {
+    return this.#keepers.find((keeper) => keeper.host === host)?.mark() ?? false;
   }
 
   status(): readonly EmsHostStatus[] {

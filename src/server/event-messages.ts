@@ -317,6 +317,16 @@ export const EVENT_MESSAGES = {
   VAULT_JOINED: { id: '226109', text: 'Shared vault {vault} at {path} joined' },
   VAULT_LEFT: { id: '426110', text: 'Shared vault {vault} left' },
   ISC_SERVER_ADDED: { id: '226111', text: 'Server {server} of shared vaults added: {address}' },
+  SHARED_MOUNT_RESUMED: {
+    id: '226113',
+    text: 'Mount of cartridge {tape} on {drive} goes on: the session with {server} is back',
+  },
+  SHARED_MOUNT_LOST: {
+    id: '426114',
+    text: 'Mount of cartridge {tape} on {drive} is over: {reason}; what was synced is on it',
+  },
+  ISC_KEY_BOUND: { id: '226115', text: 'Key {key} speaks for {server} from now on' },
+  ISC_KEY_REFUSED: { id: '426116', text: 'A call in the name of {server} refused: {reason}' },
   ISC_SERVER_REMOVED: { id: '426112', text: 'Server {server} of shared vaults removed' },
   API_STARTED: { id: '250101', text: 'HTTP API listens on {endpoint}' },
   API_LOGONS_LIMITED: {

@@ -3,9 +3,9 @@
  * them what becomes of the vault's rows.
  *
  * All that a guest writes goes through the one process that has the store open, so no tape has two writers,
- * whatever becomes of the line between the servers. A guest whose session ends has its mounts no more: what
- * was synced is on the tape and is recorded, what was not is given up, its locks go, and no copy is queued,
- * as after a restart of the server itself.
+ * whatever becomes of the line between the servers. A guest that does not come back for its mounts has them no
+ * more: what was synced is on the tape and is recorded, what was not is given up, its locks go, and no copy is
+ * queued, as after a restart of the server itself.
  */
 import type { z } from 'zod';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
@@ -15,11 +15,14 @@ import type { IscReply, IscSession } from '../isc/session.ts';
 import type { TapeRow } from '../ports/catalog.ts';
 import type { TapeImage } from '../ports/engine.ts';
 import type { AutoCopy } from './autocopy.ts';
-import { reasonOf } from './context.ts';
 import type { ServerContext } from './context.ts';
 import { queueCopies } from './copy-queue.ts';
 import { ISC_CALLS } from './isc-messages.ts';
+import { IscKeys } from './isc-keys.ts';
 import type { IscCall } from './isc-messages.ts';
+import { IscMounts } from './isc-mounts.ts';
+import type { GuestMount } from './isc-mounts.ts';
+import { ISC_POLICY } from './isc-policy.ts';
 import { MOUNTING, mountReason } from './keeping.ts';
 import { tapeObstacle } from './mount-obstacles.ts';
 import type { VaultRecord } from './shared-records.ts';
@@ -43,21 +46,12 @@ export interface IscKeeperOptions {
   readonly onAnswered: (host: string, requestNumber: number, server: string) => void;
 }
 
-/** A tape that a guest has in a drive. */
-interface GuestMount {
-  readonly tape: string;
-  readonly vault: string;
-  readonly ring: boolean;
-  readonly host: string;
-  readonly startGeneration: Generation;
-  readonly image: TapeImage;
-}
-
 /** A server whose session is here. */
 export interface Guest {
   server: string | undefined;
+  /** The fingerprint of the key that it has shown. */
+  readonly key: string;
   readonly session: () => IscSession;
-  readonly mounts: Map<number, GuestMount>;
   /** Vaults whose records it is told. */
   readonly vaults: Set<string>;
   /** Records that it has not fetched yet, by vault. */
@@ -78,11 +72,22 @@ export class IscKeeper {
   readonly #options: IscKeeperOptions;
   readonly #context: ServerContext;
   readonly #guests = new Set<Guest>();
-  #nextHandle = 1;
+  readonly #mounts: IscMounts;
+  readonly #keys: IscKeys;
+  /** Why tapes of a vault cannot be taken back, as the event log has it. */
+  readonly #toldOf = new Map<string, string>();
 
   constructor(options: IscKeeperOptions) {
     this.#options = options;
     this.#context = options.context;
+    const { ports, settings, background } = options.context;
+    this.#keys = new IscKeys(options.context);
+    this.#mounts = new IscMounts({
+      clock: ports.clock,
+      resumeMs: { ...ISC_POLICY, ...settings.isc }.resumeMs,
+      giveUp: (mount) => this.#takeBack(mount),
+      background,
+    });
     this.#context.keeping.onRecords((vault, records) => {
       for (const guest of this.#guests) {
         if (guest.vaults.has(vault)) guest.session().note('changed', { vault, records });
@@ -90,13 +95,9 @@ export class IscKeeper {
     });
   }
 
-  /** Servers whose sessions are here, with the tapes that they have. */
-  get guests(): readonly { readonly server: string; readonly tapes: readonly string[] }[] {
-    return [...this.#guests].flatMap(({ server, mounts }) =>
-      server === undefined
-        ? []
-        : [{ server, tapes: [...mounts.values()].map(({ tape }) => tape).toSorted() }],
-    );
+  /** The tapes that another server has. */
+  tapesOf(server: string): readonly string[] {
+    return this.#mounts.tapesOf(server);
   }
 
   add(guest: Guest): void {
@@ -109,30 +110,47 @@ export class IscKeeper {
     for (const guest of this.#guests) guest.session().note('keeps', { vaults });
   }
 
-  /** A guest's session is over: so are its mounts. */
-  async leave(guest: Guest): Promise<void> {
-    guest.gone = true;
-    this.#guests.delete(guest);
-    const mounts = [...guest.mounts];
-    guest.mounts.clear();
-    await this.#context.decisions.run(async () => {
-      for (const [, mount] of mounts) await this.#interrupt(guest, mount);
-    });
-    if (mounts.length > 0) this.#options.onReleased();
+  /** Ends the sessions of a server that may not call any more, or with that key only. */
+  dismiss(server: string, key?: string): void {
+    for (const guest of this.#guests) {
+      if (guest.server !== server || (key !== undefined && guest.key === key)) continue;
+      guest
+        .session()
+        .end(key === undefined ? 'it is not among the servers any more' : 'its key is another now');
+    }
   }
 
-  async #interrupt(guest: Guest, mount: GuestMount): Promise<void> {
-    const { eventLog } = this.#context;
-    const server = guest.server ?? '';
-    const { tape, vault } = mount;
+  /** A guest's session is over: its mounts wait for its next one. */
+  leave(guest: Guest): void {
+    guest.gone = true;
+    this.#guests.delete(guest);
+    this.#mounts.park(guest);
+  }
+
+  /** Every session is over, and no other will come: the tapes are taken back. */
+  stop(): Promise<void> {
+    return this.#mounts.takeAllBack();
+  }
+
+  /** Whether what the guest had synced is recorded, and the tape free. */
+  async #takeBack(mount: GuestMount): Promise<boolean> {
+    const { context, onReleased } = this.#options;
+    const { tape, vault, server } = mount;
     try {
-      await this.#end(guest, mount, true);
-      await eventLog.log('SHARED_LOCK_RELEASED', { tape, server });
+      await context.decisions.run(() => this.#end(mount, true));
     } catch (error) {
-      // The vault fails: the lock goes when it is opened again.
+      // A full disk may have room again; where the vault fails, the lock goes when it is opened again.
       if (!isCapstanError(error)) throw error;
-      eventLog.report('STORE_FAILED', { vault, reason: reasonOf(error) });
+      if (this.#toldOf.get(vault) !== error.message) {
+        this.#toldOf.set(vault, error.message);
+        context.eventLog.report('STORE_FAILED', { vault, reason: error.message });
+      }
+      return false;
     }
+    this.#toldOf.delete(vault);
+    await context.eventLog.log('SHARED_LOCK_RELEASED', { tape, server });
+    onReleased();
+    return true;
   }
 
   /** Carries out a call of a guest. Rejects as it does, and PEER_REFUSED where it may not be made. */
@@ -150,19 +168,18 @@ export class IscKeeper {
   }
 
   readonly #handlers: Handlers = {
-    hello: async (guest, { server }) => {
-      const { catalog } = this.#context.ports;
+    hello: async (guest, { server, mounts }) => {
       const { serverName } = this.#context.settings;
-      const isKnown = (await catalog.listPeers()).some((peer) => peer.server === server);
-      if (!isKnown) throw refusal('hello', `${server} is not among the servers of ${serverName}`);
-      // A server that comes anew has lost what it had.
+      await this.#keys.admit(server, guest.key);
+      // A server that comes anew has its session before no more, whatever the line still says.
       for (const other of this.#guests) {
         if (other !== guest && other.server === server)
           other.session().end('it has a newer session');
       }
       guest.server = server;
+      const held = await this.#mounts.claim(guest, mounts);
       const vaults = Object.fromEntries(this.#context.keeping.kept);
-      return { result: { server: serverName, vaults } };
+      return { result: { server: serverName, vaults, mounts: held } };
     },
     subscribe: async (guest, { vault }) => {
       const records = await this.#context.keeping.records(vault, () => guest.vaults.add(vault));
@@ -179,43 +196,44 @@ export class IscKeeper {
       const result = await this.#context.decisions.run(() => this.#mount(guest, parameters));
       return { result };
     },
-    'end-mount': async (guest, { handle, interrupted }) => {
-      const mount = mountOf(guest, handle);
-      const result = await this.#context.decisions.run(async () => {
-        if (!guest.mounts.delete(handle)) throw noMount(handle);
-        return this.#end(guest, mount, interrupted);
-      });
+    'end-mount': async (guest, { token, interrupted }) => {
+      const result = await this.#mounts.end(guest, token, (mount) =>
+        this.#context.decisions.run(() => this.#end(mount, interrupted)),
+      );
       this.#options.onReleased();
       return { result };
     },
-    append: async (guest, { handle, lengths, ...call }, data) => {
+    append: (guest, { token, lengths, ...call }, data) => {
       if (lengths.reduce((sum, length) => sum + length, 0) !== data.length) {
         throw refusal('append', 'the lengths are not those of the data');
       }
-      const { image } = mountOf(guest, handle, 'ring');
-      return { result: await image.append({ ...call, lengths: Uint32Array.from(lengths), data }) };
+      const blocks = { ...call, lengths: Uint32Array.from(lengths), data };
+      return this.#mounts.run(guest, token, async (mount) => ({
+        result: await writable(mount).append(blocks),
+      }));
     },
-    read: async (guest, { handle, ...call }) => {
-      const { lengths, data, stoppedBy } = await mountOf(guest, handle).image.read(call);
-      return { result: { lengths: [...lengths], stoppedBy }, data };
-    },
-    space: async (guest, { handle, ...call }) => ({
-      result: await mountOf(guest, handle).image.space(call),
-    }),
-    locate: async (guest, { handle, ...call }) => ({
-      result: await mountOf(guest, handle).image.locate(call),
-    }),
-    truncate: async (guest, { handle, ...call }) => ({
-      result: await mountOf(guest, handle, 'ring').image.truncate(call),
-    }),
-    sync: async (guest, { handle, generation }) => {
-      const { image, startGeneration } = mountOf(guest, handle, 'ring');
-      if (generation < startGeneration || generation > startGeneration + 1) {
-        throw refusal('sync', `generation ${generation} does not follow ${startGeneration}`);
-      }
-      await image.sync({ generation });
-      return {};
-    },
+    read: (guest, { token, ...call }) =>
+      this.#mounts.run(guest, token, async ({ image }) => {
+        const { lengths, data, stoppedBy } = await image.read(call);
+        return { result: { lengths: [...lengths], stoppedBy }, data };
+      }),
+    space: (guest, { token, ...call }) =>
+      this.#mounts.run(guest, token, async ({ image }) => ({ result: await image.space(call) })),
+    locate: (guest, { token, ...call }) =>
+      this.#mounts.run(guest, token, async ({ image }) => ({ result: await image.locate(call) })),
+    truncate: (guest, { token, ...call }) =>
+      this.#mounts.run(guest, token, async (mount) => ({
+        result: await writable(mount).truncate(call),
+      })),
+    sync: (guest, { token, generation }) =>
+      this.#mounts.run(guest, token, async (mount) => {
+        const { startGeneration } = mount;
+        if (generation < startGeneration || generation > startGeneration + 1) {
+          throw refusal('sync', `generation ${generation} does not follow ${startGeneration}`);
+        }
+        await writable(mount).sync({ generation });
+        return {};
+      }),
     operation: async (_guest, { vault, name, parameters, user }) => {
       if (!this.#context.keeping.isKept(vault)) throw refusal(name, `${vault} is not kept here`);
       return { result: await this.#options.operate(user, name, parameters) };
@@ -226,7 +244,9 @@ export class IscKeeper {
   async #mount(guest: Guest, parameters: Parameters<'mount'>): Promise<object> {
     const { context, vaults, autocopy, busyTapes } = this.#options;
     const { catalog } = context.ports;
-    const { tape: name, ring, vault, host, drive } = parameters;
+    const { token, tape: name, ring, vault, host, drive } = parameters;
+    const { server = '' } = guest;
+    if (this.#mounts.has(token)) throw refusal('mount', 'there is a mount of that token');
     const row = await catalog.findTape(name);
     if (row?.vault !== vault || !context.keeping.isKept(vault)) {
       throw new CapstanError('NOT_FOUND', { kind: 'tape', name });
@@ -246,14 +266,12 @@ export class IscKeeper {
       const startGeneration = toGeneration(Math.max(info.generation, tape.generation));
       await this.#lock(guest, parameters);
       if (guest.gone) throw refusal('mount', 'its session has ended');
-      const handle = this.#nextHandle;
-      this.#nextHandle += 1;
-      guest.mounts.set(handle, { tape: name, vault, ring, host, startGeneration, image });
+      const mount = { token, server, tape: name, vault, ring, host, startGeneration, image };
+      this.#mounts.add({ ...mount, closedAt: undefined }, guest);
       const now = (await catalog.findTape(name)) ?? tape;
       const { partitions } = info;
-      context.eventLog.report('SHARED_MOUNTED', { tape: name, server: guest.server ?? '', drive });
+      context.eventLog.report('SHARED_MOUNTED', { tape: name, server, drive });
       return {
-        handle,
         generation: startGeneration,
         tape: [{ is: 'tape', row: now }],
         partitions,
@@ -281,30 +299,31 @@ export class IscKeeper {
     });
   }
 
-  /** Takes the tape back: what is synced is recorded, and owed by every rule. Within a decision. */
-  async #end(guest: Guest, mount: GuestMount, interrupted: boolean): Promise<object> {
+  /**
+   * Takes the tape back: what is synced is recorded, and owed by every rule. Within a decision; where it
+   * rejects, it can be called again.
+   */
+  async #end(mount: GuestMount, interrupted: boolean): Promise<object> {
     const { context, vaults, autocopy, busyTapes } = this.#options;
     const { catalog, clock } = context.ports;
     const { tape: name, vault, ring, host, image } = mount;
     const atMs = clock.nowMs();
-    try {
-      const { generation } = await image.info();
-      await image.close();
-      const row = await catalog.findTape(name);
-      const content =
-        row !== undefined && generation > mount.startGeneration
-          ? { generation, ...(await contentOf(vaults.engine(vault), name)) }
-          : undefined;
-      if (row !== undefined && content !== undefined) await this.#record(row, content, host, atMs);
-      await catalog.updateTape(name, { dismountedAtMs: atMs });
-      const now = await catalog.findTape(name);
-      if (ring && !interrupted && now !== undefined) await queueCopies(context, now);
-      await catalog.releaseLock({ tape: name }, `${MOUNTING}${guest.server}`);
-      return { atMs, ...(content !== undefined && { content }) };
-    } finally {
-      busyTapes.delete(name);
-      autocopy.wake();
-    }
+    mount.closedAt ??= (await image.info()).generation;
+    const generation = mount.closedAt;
+    await image.close();
+    const row = await catalog.findTape(name);
+    const content =
+      row !== undefined && generation > mount.startGeneration
+        ? { generation, ...(await contentOf(vaults.engine(vault), name)) }
+        : undefined;
+    if (row !== undefined && content !== undefined) await this.#record(row, content, host, atMs);
+    await catalog.updateTape(name, { dismountedAtMs: atMs });
+    const now = await catalog.findTape(name);
+    if (ring && !interrupted && now !== undefined) await queueCopies(context, now);
+    await catalog.releaseLock({ tape: name }, `${MOUNTING}${mount.server}`);
+    busyTapes.delete(name);
+    autocopy.wake();
+    return { atMs, ...(content !== undefined && { content }) };
   }
 
   async #record(
@@ -324,12 +343,8 @@ export class IscKeeper {
 const refusal = (what: string, reason: string): CapstanError =>
   new CapstanError('PEER_REFUSED', { peer: 'The keeper', what, reason });
 
-const noMount = (handle: number): CapstanError =>
-  new CapstanError('NOT_FOUND', { kind: 'mount of this session', name: handle });
-
-function mountOf(guest: Guest, handle: number, needs?: 'ring'): GuestMount {
-  const mount = guest.mounts.get(handle);
-  if (mount === undefined) throw noMount(handle);
-  if (needs === 'ring' && !mount.ring) throw refusal('a write', 'the mount has no ring');
-  return mount;
+/** The image of a mount with ring. Throws PEER_REFUSED. */
+function writable(mount: GuestMount): TapeImage {
+  if (!mount.ring) throw refusal('a write', 'the mount has no ring');
+  return mount.image;
 }

@@ -3,18 +3,25 @@
  * as they are checked where they come in.
  */
 import { z } from 'zod';
+import { CapstanError } from '../base/errors.ts';
+import type { IscSession } from '../isc/session.ts';
 import { NAME_PATTERNS } from '../base/names.ts';
 import { generation, logicalObjectNumber } from '../base/units.ts';
 import { REQUEST_NUMBER_MAX } from '../ems/zsvr-events.ts';
 import { BLOCK_BYTES_MAX, PARTITION_COUNT_MAX } from '../tape/image-call.ts';
 import { RECORDS } from './shared-records.ts';
 
+/** Mounts of a server: a drive has one. */
+const MOUNTS_MAX = 1000;
+
 const vault = z.string().regex(NAME_PATTERNS.vault);
 const tape = z.string().regex(NAME_PATTERNS.tape);
 const server = z.string().regex(NAME_PATTERNS.server);
 const host = z.string().regex(NAME_PATTERNS.host);
 const requestNumber = z.int().min(0).max(REQUEST_NUMBER_MAX);
-const handle = z.int().min(1);
+/** By what both sides know a mount: 16 random bytes of the guest's. */
+const token = z.string().regex(/^[0-9a-f]{32}$/);
+const tokens = z.array(token).max(MOUNTS_MAX);
 const partition = z
   .int()
   .min(0)
@@ -29,13 +36,17 @@ const READ_BYTES_MAX = 2 * BLOCK_BYTES_MAX;
 
 /** Parameters by method. Calls go from a guest to the keeper, but for `hello`, which anybody makes. */
 export const ISC_CALLS = {
-  /** Who calls; the answer is who is called, and which shared vaults it keeps. */
-  hello: z.strictObject({ server }),
+  /**
+   * Who calls, and which mounts of an earlier session it still has; the answer is who is called, which
+   * shared vaults it keeps, and which of the mounts go on.
+   */
+  hello: z.strictObject({ server, mounts: tokens }),
   /** From now on, the records of the vault; the answer is how many there are now. */
   subscribe: z.strictObject({ vault }),
   /** Of those that there were then, some. */
   records: z.strictObject({ vault, from: z.int().min(0) }),
   mount: z.strictObject({
+    token,
     vault,
     tape,
     ring: z.boolean(),
@@ -43,15 +54,15 @@ export const ISC_CALLS = {
     host,
     requestNumber: requestNumber.optional(),
   }),
-  'end-mount': z.strictObject({ handle, interrupted: z.boolean() }),
+  'end-mount': z.strictObject({ token, interrupted: z.boolean() }),
   append: z.strictObject({
-    handle,
+    token,
     partition,
     at,
     lengths: z.array(z.int().min(0).max(BLOCK_BYTES_MAX)),
   }),
   read: z.strictObject({
-    handle,
+    token,
     partition,
     at,
     direction: z.enum(['forward', 'reverse']),
@@ -59,15 +70,15 @@ export const ISC_CALLS = {
     bytesMax: z.int().min(1).max(READ_BYTES_MAX),
   }),
   space: z.strictObject({
-    handle,
+    token,
     partition,
     at,
     over: z.enum(['blocks', 'filemarks']),
     count: z.int(),
   }),
-  locate: z.strictObject({ handle, partition, at }),
-  truncate: z.strictObject({ handle, partition, at }),
-  sync: z.strictObject({ handle, generation: version }),
+  locate: z.strictObject({ token, partition, at }),
+  truncate: z.strictObject({ token, partition, at }),
+  sync: z.strictObject({ token, generation: version }),
   /** Carries out an operation on the vault for a user of the other server. */
   operation: z.strictObject({
     vault,
@@ -91,11 +102,10 @@ export type IscNote = keyof typeof ISC_NOTES;
 
 /** Answers by method, where there is one. */
 export const ISC_ANSWERS = {
-  hello: z.strictObject({ server, vaults: identities }),
+  hello: z.strictObject({ server, vaults: identities, mounts: tokens }),
   subscribe: z.strictObject({ count: z.int().min(0) }),
   records: z.strictObject({ records: RECORDS }),
   mount: z.strictObject({
-    handle,
     generation: version,
     /** The tape's row, as it is now. */
     tape: RECORDS.transform((records) =>
@@ -132,6 +142,7 @@ export const ISC_ANSWERS = {
     residual: z.int(),
     stoppedBy: z.enum(['count', 'filemark', 'end-of-data', 'beginning-of-partition']),
   }),
+  sync: z.null(),
   locate: z.strictObject({
     at,
     objectCount: at,
@@ -139,3 +150,25 @@ export const ISC_ANSWERS = {
     bytesBefore: z.int(),
   }),
 } as const;
+
+type AnswerTo<Method extends keyof typeof ISC_ANSWERS> = z.infer<(typeof ISC_ANSWERS)[Method]>;
+
+/** The answer to a call, checked. */
+export interface Answered<Method extends keyof typeof ISC_ANSWERS> {
+  readonly answer: AnswerTo<Method>;
+  readonly data: Uint8Array;
+}
+
+/** Calls, and checks the answer. Rejects as the call, and PROTOCOL_VIOLATION. */
+export async function ask<Method extends keyof typeof ISC_ANSWERS>(
+  session: IscSession,
+  method: Method,
+  parameters: object,
+  data?: Uint8Array,
+): Promise<Answered<Method>> {
+  const reply = await session.call(method, parameters, data);
+  const parsed = ISC_ANSWERS[method].safeParse(reply.result);
+  if (parsed.success) return { answer: parsed.data as AnswerTo<Method>, data: reply.data };
+  const what = `its answer to ${method} is malformed`;
+  throw new CapstanError('PROTOCOL_VIOLATION', { peer: session.peer, what });
+}

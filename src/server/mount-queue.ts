@@ -47,6 +47,8 @@ export interface MountQueueOptions {
   readonly hostDrives: Pick<HostDrives, 'trouble'>;
   /** Mounts a tape that is free on a drive that is free; a mount wins over a copy. */
   readonly mount: (request: MountRequestRow, tape: TapeRow, drive: DriveRow) => Promise<void>;
+  /** Asks a host for a mark behind all that it has printed; false where nobody listens to it. */
+  readonly mark: (host: string) => boolean;
 }
 
 /** Events that end a request. */
@@ -80,7 +82,7 @@ export class MountQueue {
     this.#options = options;
     this.#context = options.context;
     this.#answered = new AnsweredRequests(options.context.ports.clock);
-    this.#unheardDismounts = new UnheardDismounts(options.context.ports.clock);
+    this.#unheardDismounts = new UnheardDismounts(options.context.ports.clock, options.mark);
     this.#givenBack = new RefusedRequests(options.context.ports.clock);
     this.#resets = new DeviceResets(options.context, () => {
       if (!this.#stopping) this.lookAgain();
@@ -107,9 +109,24 @@ export class MountQueue {
 
   /** The host's requests are up to date. */
   release(host: string): void {
-    if (!this.#unheard.delete(host) || this.#stopping) return;
+    const wasUnheard = this.#unheard.delete(host);
+    const hasLostMarks = this.#unheardDismounts.askAgain(host);
+    if ((!wasUnheard && !hasLostMarks) || this.#stopping) return;
     if (this.#unheard.size === 0) this.#cancelHold();
     this.lookAgain();
+  }
+
+  /** What the host had printed when its mark was asked for has been heard. */
+  markPassed(host: string): void {
+    const passed = this.#unheardDismounts.asked(host);
+    if (passed.length === 0 || this.#stopping) return;
+    this.#context.background('look at what a host was waited for', () =>
+      // Behind the events that came before the mark.
+      this.#context.decisions.run(() => {
+        this.#unheardDismounts.forget(passed);
+        return this.look();
+      }),
+    );
   }
 
   /**
@@ -421,7 +438,7 @@ export class MountQueue {
     const usable = connected.filter((_, index) => troubles[index] === undefined);
     const free = usable.find((drive) => !open.some((mount) => mount.drive === drive.name));
     if (free === undefined) return 'waiting for a drive';
-    if (this.#unheardDismounts.leftMs(request) > 0) {
+    if (this.#unheardDismounts.keeps(request)) {
       return `waiting for ${request.host} to tell of the tape's dismount`;
     }
     const { resetDevices } = this.#parameters(request.host);

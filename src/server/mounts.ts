@@ -29,7 +29,7 @@ import { HostDrives } from './host-drives.ts';
 import { tapeObstacle } from './mount-obstacles.ts';
 import { MountQueue } from './mount-queue.ts';
 import { MOUNTING, mountReason } from './keeping.ts';
-import type { RemoteMount } from './isc-guest.ts';
+import type { RemoteMount } from './remote-mounts.ts';
 import type { SharedVaults } from './shared-vaults.ts';
 import { labelErased } from './tape-content.ts';
 import type { Vaults } from './vaults.ts';
@@ -43,12 +43,17 @@ export interface MountsOptions {
   readonly recall: (tape: TapeRow) => void;
   /** Tapes that are mounted, or about to be: shared with whoever must keep away from them. */
   readonly busyTapes: Set<string>;
+  /** Asks a host for a mark behind all that it has printed; false where nobody listens to it. */
+  readonly mark: (host: string) => boolean;
   /** For tapes of shared vaults. */
   readonly shared: Pick<SharedVaults, 'mount' | 'tellAnswered'>;
 }
 
 /** What a mount is for: a host's request, or an operator's wish. */
 type MountPurpose = Pick<MountRow, 'host' | 'requestNumber' | 'ring'>;
+
+/** What is recorded of a mount that ends. */
+type MountEnd = Pick<DismountRecord, 'atMs' | 'content'>;
 
 /** A tape in a drive. */
 interface MountedTape extends Opened {
@@ -144,6 +149,11 @@ export class Mounts {
   /** What a host logged while it was not heard is known now. */
   hostCaughtUp(host: string): void {
     this.#queue.release(host);
+  }
+
+  /** What the host had printed when its mark was asked for has been heard. */
+  hostMarkPassed(host: string): void {
+    this.#queue.markPassed(host);
   }
 
   /** A tape event of a host. */
@@ -319,16 +329,19 @@ export class Mounts {
 
   /** The host has unloaded: what is synced is recorded, and its copies are queued with it. */
   async #dismount(drive: VirtualDrive): Promise<void> {
+    const { remote } = this.#mounted.get(drive) ?? {};
+    // Outside of a decision: it may have to wait for the next session with the keeper.
+    const elsewhere = remote && (await this.#endElsewhere(drive, remote));
     await this.#context.decisions.run(async () => {
       const mounted = this.#mounted.get(drive);
       if (mounted === undefined) return;
-      const { mount, tape, remote } = mounted;
+      const { mount, tape } = mounted;
       const { catalog } = this.#context.ports;
       const outcome = drive.outcome;
       try {
         await catalog.recordDismount({
           mountId: mount.id,
-          ...(await this.#ended(drive, mounted, false)),
+          ...(elsewhere ?? (await this.#ended(drive, mounted, false))),
           state: 'dismounted',
           // Who keeps the vault copies its tapes.
           queueRuleIds: remote === undefined ? await this.#rulesToQueue(mount, tape) : [],
@@ -350,12 +363,21 @@ export class Mounts {
     });
   }
 
+  async #endElsewhere(drive: VirtualDrive, remote: RemoteMount): Promise<MountEnd> {
+    try {
+      return await remote.end(false);
+    } catch (error) {
+      this.#reportDismountFailure(drive, error);
+      throw error;
+    }
+  }
+
   /** What is to be recorded of a mount that ends: when, and what the tape holds if that is new. */
   async #ended(
     drive: VirtualDrive,
     { tape, remote }: MountedTape,
     interrupted: boolean,
-  ): Promise<Pick<DismountRecord, 'atMs' | 'content'>> {
+  ): Promise<MountEnd> {
     if (remote !== undefined) return remote.end(interrupted);
     const atMs = this.#context.ports.clock.nowMs();
     const { generation, changed } = drive.outcome;
@@ -414,10 +436,7 @@ export class Mounts {
   }
 
   /** A mount that the host did not end: its tape is not copied for it. */
-  async #recordInterruption(
-    mount: MountRow,
-    ended: Pick<DismountRecord, 'atMs' | 'content'>,
-  ): Promise<void> {
+  async #recordInterruption(mount: MountRow, ended: MountEnd): Promise<void> {
     const { catalog } = this.#context.ports;
     const record = { mountId: mount.id, ...ended, state: 'interrupted', queueRuleIds: [] } as const;
     await catalog.recordDismount(record);
@@ -425,13 +444,13 @@ export class Mounts {
     await this.#context.eventLog.log('MOUNT_INTERRUPTED', { tape: mount.tape, drive: mount.drive });
   }
 
-  /** Who kept a vault cannot be reached any more: its tapes are taken out of the drives, as at a restart. */
-  async interrupt(vault: string): Promise<void> {
+  /** The keeper of a tape's vault has it open no more: it is taken out of its drive, as at a restart. */
+  async interrupt(tape: string): Promise<void> {
     const { decisions, ports } = this.#context;
     // What is being mounted just now is mounted, or is not.
     await decisions.run(async () => {});
     for (const [drive, mounted] of this.#mounted) {
-      if (mounted.remote === undefined || mounted.tape.vault !== vault) continue;
+      if (mounted.remote === undefined || mounted.tape.name !== tape) continue;
       await drive.betweenCommands(() =>
         decisions.run(async () => {
           if (this.#mounted.get(drive) !== mounted) return;
@@ -445,13 +464,17 @@ export class Mounts {
   }
 
   /** Another server satisfied a request of a host. */
-  answered(host: string, requestNumber: number, server: string): Promise<void> {
-    return this.#context.decisions.run(() => this.#queue.answered(host, requestNumber, server));
+  answered(host: string, requestNumber: number, server: string): void {
+    this.#context.background('drop a request that was satisfied elsewhere', () =>
+      this.#context.decisions.run(() => this.#queue.answered(host, requestNumber, server)),
+    );
   }
 
   /** A server is gone: what it satisfied may be open. */
-  serverLost(server: string): Promise<void> {
-    return this.#context.decisions.run(() => this.#queue.serverLost(server));
+  serverLost(server: string): void {
+    this.#context.background(`take the requests of ${server} back`, () =>
+      this.#context.decisions.run(() => this.#queue.serverLost(server)),
+    );
   }
 
   /** The server stops: tapes still mounted are synced as far as the host wrote them, and taken out. */

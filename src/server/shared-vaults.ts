@@ -10,51 +10,34 @@
  * @source VTS 6.04.01 p. 187, 6.04.03 p. 43 (GFS, ISC) and `ems_InterSystemCommunication_hosts`; how it is done is ours
  */
 import { CapstanError, isCapstanError } from '../base/errors.ts';
-import { SECOND_MS } from '../base/units.ts';
-import { IscSession } from '../isc/session.ts';
-import type { IscReply } from '../isc/session.ts';
+import type { IscSession } from '../isc/session.ts';
 import type { TapeRow, VaultRow } from '../ports/catalog.ts';
 import type { PeerRow } from '../ports/catalog-shared.ts';
 import type { Cancel } from '../ports/clock.ts';
 import type { DuplexStream } from '../ports/network.ts';
-import { reasonOf } from './context.ts';
 import type { ServerContext } from './context.ts';
-import { GuestVault, ask } from './isc-guest.ts';
-import type { GuestMountRequest, RemoteMount } from './isc-guest.ts';
+import { GuestVault } from './isc-guest.ts';
 import { IscKeeper } from './isc-keeper.ts';
 import type { Guest, IscKeeperOptions } from './isc-keeper.ts';
+import { withKey } from './isc-keys.ts';
 import { ISC_NOTES } from './isc-messages.ts';
 import type { IscNote } from './isc-messages.ts';
+import { ISC_POLICY } from './isc-policy.ts';
+import type { IscPolicy } from './isc-policy.ts';
 import { queueUncopied } from './copy-queue.ts';
+import { PeerLinks } from './peer-links.ts';
+import type { PeerLink } from './peer-links.ts';
+import { RemoteMounts } from './remote-mounts.ts';
+import type { GuestMountRequest, RemoteMount } from './remote-mounts.ts';
 import { finishMoves } from './tape-moves.ts';
 
-export interface IscPolicy {
-  /** A session whose other side was not heard for so long is over. */
-  readonly silenceMs: number;
-  /** From one attempt to connect, or to open a vault, to the next. */
-  readonly retryMs: number;
-}
-
-export const ISC_POLICY: IscPolicy = { silenceMs: 15 * SECOND_MS, retryMs: 2 * SECOND_MS };
-
 export interface SharedVaultsOptions extends Omit<IscKeeperOptions, 'onAnswered'> {
-  /** Ends the mounts of a vault whose keeper is gone. */
-  readonly interruptMounts: (vault: string) => Promise<void>;
+  /** Takes a tape out of its drive whose keeper is gone. */
+  readonly interruptMount: (tape: string) => Promise<void>;
   /** Another server satisfied a request of a host. */
   readonly onAnswered: (host: string, requestNumber: number, server: string) => void;
   /** Requests that a server satisfied which is gone now may be open. */
   readonly onServerLost: (server: string) => void;
-}
-
-/** Another server, and this server's session with it. */
-interface PeerLink {
-  peer: PeerRow;
-  session: IscSession | undefined;
-  /** Identities of the vaults that it keeps, by name. */
-  keeps: Readonly<Record<string, string>>;
-  /** Why there is no session. */
-  reason: string;
-  connecting: boolean;
 }
 
 export interface PeerStatus extends PeerRow {
@@ -69,9 +52,9 @@ export class SharedVaults {
   readonly #context: ServerContext;
   readonly #policy: IscPolicy;
   readonly #keeper: IscKeeper;
-  readonly #links = new Map<string, PeerLink>();
+  readonly #links: PeerLinks;
   readonly #guests = new Map<string, GuestVault>();
-  readonly #sessions = new Set<IscSession>();
+  readonly #mounts: RemoteMounts;
   /** Vaults that are being opened, or whose keeper is being asked for rows. */
   readonly #settling = new Set<string>();
   /** Names whose keeper is the wrong vault, or that cannot be opened: told of once. */
@@ -84,6 +67,19 @@ export class SharedVaults {
     this.#context = options.context;
     this.#policy = { ...ISC_POLICY, ...options.context.settings.isc };
     this.#keeper = new IscKeeper(options);
+    this.#mounts = new RemoteMounts({
+      context: options.context,
+      resumeMs: this.#policy.resumeMs,
+      interrupt: options.interruptMount,
+    });
+    this.#links = new PeerLinks({
+      context: options.context,
+      silenceMs: this.#policy.silenceMs,
+      mounts: this.#mounts,
+      onNote: (method, parameters, server) => this.#hear(method, parameters, server),
+      onConnected: () => this.#lookSoon(),
+      onLost: (server, session) => this.#lost(server, session),
+    });
   }
 
   /** Connects to the other servers, and keeps the vaults that nobody else does. */
@@ -91,72 +87,46 @@ export class SharedVaults {
     for (const vault of this.#context.keeping.kept.keys()) {
       await this.#context.eventLog.log('SHARED_VAULT_KEPT', { vault });
     }
-    await this.#refreshPeers();
+    await this.#links.refresh();
     await this.look();
   }
 
-  stop(): Promise<void> {
+  /** The server is about to stop: from here on no drive waits for another server. */
+  prepareToStop(): void {
     this.#stopping = true;
     this.#cancelLook();
-    const leaving = [...this.#sessions];
-    for (const session of leaving) session.end('the server stops');
-    // What the ends of the sessions set in motion is done before anything is closed.
-    return this.#context.decisions.run(async () => {});
+    this.#links.prepareToStop();
+    this.#mounts.letGo();
   }
 
-  /** A session that another server opens. */
-  accept(stream: DuplexStream): void {
+  async stop(): Promise<void> {
+    this.prepareToStop();
+    this.#links.stop();
+    // What the ends of the sessions set in motion is done before anything is closed.
+    await this.#keeper.stop();
+    await this.#context.decisions.run(async () => {});
+  }
+
+  /** A session that another server opens, with the key of that fingerprint. */
+  accept(stream: DuplexStream, key: string): void {
     if (this.#stopping) {
       stream.destroy();
       return;
     }
     const guest: Guest = {
       server: undefined,
+      key,
       session: () => session,
-      mounts: new Map(),
       vaults: new Set(),
       pages: new Map(),
       gone: false,
     };
     this.#keeper.add(guest);
-    const session = this.#open(stream, {
+    const session = this.#links.open(stream, {
       onCall: (method, parameters, data) => this.#keeper.call(guest, method, parameters, data),
       onNote: (method, parameters) => this.#hear(method, parameters, guest.server),
-      onEnd: () =>
-        this.#context.background('end the mounts of another server', () =>
-          this.#keeper.leave(guest),
-        ),
+      onEnd: () => this.#keeper.leave(guest),
     });
-  }
-
-  #open(
-    stream: DuplexStream,
-    handlers: Pick<ConstructorParameters<typeof IscSession>[0], 'onCall' | 'onNote' | 'onEnd'>,
-  ): IscSession {
-    const { clock } = this.#context.ports;
-    const { silenceMs } = this.#policy;
-    const session: IscSession = new IscSession({
-      stream,
-      clock,
-      silenceMs,
-      onNote: handlers.onNote,
-      onCall: async (method, parameters, data): Promise<IscReply> => {
-        try {
-          return await handlers.onCall(method, parameters, data);
-        } catch (error) {
-          if (!isCapstanError(error) && !isZodError(error)) {
-            this.#context.emit({ kind: 'fault', what: `ISC ${method}`, reason: reasonOf(error) });
-          }
-          throw error;
-        }
-      },
-      onEnd: (reason) => {
-        this.#sessions.delete(session);
-        handlers.onEnd(reason);
-      },
-    });
-    this.#sessions.add(session);
-    return session;
   }
 
   /** Notes are about what the sender is sure of; those that are no notes end nothing. */
@@ -171,10 +141,8 @@ export class SharedVaults {
           (guest) => guest.keeper === server && vaults[guest.name] === undefined,
         );
         for (const { name } of lost) this.leave(name);
-        this.#context.background('go on with the shared vaults', async () => {
-          for (const { name } of lost) await this.#options.interruptMounts(name);
-          await this.look();
-        });
+        // Who takes the vault next ends the mounts that this server had through the one before.
+        this.#lookSoon();
         return;
       }
       case 'changed': {
@@ -195,17 +163,20 @@ export class SharedVaults {
   /** A request of a host was satisfied here: the others need not wait for it any more. */
   tellAnswered(host: string, requestNumber: number): void {
     const only = this.#context.settings.interSystemServers ?? [];
-    for (const { peer, session } of this.#links.values()) {
+    for (const { peer, session } of this.#links.all) {
       if (only.length > 0 && !only.includes(peer.server)) continue;
       session?.note('answered', { host, requestNumber });
     }
   }
 
-  /** Adds another server, or changes how it is reached. */
-  async addPeer(peer: PeerRow): Promise<PeerRow> {
-    await this.#context.ports.catalog.putPeer(peer);
+  /** Adds another server, or changes how it is reached. INVALID_ARGUMENT where its key is another's. */
+  async addPeer(given: PeerRow): Promise<PeerRow> {
+    const { catalog } = this.#context.ports;
+    const peer = withKey(given, await catalog.listPeers());
+    await catalog.putPeer(peer);
+    if (peer.clientKey !== undefined) this.#keeper.dismiss(peer.server, peer.clientKey);
     this.#links.get(peer.server)?.session?.end('it is reached otherwise now');
-    await this.#refreshPeers();
+    await this.#links.refresh();
     await this.look();
     return peer;
   }
@@ -213,48 +184,22 @@ export class SharedVaults {
   /** NOT_FOUND. */
   async removePeer(server: string): Promise<void> {
     await this.#context.ports.catalog.deletePeer(server);
-    await this.#refreshPeers();
-  }
-
-  async #refreshPeers(): Promise<void> {
-    const peers = await this.#context.ports.catalog.listPeers();
-    for (const peer of peers) {
-      const link = this.#links.get(peer.server);
-      if (link !== undefined) link.peer = peer;
-      else {
-        const fresh = { peer, session: undefined, keeps: {}, reason: '', connecting: false };
-        this.#links.set(peer.server, fresh);
-      }
-    }
-    for (const [server, link] of this.#links) {
-      if (peers.some((peer) => peer.server === server)) continue;
-      this.#links.delete(server);
-      link.session?.end('it is not among the servers any more');
-    }
+    this.#keeper.dismiss(server);
+    await this.#links.refresh();
   }
 
   /** Every other server, with its session. */
   async status(): Promise<readonly PeerStatus[]> {
     // Offline nobody has looked for them.
-    await this.#refreshPeers();
-    const guests = this.#keeper.guests;
+    await this.#links.refresh();
     const stateOf = ({ session, reason }: PeerLink): string =>
       session === undefined ? `not connected${reason === '' ? '' : `: ${reason}`}` : 'connected';
-    return [...this.#links.values()].map((link) => ({
+    return this.#links.all.map((link) => ({
       ...link.peer,
       state: stateOf(link),
       keeps: Object.keys(link.keeps).toSorted(),
-      mounted: guests.find((each) => each.server === link.peer.server)?.tapes ?? [],
+      mounted: this.#keeper.tapesOf(link.peer.server),
     }));
-  }
-
-  /** The server that keeps a vault of that name, and the vault's identity. */
-  keeperOf(vault: string): { readonly server: string; readonly id: string } | undefined {
-    for (const { peer, session, keeps } of this.#links.values()) {
-      const id = session === undefined ? undefined : keeps[vault];
-      if (id !== undefined) return { server: peer.server, id };
-    }
-    return undefined;
   }
 
   #lookSoon(): void {
@@ -265,12 +210,12 @@ export class SharedVaults {
   async look(): Promise<void> {
     if (this.#stopping || this.#context.settings.offline === true) return;
     this.#cancelLook();
-    for (const link of this.#links.values()) this.#connect(link);
+    this.#links.connect();
     const shared = (await this.#context.ports.catalog.listVaults()).filter(
       ({ sharedId }) => sharedId !== undefined,
     );
     for (const row of shared) await this.#settle(row);
-    if (this.#links.size === 0 && shared.length === 0) return;
+    if (this.#links.all.length === 0 && shared.length === 0) return;
     if (this.#stopping) return;
     this.#cancelLook();
     this.#cancelLook = this.#context.ports.clock.after(this.#policy.retryMs, () =>
@@ -278,67 +223,17 @@ export class SharedVaults {
     );
   }
 
-  #connect(link: PeerLink): void {
-    if (link.session !== undefined || link.connecting) return;
-    link.connecting = true;
-    this.#context.background(`connect to ${link.peer.server}`, async () => {
-      try {
-        await this.#greet(link);
-      } catch (error) {
-        if (!isCapstanError(error)) throw error;
-        link.reason = error.message;
-      } finally {
-        link.connecting = false;
-      }
-    });
-  }
-
-  async #greet(link: PeerLink): Promise<void> {
-    const { server } = link.peer;
-    const { serverName } = this.#context.settings;
-    const stream = await this.#context.ports.link.connect(link.peer, 'isc');
-    if (this.#stopping) return stream.destroy();
-    const session = this.#open(stream, {
-      onCall: (method) => {
-        const fields = { peer: serverName, what: method, reason: 'calls go the other way' };
-        return Promise.reject(new CapstanError('PEER_REFUSED', fields));
-      },
-      onNote: (method, parameters) => this.#hear(method, parameters, server),
-      onEnd: (reason) => this.#lost(link, session, reason),
-    });
-    try {
-      const { answer } = await ask(session, 'hello', { server: serverName });
-      if (answer.server !== server) {
-        const fields = { peer: server, what: 'hello', reason: `it is ${answer.server}` };
-        throw new CapstanError('PEER_REFUSED', fields);
-      }
-      link.keeps = answer.vaults;
-    } catch (error) {
-      session.end('it was not greeted');
-      throw error;
-    }
-    link.session = session;
-    link.reason = '';
-    await this.#context.eventLog.log('ISC_CONNECTED', { server });
-    this.#lookSoon();
-    return undefined;
-  }
-
-  #lost(link: PeerLink, session: IscSession, reason: string): void {
-    link.reason = reason;
-    if (link.session !== session) return;
-    const { server } = link.peer;
-    link.session = undefined;
-    link.keeps = {};
+  #lost(server: string, session: IscSession): void {
     const vaults = [...this.#guests.values()].filter((guest) => guest.session === session);
     for (const { name } of vaults) this.leave(name);
     if (this.#stopping) return;
-    this.#context.eventLog.report('ISC_LOST', { server, reason });
-    this.#context.background(`go on without ${server}`, async () => {
-      for (const { name } of vaults) await this.#options.interruptMounts(name);
-      this.#options.onServerLost(server);
-      await this.look();
-    });
+    this.#options.onServerLost(server);
+    this.#lookSoon();
+  }
+
+  /** The server that keeps a vault of that name, and the vault's identity. */
+  keeperOf(vault: string): ReturnType<PeerLinks['keeperOf']> {
+    return this.#links.keeperOf(vault);
   }
 
   /** A vault that is not kept here gets its keeper's rows, or this server keeps it. */
@@ -377,6 +272,7 @@ export class SharedVaults {
     if (this.#stopping) return;
     const finish = (): Promise<void> => finishMoves(context, vaults, row.name);
     if (!(await vaults.keep(row, finish))) return;
+    this.#mounts.endOf(row.name, context.settings.serverName);
     await context.eventLog.log('SHARED_VAULT_KEPT', { vault: row.name });
     await queueUncopied(context, row.name);
     this.#keeper.announce();
@@ -387,6 +283,7 @@ export class SharedVaults {
   async #visit(name: string, server: string): Promise<void> {
     const session = this.#links.get(server)?.session;
     if (session === undefined) return;
+    this.#mounts.endOf(name, server);
     const guest = new GuestVault({
       context: this.#context,
       name,
@@ -416,8 +313,9 @@ export class SharedVaults {
   }
 
   /** Has the keeper open a tape. */
-  mount(tape: TapeRow, request: GuestMountRequest): Promise<RemoteMount> {
-    return this.#guestOf(tape.vault).mount(tape.name, request);
+  async mount(tape: TapeRow, request: GuestMountRequest): Promise<RemoteMount> {
+    const { keeper: server, session } = this.#guestOf(tape.vault);
+    return this.#mounts.open({ server, session }, tape, request);
   }
 
   /** Has the keeper of a vault carry an operation out. */
@@ -437,8 +335,4 @@ export class SharedVaults {
     this.#keeper.announce();
     this.#lookSoon();
   }
-}
-
-function isZodError(error: unknown): boolean {
-  return error instanceof Error && error.name === 'ZodError';
 }

@@ -103,17 +103,14 @@ export class TapeServer {
       busyTapes,
       onReleased: () => mounts.lookAgain(),
       operate: (user, name, parameters) => operateForPeer(this.operations, user, name, parameters),
-      interruptMounts: (vault) => mounts.interrupt(vault),
-      onAnswered: (host, requestNumber, server) =>
-        context.background('drop a request that was satisfied elsewhere', () =>
-          mounts.answered(host, requestNumber, server),
-        ),
-      onServerLost: (server) =>
-        context.background(`take the requests of ${server} back`, () => mounts.serverLost(server)),
+      interruptMount: (tape) => mounts.interrupt(tape),
+      onAnswered: (...answered) => mounts.answered(...answered),
+      onServerLost: (server) => mounts.serverLost(server),
     });
     const shared = this.#shared;
     const recall = (tape: TapeRow): void => this.#recalls.want(tape);
-    this.#mounts = new Mounts({ context, vaults, autocopy, recall, busyTapes, shared });
+    const mark = (host: string): boolean => this.#ems.mark(host);
+    this.#mounts = new Mounts({ context, vaults, autocopy, recall, busyTapes, shared, mark });
     const mounts = this.#mounts;
     this.#instantDr = new InstantDr({ context, vaults, copies, busyTapes });
     const instantDr = this.#instantDr;
@@ -159,6 +156,7 @@ export class TapeServer {
       },
       onCaughtUp: (host) =>
         context.background(`take up the requests of ${host}`, () => outstanding.takeUp(host)),
+      onMarkPassed: (host) => mounts.hostMarkPassed(host),
       onLine: (host, line) => {
         context.emit({ kind: 'ems-line', host, text: line.text });
         const hearing = policy.hear(host, line);
@@ -232,9 +230,9 @@ export class TapeServer {
     return this.#mounts.drive(driveName);
   }
 
-  /** Another server of a shared vault connects. */
-  acceptIsc(stream: DuplexStream): void {
-    this.#shared.accept(stream);
+  /** Another server of a shared vault connects; `key` is the fingerprint of what it has shown. */
+  acceptIsc(stream: DuplexStream, key: string): void {
+    this.#shared.accept(stream, key);
   }
 
   /** For what happens at the doors of the server. */
@@ -293,6 +291,7 @@ export class TapeServer {
       await this.#instantDr.stop();
       await this.#autocopy.stop();
       await this.#receiver.stop();
+      this.#shared.prepareToStop();
       await this.#mounts.stop();
       await this.#shared.stop();
       if (settings.offline !== true) {

@@ -158,6 +158,8 @@ export function sharedCatalogConformance(name: string, open: () => Catalog): voi
       await catalog.putPeer({ ...west, port: 1 });
       await catalog.putPeer(west);
       expect(await catalog.listPeers()).toEqual([west]);
+      await catalog.putPeer({ ...west, clientKey: 'SHA256:y' });
+      expect(await catalog.listPeers()).toEqual([{ ...west, clientKey: 'SHA256:y' }]);
       await catalog.deletePeer('west');
       await expect(catalog.deletePeer('west')).rejects.toMatchObject({ code: 'NOT_FOUND' });
     });

@@ -1,10 +1,11 @@
 /** Two real `capstan serve` processes on one vault: a guest works, its keeper is killed, and it goes on. */
-import { appendFile, mkdir } from 'node:fs/promises';
+import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withDir } from 'tmp-promise';
 import { expect, it } from 'vitest';
 import { createHome } from '../../src/cli/create-home.ts';
 import type { CreatedHome } from '../../src/cli/create-home.ts';
+import { sshKeyFingerprint } from '../../src/platform/ssh-keys.ts';
 import { ServeProcess, runCapstan } from '../../harness/rig/serve-process.ts';
 
 /** How long a server may take to see what has changed. */
@@ -83,6 +84,10 @@ it(
           const tapes = await json(homes.east, 'tape', 'list');
           expect(tapes).toMatchObject([{ name: 'LAB001', vault: 'GFS1' }]);
           expect(await json(homes.west, 'tape', 'list')).toEqual(tapes);
+          const westKey = await readFile(join(homes.west, 'keys', 'client_key.pub'), 'utf8');
+          expect(await json(homes.east, 'isc', 'list')).toMatchObject([
+            { server: 'west', clientKey: sshKeyFingerprint(westKey), state: 'connected' },
+          ]);
           await keeper.end('SIGKILL');
           await until(stateIs(homes.west, 'open, kept here'));
           expect(await json(homes.west, 'tape', 'list')).toEqual(tapes);

@@ -1,6 +1,12 @@
 /** Schema of shared vaults and of the servers that share them. */
 import type { Migration } from '../schema.ts';
 
+/** With which key another server speaks. */
+export const PEER_KEY_MIGRATION: Migration = {
+  subject: 'keys of the servers of shared vaults',
+  sql: 'ALTER TABLE peer ADD COLUMN clientKey TEXT;',
+};
+
 export const SHARED_MIGRATION: Migration = {
   subject: 'shared vaults and their servers',
   sql: `

@@ -1,4 +1,5 @@
 /** `capstan isc …`. */
+import { Option } from 'commander';
 import { given, nothing } from './operation-command.ts';
 import type { CommandGroup } from './operation-command.ts';
 import { SERVER_OPTIONS } from './target-options.ts';
@@ -18,15 +19,18 @@ export const ISC_COMMANDS: CommandGroup = {
       usage: 'add <server>',
       description: 'make a server known that shares vaults, or change how it is reached',
       operation: 'isc.add',
-      options: [...SERVER_OPTIONS],
+      options: [
+        ...SERVER_OPTIONS,
+        new Option('--client-key <fingerprint>', 'of the key that it shows when it calls'),
+      ],
       parameters: (args, options) => ({
         server: args[0],
-        ...given(options, 'address', 'port', 'user', 'hostKey', 'transport'),
+        ...given(options, 'address', 'port', 'user', 'hostKey', 'transport', 'clientKey'),
       }),
       shows: 'fields',
       examples: ['capstan isc add west --address 10.0.0.2 --host-key SHA256:wM0…'],
       notes:
-        "Each of the two servers has to know the other, and to have the other's public key in its\nkeys/authorized_keys: `capstan init` printed key and fingerprint.",
+        "Each of the two servers has to know the other, and to have the other's public key in its\nkeys/authorized_keys: `capstan init` printed key and fingerprint.\n`ssh-keygen -lf keys/client_key.pub` there shows the fingerprint for --client-key; without it, the key\nwith which it first calls is its key from then on.",
     },
     {
       usage: 'remove <server>',

@@ -7,6 +7,12 @@ import type { ServerContext } from '../context.ts';
 import { BYTES_PER_SECOND_MAX, BYTES_PER_SECOND_MIN } from '../copy-bandwidth.ts';
 import { text } from './subjects.ts';
 
+/** Of an SSH key. */
+export const fingerprint = z
+  .string()
+  .max(100)
+  .regex(/^SHA256:\S+$/, "it is no fingerprint like 'SHA256:…'");
+
 export const copyTarget = z.strictObject({
   server: text,
   address: z
@@ -18,10 +24,7 @@ export const copyTarget = z.strictObject({
     .string()
     .max(32)
     .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, 'it is no user name'),
-  hostKey: z
-    .string()
-    .max(100)
-    .regex(/^SHA256:\S+$/, "it is no fingerprint like 'SHA256:…'"),
+  hostKey: fingerprint,
   transport: z.enum(['ssh2', 'openssh']),
 });
 

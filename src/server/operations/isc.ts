@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { CapstanError } from '../../base/errors.ts';
 import { checkName } from '../../base/names.ts';
 import { joinVault, leaveVault, shareVault } from '../vault-sharing.ts';
-import { copyTarget } from './copy-target.ts';
+import { copyTarget, fingerprint } from './copy-target.ts';
 import { PATH_CHARS_MAX, byVault, nothing, operation, query } from './operation.ts';
 import type { OperationTable } from './operation.ts';
 import { text, vaultName } from './subjects.ts';
@@ -16,16 +16,21 @@ export const ISC_OPERATIONS: OperationTable = {
     joinVault,
   ),
   'vault.leave': operation('manage-configuration', byVault, leaveVault),
-  'isc.add': operation('manage-configuration', copyTarget, async ({ context, shared }, peer) => {
-    checkName('server', peer.server);
-    if (peer.server === context.settings.serverName) {
-      const what = `The server ${peer.server}`;
-      throw new CapstanError('INVALID_ARGUMENT', { what, reason: 'it is this one' });
-    }
-    const { server, address } = await shared.addPeer(peer);
-    await context.eventLog.log('ISC_SERVER_ADDED', { server, address });
-    return peer;
-  }),
+  'isc.add': operation(
+    'manage-configuration',
+    copyTarget.extend({ clientKey: fingerprint.optional() }),
+    async ({ context, shared }, given) => {
+      checkName('server', given.server);
+      if (given.server === context.settings.serverName) {
+        const what = `The server ${given.server}`;
+        throw new CapstanError('INVALID_ARGUMENT', { what, reason: 'it is this one' });
+      }
+      const peer = await shared.addPeer(given);
+      const { server, address } = peer;
+      await context.eventLog.log('ISC_SERVER_ADDED', { server, address });
+      return peer;
+    },
+  ),
   'isc.remove': operation(
     'manage-configuration',
     z.strictObject({ server: text }),

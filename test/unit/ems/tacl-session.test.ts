@@ -36,6 +36,8 @@ function show(effects: readonly SessionEffect[]): string[] {
         return `event ${effect.event.text}`;
       case 'ready':
         return 'ready';
+      case 'mark-passed':
+        return 'mark passed';
       case 'failed':
         return `failed: ${effect.reason}`;
     }
@@ -137,9 +139,10 @@ describe('A TACL session', () => {
     expect(show(session.idle())).toEqual([]);
     receive(session, lines.slice(cut));
     // The mark was passed before the rest came: it vouches for nothing.
-    expect(show(session.receive(Uint8Array.of(255, 251, 6)))).toEqual([]);
+    const passed = 'mark passed';
+    expect(show(session.receive(Uint8Array.of(255, 251, 6)))).toEqual([passed]);
     expect(show(session.idle())).toEqual([asked]);
-    expect(show(session.receive(Uint8Array.of(255, 252, 6)))).toEqual([`event ${text}`]);
+    expect(show(session.receive(Uint8Array.of(255, 252, 6)))).toEqual([`event ${text}`, passed]);
     const quoted = 'VTSPolicy NBU "/VAULT00/POOL"';
     receive(session, formatDistributorLines({ ...EVENT, process: '$TACL', text: quoted }));
     expect(show(session.idle())).toEqual([`event ${quoted}`]);
@@ -209,8 +212,17 @@ describe('A TACL session', () => {
   it('asks for a sign of life with a timing mark, and takes the answer for no offer', () => {
     const session = started();
     expect(show(session.probe())).toEqual(['send 255 253 6']);
-    expect(session.receive(Uint8Array.of(255, 251, 6))).toEqual([]);
+    expect(session.receive(Uint8Array.of(255, 251, 6))).toEqual([{ kind: 'mark-passed' }]);
+    // Nobody asked for this one.
     expect(session.receive(Uint8Array.of(255, 252, 6))).toEqual([]);
+  });
+
+  it('takes no answer to an earlier mark for that to a later one', () => {
+    const session = started();
+    session.probe();
+    session.probe();
+    expect(session.receive(Uint8Array.of(255, 251, 6))).toEqual([]);
+    expect(session.receive(Uint8Array.of(255, 251, 6))).toEqual([{ kind: 'mark-passed' }]);
   });
 });
 

@@ -11,6 +11,7 @@ import { decorate } from '../../../harness/world/ports.ts';
 import type { Around } from '../../../harness/world/ports.ts';
 import { SimulatedServer } from '../../../harness/world/simulated-server.ts';
 import type { SimulatedVault } from '../../../harness/world/simulated-vault.ts';
+import type { Wire } from '../../../harness/world/simulated-wire.ts';
 import { World } from '../../../harness/world/world.ts';
 import { assert } from '../../../src/base/assert.ts';
 import { CapstanError } from '../../../src/base/errors.ts';
@@ -314,6 +315,11 @@ export class Bench {
     await this.request('LAB001');
     await this.write(byte, sizeBytes);
     await this.unload();
+  }
+
+  /** The line between the server and its host. */
+  get hostWire(): Wire {
+    return this.world.network.wire(EAST_ADDRESS, HOST_ADDRESS);
   }
 
   /** The network between the servers is taken down, or well again. */

@@ -400,7 +400,47 @@ describe('a request that is satisfied by the tape in its drive, and unloaded at 
     await bench.finish((await bench.drive()).unload());
     await bench.world.advance(HEARD_MS_MAX - 1);
     expect(await openMounts(bench)).toEqual([]);
-    await bench.world.advance(1);
+    // And the time of a timing mark to the host and back, and a short silence.
+    await bench.world.advance(1_000);
+    expect(await openMounts(bench)).toEqual(['LAB001 on VTD01']);
+  });
+
+  it.each(['stall', 'down'] as const)(
+    'is not mounted a second time where the line to the host fails (%s) right behind the UNLOAD',
+    async (fault) => {
+      const bench = await Bench.start();
+      await bench.request('LAB001');
+      bench.host.logZsvr(asking);
+      await bench.world.advance(1_000);
+      const drive = await bench.drive();
+      bench.hostWire.fail(fault);
+      bench.host.logZsvr(satisfied);
+      await bench.finish(drive.unload());
+      bench.host.logZsvr({ kind: 'dismounted', device: '$TAPE0', volume: 'LAB001' });
+      await bench.world.advance(4 * 60_000);
+      expect(await waiting(bench)).toEqual([
+        "LAB001: waiting for \\LAB to tell of the tape's dismount",
+      ]);
+      bench.hostWire.heal();
+      await bench.world.advance(3 * 60_000);
+      expect(await waiting(bench)).toEqual([]);
+      expect(await bench.east.catalog.listMounts({ tape: 'LAB001' })).toHaveLength(1);
+      expect(bench.east.faults).toEqual([]);
+    },
+  );
+
+  it('is mounted once the host is heard again where it is open all the same', async () => {
+    const bench = await Bench.start();
+    await bench.request('LAB001');
+    bench.host.logZsvr(asking);
+    await bench.world.advance(1_000);
+    const drive = await bench.drive();
+    bench.hostWire.fail('stall');
+    await bench.finish(drive.unload());
+    await bench.world.advance(4 * 60_000);
+    expect(await openMounts(bench)).toEqual([]);
+    bench.hostWire.heal();
+    await bench.world.advance(3 * 60_000);
     expect(await openMounts(bench)).toEqual(['LAB001 on VTD01']);
   });
 });

@@ -109,6 +109,89 @@ describe('shared vaults', () => {
     expect([...east.server.faults, ...west.server.faults]).toEqual([]);
   });
 
+  it.each(['cut', 'stall'] as const)(
+    'goes on with the mount of a guest at its position where the line is lost for a while (%s)',
+    async (fault) => {
+      const bench = await SharedBench.start();
+      const { east, west, world, wire } = bench;
+      await bench.call(west, 'mount.create', { tape: 'LAB001', drive: 'VTD00', ring: true });
+      const drive = await bench.drive(west);
+      await bench.finish(drive.spaceToEndOfData());
+      await bench.finish(drive.writeBlock(new Uint8Array(100).fill(1)));
+      wire.fail(fault);
+      const late = drive
+        .writeBlock(new Uint8Array(100).fill(2))
+        .then(() => drive.writeFilemarks(1));
+      await world.advance(10_000);
+      wire.heal();
+      expect(await bench.finish(late)).toEqual({ kind: 'done' });
+      await bench.finish(drive.space('filemarks', -1));
+      await bench.finish(drive.space('blocks', -2));
+      const read = [
+        await bench.finish(drive.readBlock(200)),
+        await bench.finish(drive.readBlock(200)),
+      ];
+      expect(read.map((block) => block.kind === 'block' && block.data[0])).toEqual([1, 2]);
+      expect(await bench.finish(drive.unload())).toEqual({ kind: 'done' });
+      await world.advance(1_000);
+      const [row] = await east.server.catalog.listTapes();
+      expect([row?.generation, row?.payloadBytes]).toEqual([1, 5 * 80 + 200]);
+      expect(await west.server.catalog.listTapes()).toEqual([row]);
+      expect(await east.server.catalog.listLocks()).toEqual([]);
+      expect((await bench.log(west, '226113')).length).toBe(fault === 'cut' ? 1 : 0);
+      expect([...east.server.faults, ...west.server.faults]).toEqual([]);
+    },
+  );
+
+  it('gives a tape back once where the answer to its end is lost with the line', async () => {
+    const bench = await SharedBench.start();
+    const { east, west, world, wire } = bench;
+    await bench.call(west, 'mount.create', { tape: 'LAB001', drive: 'VTD00', ring: true });
+    const drive = await bench.drive(west);
+    await bench.finish(drive.spaceToEndOfData());
+    await bench.finish(drive.writeBlock(new Uint8Array(100).fill(1)));
+    await bench.finish(drive.writeFilemarks(1));
+    east.server.slowDownImages(1_000);
+    const unloading = drive.unload();
+    await world.advance(500);
+    // The keeper is at it; its answer goes nowhere.
+    wire.cut();
+    await world.advance(1_500);
+    expect(await bench.finish(unloading)).toEqual({ kind: 'done' });
+    expect(await west.server.catalog.listMounts({ tape: 'LAB001' })).toMatchObject([
+      { state: 'dismounted' },
+    ]);
+    expect(await east.server.catalog.listLocks()).toEqual([]);
+    expect(await bench.log(east, '426105')).toEqual([]);
+    expect([...east.server.faults, ...west.server.faults]).toEqual([]);
+  });
+
+  it('tells that a mount is over where its keeper was restarted, with what had been synced', async () => {
+    const bench = await SharedBench.start();
+    const { east, west, world } = bench;
+    await bench.call(west, 'mount.create', { tape: 'LAB001', drive: 'VTD00', ring: true });
+    const drive = await bench.drive(west);
+    await bench.finish(drive.spaceToEndOfData());
+    await bench.finish(drive.writeBlock(new Uint8Array(100).fill(1)));
+    await bench.finish(drive.writeFilemarks(1));
+    await bench.finish(drive.writeBlock(new Uint8Array(100).fill(2)));
+    await bench.finish(east.server.stop());
+    await bench.finish(east.server.start());
+    await world.advance(5_000);
+    expect(await bench.log(west, '426114')).toEqual([
+      expect.stringMatching(
+        /Mount of cartridge LAB001 on VTD00 is over: .*; what was synced is on it/,
+      ),
+    ]);
+    expect(await bench.log(west, '420103')).toHaveLength(1);
+    expect((await bench.finish(drive.writeFilemarks(1))).kind).not.toBe('done');
+    await world.advance(10_000);
+    const [row] = await east.server.catalog.listTapes();
+    expect([row?.generation, row?.payloadBytes]).toEqual([1, 5 * 80 + 100]);
+    expect(await west.server.catalog.listTapes()).toEqual([row]);
+    expect([...east.server.faults, ...west.server.faults]).toEqual([]);
+  });
+
   it('leaves a shared vault to the others, and joins it again', async () => {
     const bench = await SharedBench.start();
     const { east, west, world } = bench;
@@ -142,6 +225,60 @@ describe('shared vaults', () => {
     await world.advance(10_000);
     expect(await bench.state(west)).toBe('kept by east');
     await expect(bench.call(west, 'isc.add', peer('west'))).rejects.toThrow('it is this one');
+  });
+});
+
+describe('the key of a server of shared vaults', () => {
+  const WEST = 'SHA256:of-10.0.0.2';
+
+  it('is bound by the first call, and stays where how it is reached changes', async () => {
+    const bench = await SharedBench.start();
+    const { east, world } = bench;
+    expect(await bench.log(east, '226115')).toEqual([`Key ${WEST} speaks for west from now on`]);
+    await bench.call(east, 'isc.add', peer('west'));
+    await world.advance(10_000);
+    expect(await bench.call(east, 'isc.list')).toMatchObject([{ server: 'west', clientKey: WEST }]);
+    expect(await bench.state(bench.west)).toBe('kept by east');
+  });
+
+  it('is the only one that is heard in its name, and ends the session of another at once', async () => {
+    const bench = await SharedBench.start();
+    const { east, west, world } = bench;
+    await bench.call(west, 'mount.create', { tape: 'LAB001', drive: 'VTD00', ring: true });
+    await bench.call(east, 'isc.add', { ...peer('west'), clientKey: 'SHA256:another' });
+    await world.advance(5_000);
+    expect(await bench.state(west)).toBe('kept elsewhere, out of reach');
+    const refusal = `the key ${WEST} spoke for west, whose key is SHA256:another`;
+    expect(await bench.call(west, 'isc.list')).toMatchObject([
+      { server: 'east', state: expect.stringContaining(refusal) },
+    ]);
+    // It is tried again and again, and told of once.
+    await world.advance(60_000);
+    expect(await bench.log(east, '426116')).toEqual([
+      `A call in the name of west refused: ${refusal}`,
+    ]);
+    expect(await east.server.catalog.listLocks()).toEqual([]);
+    await bench.call(east, 'isc.add', { ...peer('west'), clientKey: WEST });
+    await world.advance(10_000);
+    expect(await bench.state(west)).toBe('kept by east');
+  });
+
+  it('speaks for no other server', async () => {
+    const bench = await SharedBench.start();
+    const { east } = bench;
+    const north = { ...peer('west'), server: 'north' };
+    await expect(bench.call(east, 'isc.add', { ...north, clientKey: WEST })).rejects.toThrow(
+      `The key ${WEST} for north is refused: it is the key of west`,
+    );
+    await bench.call(east, 'isc.add', north);
+    const { west, world } = bench;
+    west.server.settings = { ...west.server.settings, serverName: 'north' };
+    west.server.crash('kill');
+    await bench.finish(west.server.start());
+    await world.advance(10_000);
+    expect(await bench.call(west, 'isc.list')).toMatchObject([
+      { state: expect.stringContaining(`the key ${WEST} spoke for north, and is the key of west`) },
+    ]);
   });
 });
 

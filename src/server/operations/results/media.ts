@@ -84,6 +84,9 @@ const shownHost = host.extend({
   }),
 });
 
+/** Another server of shared vaults. */
+const peer = copyTarget.extend({ clientKey: z.string().optional() });
+
 export const MEDIA_RESULTS: Readonly<Record<string, z.ZodType>> = {
   'vault.create': vault,
   'vault.rename': vault,
@@ -100,10 +103,10 @@ export const MEDIA_RESULTS: Readonly<Record<string, z.ZodType>> = {
   'vault.share': vault,
   'vault.join': vault,
   'vault.leave': vault,
-  'isc.add': copyTarget,
+  'isc.add': peer,
   'isc.remove': z.object({ server: name }),
   'isc.list': z.array(
-    copyTarget.extend({ state: z.string(), keeps: z.array(name), mounted: z.array(name) }),
+    peer.extend({ state: z.string(), keeps: z.array(name), mounted: z.array(name) }),
   ),
   'pool.create': pool,
   'pool.modify': pool,
