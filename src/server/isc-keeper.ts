@@ -80,13 +80,13 @@ export class IscKeeper {
   constructor(options: IscKeeperOptions) {
     this.#options = options;
     this.#context = options.context;
-    const { ports, settings, background } = options.context;
+    const { ports, settings } = options.context;
     this.#keys = new IscKeys(options.context);
     this.#mounts = new IscMounts({
       clock: ports.clock,
       resumeMs: { ...ISC_POLICY, ...settings.isc }.resumeMs,
       giveUp: (mount) => this.#takeBack(mount),
-      background,
+      background: (what, work) => options.context.background(what, work),
     });
     this.#context.keeping.onRecords((vault, records) => {
       for (const guest of this.#guests) {

@@ -27,11 +27,11 @@ import type { EventLog } from './event-log.ts';
 import type { AwaitedMount } from './host-drives.ts';
 import { HostDrives } from './host-drives.ts';
 import { tapeObstacle } from './mount-obstacles.ts';
+import { MountImages } from './mount-images.ts';
+import type { MountPurpose, Opened } from './mount-images.ts';
 import { MountQueue } from './mount-queue.ts';
-import { MOUNTING, mountReason } from './keeping.ts';
 import type { RemoteMount } from './remote-mounts.ts';
 import type { SharedVaults } from './shared-vaults.ts';
-import { labelErased } from './tape-content.ts';
 import type { Vaults } from './vaults.ts';
 import { contentOf } from './vaults.ts';
 import { VirtualDrive } from './virtual-drive.ts';
@@ -49,23 +49,12 @@ export interface MountsOptions {
   readonly shared: Pick<SharedVaults, 'mount' | 'tellAnswered'>;
 }
 
-/** What a mount is for: a host's request, or an operator's wish. */
-type MountPurpose = Pick<MountRow, 'host' | 'requestNumber' | 'ring'>;
-
 /** What is recorded of a mount that ends. */
 type MountEnd = Pick<DismountRecord, 'atMs' | 'content'>;
 
 /** A tape in a drive. */
 interface MountedTape extends Opened {
   readonly mount: MountRow;
-}
-
-/** A tape whose image is open. */
-interface Opened {
-  readonly tape: TapeRow;
-  readonly image: TapeImage;
-  /** Where another server keeps its vault. */
-  readonly remote?: RemoteMount | undefined;
 }
 
 export class Mounts {
@@ -76,6 +65,7 @@ export class Mounts {
   readonly #busyTapes: Set<string>;
   readonly #shared: MountsOptions['shared'];
   readonly #drives = new Map<string, VirtualDrive>();
+  readonly #images: MountImages;
   readonly #mounted = new Map<VirtualDrive, MountedTape>();
   readonly #queue: MountQueue;
   readonly #hostDrives: HostDrives;
@@ -87,6 +77,7 @@ export class Mounts {
     this.#recall = options.recall;
     this.#busyTapes = options.busyTapes;
     this.#shared = options.shared;
+    this.#images = new MountImages(options);
     this.#hostDrives = new HostDrives({
       context: options.context,
       takeOut: (mount, status) => this.#takeOut(mount, status),
@@ -252,7 +243,7 @@ export class Mounts {
 
   async #mount(purpose: MountPurpose, found: TapeRow, row: DriveRow): Promise<MountRow> {
     const { catalog, clock } = this.#context.ports;
-    const opened = await this.#open(purpose, found, row);
+    const opened = await this.#images.open(purpose, found, row);
     const { tape, image, remote } = opened;
     let mount: MountRow;
     let info: Awaited<ReturnType<TapeImage['info']>>;
@@ -265,7 +256,7 @@ export class Mounts {
         mountedAtMs: remote === undefined ? clock.nowMs() : (tape.mountedAtMs ?? clock.nowMs()),
       });
     } catch (error) {
-      await this.#giveBack(opened);
+      await this.#images.giveBack(opened);
       throw error;
     }
     const drive = this.drive(row.name);
@@ -279,52 +270,6 @@ export class Mounts {
     });
     this.#context.emit({ kind: 'mounted', mount, device: row.device });
     return mount;
-  }
-
-  /** The tape's image, here or with who keeps its vault; the other servers of the vault see that it is taken. */
-  async #open(purpose: MountPurpose, found: TapeRow, drive: DriveRow): Promise<Opened> {
-    const { keeping, ports } = this.#context;
-    const { ring, host, requestNumber } = purpose;
-    if (keeping.isElsewhere(found.vault)) {
-      const request = { ring, drive: drive.name, host, requestNumber };
-      const remote = await this.#shared.mount(found, request);
-      return { tape: remote.tape, image: remote.image, remote };
-    }
-    const tape = ring ? await labelErased(this.#context, this.#vaults, found) : found;
-    const image = await this.#vaults
-      .engine(tape.vault)
-      .openImage(tape.name, ring ? 'write' : 'read');
-    if (!keeping.isKept(tape.vault)) return { tape, image };
-    try {
-      await ports.catalog.takeLock({
-        tape: tape.name,
-        pool: undefined,
-        process: this.#lockName,
-        sinceMs: ports.clock.nowMs(),
-        reason: mountReason(drive.name, purpose),
-      });
-      return { tape, image };
-    } catch (error) {
-      await image.close();
-      throw error;
-    }
-  }
-
-  /** The process whose locks say that this server has a tape of a shared vault. */
-  get #lockName(): string {
-    return `${MOUNTING}${this.#context.settings.serverName}`;
-  }
-
-  /** Undoes {@link #open}. */
-  async #giveBack({ tape, image, remote }: Opened): Promise<void> {
-    await image.close();
-    if (remote === undefined) await this.#unlock(tape);
-    else await remote.end(true);
-  }
-
-  async #unlock({ name, vault }: TapeRow): Promise<void> {
-    if (!this.#context.keeping.isKept(vault)) return;
-    await this.#context.ports.catalog.releaseLock({ tape: name }, this.#lockName);
   }
 
   /** The host has unloaded: what is synced is recorded, and its copies are queued with it. */
@@ -425,7 +370,7 @@ export class Mounts {
     this.#mounted.delete(drive);
     try {
       await drive.release();
-      await this.#unlock(tape);
+      await this.#images.unlock(tape);
     } catch (error) {
       // All that counts is synced; the image only could not note that it was closed in order.
       if (!isCapstanError(error)) throw error;

@@ -124,7 +124,8 @@ export class PeerLinks {
 
   stop(): void {
     this.#stopping = true;
-    for (const session of [...this.#sessions]) session.end('the server stops');
+    const leaving = [...this.#sessions];
+    for (const session of leaving) session.end('the server stops');
   }
 
   #connect(link: PeerLink): void {
