@@ -29,14 +29,23 @@ void TransferHandle::UseBases(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value TransferHandle::Read(const Napi::CallbackInfo& info) {
+  std::vector<Napi::Value> kept;
+  // The memory to read into, where the caller has some to spare.
+  std::span<uint8_t> into;
+  if (!info[1].IsUndefined()) {
+    Napi::Uint8Array given = BytesArgument(info, 1, "into");
+    into = {given.Data(), given.ByteLength()};
+    kept.push_back(given);
+  }
   return Task<Transfer::Batch>::Run(
-      info.Env(), synchronous_, {},
-      [transfer = transfer_, bytes_max = CountArgument(info, 0, "bytesMax")] {
-        return transfer->Read(bytes_max);
+      info.Env(), synchronous_, std::move(kept),
+      [transfer = transfer_, bytes_max = CountArgument(info, 0, "bytesMax"), into] {
+        return transfer->Read(bytes_max, into);
       },
       [](Napi::Env env, Transfer::Batch&& batch) -> Napi::Value {
         const Napi::Object object = Napi::Object::New(env);
         object.Set("parcels", ToJs(env, std::move(batch.parcels)));
+        object.Set("filledBytes", static_cast<double>(batch.filled_bytes));
         object.Set("chunkCount", static_cast<double>(batch.chunk_count));
         return object;
       });

@@ -118,7 +118,7 @@ void Transfer::UseBases(View lacking) {
     base_is_there_[i] = lacking[i] == 0;
 }
 
-Result<Transfer::Batch> Transfer::Read(size_t bytes_max) {
+Result<Transfer::Batch> Transfer::Read(size_t bytes_max, std::span<uint8_t> into) {
   TRY(store_->CheckOpen(false));
   const std::lock_guard guard(mutex_);
   Batch batch;
@@ -126,20 +126,28 @@ Result<Transfer::Batch> Transfer::Read(size_t bytes_max) {
     if (pending_.parcels.empty() && !error_)
       if (const Status read = ReadNext(); !read.ok()) error_ = read.error();
     if (pending_.parcels.empty() && !error_) return batch;
-    if (!batch.parcels.empty() &&
-        (pending_.parcels.empty() || batch.parcels.size() + pending_.parcels.size() > bytes_max))
+    const size_t size = batch.parcels.size() + batch.filled_bytes;
+    if (size > 0 && (pending_.parcels.empty() || size + pending_.parcels.size() > bytes_max))
       return batch;
     if (pending_.parcels.empty()) {
       const Error error = *error_;
       error_.reset();
       return error;
     }
-    if (batch.parcels.empty())
+    if (batch.parcels.empty() && size + pending_.parcels.size() <= into.size()) {
+      std::copy(pending_.parcels.begin(), pending_.parcels.end(), into.begin() + size);
+      batch.filled_bytes += pending_.parcels.size();
+    } else if (batch.filled_bytes > 0) {
+      return batch;
+    } else if (batch.parcels.empty()) {
       batch.parcels.swap(pending_.parcels);
-    else
+    } else {
       Append(batch.parcels, pending_.parcels);
+    }
     batch.chunk_count += pending_.chunk_count;
-    pending_ = {};
+    // Its memory is used again.
+    pending_.parcels.clear();
+    pending_.chunk_count = 0;
   }
 }
 

@@ -20,8 +20,10 @@ class Store;
 class Transfer {
  public:
   struct Batch {
-    // None: the end.
+    // Neither here nor in the caller's memory: the end.
     RawBytes parcels;
+    // What lies in the memory that the caller gave, in place of `parcels`.
+    size_t filled_bytes = 0;
     // Of the chunks asked for, how many come with them.
     uint64_t chunk_count = 0;
   };
@@ -33,8 +35,9 @@ class Transfer {
   Result<Bytes> Bases() const;
   // Its answer: one byte for each of them, 0 where it has it. Without one no such delta travels.
   void UseBases(View lacking);
-  // Parcels of `bytes_max` in all, or one. After an error it goes on behind the region that could not be read.
-  Result<Batch> Read(size_t bytes_max);
+  // Parcels of `bytes_max` in all, or one; they lie in `into` where they fit. After an error it goes on behind the
+  // region that could not be read.
+  Result<Batch> Read(size_t bytes_max, std::span<uint8_t> into = {});
 
  private:
   // Chunks that lie in one region.

@@ -207,6 +207,31 @@ TEST("transfer", "a delta whose bases are not there, and do not come, goes witho
   CHECK(LackingOf(*unasked.store, ChunksOf(*from.store, "B")).empty());
 }
 
+TEST("transfer", "parcels lie in the caller's memory where they fit, and are the same wherever they lie") {
+  Place from(1);
+  const Records records = Make(1, 40, Fill::kNoise);
+  Write(*from.store, "A", records);
+  const Bytes chunks = ChunksOf(*from.store, "A");
+  std::vector<Bytes> outcomes;
+  for (const size_t room : {size_t{0}, size_t{1000}, kParcelBytesMax}) {
+    const auto transfer = Must(from.store->OpenTransfer(chunks));
+    Bytes memory(room);
+    Bytes& outcome = outcomes.emplace_back();
+    uint64_t chunk_count = 0;
+    while (true) {
+      const auto batch = Must(transfer->Read(kParcelBytesMax, memory));
+      if (batch.parcels.empty() && batch.filled_bytes == 0) break;
+      CHECK(batch.parcels.empty() == (room == kParcelBytesMax));
+      CHECK(batch.parcels.empty() != (batch.filled_bytes == 0));
+      outcome.insert(outcome.end(), batch.parcels.begin(), batch.parcels.end());
+      outcome.insert(outcome.end(), memory.begin(), memory.begin() + batch.filled_bytes);
+      chunk_count += batch.chunk_count;
+    }
+    CHECK(chunk_count == chunks.size() / kDigestBytes);
+  }
+  CHECK(outcomes[0].size() > 2 * 1000 && outcomes[1] == outcomes[0] && outcomes[2] == outcomes[0]);
+}
+
 size_t DeltaCount(Place& place) {
   const auto regions = RegionsOf(place);
   return static_cast<size_t>(std::count_if(

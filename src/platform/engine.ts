@@ -189,8 +189,11 @@ class NativeEngine implements Engine {
     return {
       bases: await translated(transfer.bases()),
       useBases: (lacking) => transfer.useBases(lacking),
-      read: async ({ bytesMax }) => {
-        const batch = await translated(transfer.read(bytesMax));
+      read: async ({ bytesMax, into }) => {
+        const { filledBytes, ...batch } = await translated(transfer.read(bytesMax, into));
+        if (into !== undefined && filledBytes > 0) {
+          return { ...batch, parcels: into.subarray(0, filledBytes) };
+        }
         return batch.parcels.length === 0 ? undefined : batch;
       },
     };

@@ -8,6 +8,7 @@
 import { closeSync } from 'node:fs';
 import { Socket, createServer } from 'node:net';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
+import { KIB } from '../base/units.ts';
 import type { DuplexStream } from '../ports/network.ts';
 import { listenPath } from './control-socket.ts';
 import { nativeModule, translated } from './native-module.ts';
@@ -16,6 +17,8 @@ import { NodeDuplex } from './node-duplex.ts';
 
 /** Processes that wait at one time; more are dropped at once. */
 const CONNECTIONS_MAX = 64;
+/** Read at a time: as much as libuv reads of itself; a pipe holds 16 of them. */
+const PIECE_BYTES = 64 * KIB;
 const SERVED = Uint8Array.of(1);
 
 export interface HandoverDoor {
@@ -58,9 +61,11 @@ async function takeOver(
   serve: (stream: DuplexStream) => Promise<void>,
 ): Promise<void> {
   const received = await translated(nativeModule().receiveDescriptors(descriptorOf(socket)));
-  const [input, output] = socketsOf(received);
+  const pieces = new Pieces();
+  const [input, output] = socketsOf(received, pieces);
   const stream = new NodeDuplex({
     peer: received.note,
+    recycle: (bytes) => pieces.takeBack(bytes),
     readable: input,
     writable: output,
     drop: () => {
@@ -82,11 +87,36 @@ function descriptorOf(socket: Socket): number {
   return handle.fd;
 }
 
+/** Memory to read into, used again: to take it anew for each piece costs as much as to read it. */
+class Pieces {
+  readonly #spares: Uint8Array[] = [];
+
+  take(): Uint8Array {
+    return this.#spares.pop() ?? new Uint8Array(PIECE_BYTES);
+  }
+
+  takeBack({ buffer }: Uint8Array): void {
+    this.#spares.push(new Uint8Array(buffer as ArrayBuffer));
+  }
+}
+
+/** What is read comes as 'data', as of any socket. */
+function inputOf(fd: number, pieces: Pieces): Socket {
+  const onread = {
+    buffer: () => pieces.take(),
+    callback: (count: number, bytes: Uint8Array) => socket.emit('data', bytes.subarray(0, count)),
+  };
+  // Documented for connecting only, but of the constructor it is taken, too.
+  const options = { fd, readable: true, writable: false, onread };
+  const socket: Socket = new Socket(options);
+  return socket;
+}
+
 /** INVALID_ARGUMENT for what is neither a pipe nor a socket. */
-function socketsOf({ input, output }: ReceivedDescriptors): [Socket, Socket] {
+function socketsOf({ input, output }: ReceivedDescriptors, pieces: Pieces): [Socket, Socket] {
   const opened: Socket[] = [];
   try {
-    opened.push(new Socket({ fd: input, readable: true, writable: false }));
+    opened.push(inputOf(input, pieces));
     opened.push(new Socket({ fd: output, readable: false, writable: true }));
     return opened as [Socket, Socket];
   } catch (cause) {

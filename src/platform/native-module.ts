@@ -58,7 +58,10 @@ export interface NativeImage {
 export interface NativeTransfer {
   bases(): Promise<Uint8Array>;
   useBases(lacking: Uint8Array): void;
-  read(bytesMax: number): Promise<TransferBatch>;
+  read(
+    bytesMax: number,
+    into: Uint8Array | undefined,
+  ): Promise<TransferBatch & { readonly filledBytes: number }>;
 }
 
 export interface NativeStore {

@@ -23,6 +23,8 @@ export interface NodeDuplexParts {
   readonly drop: () => void;
   /** What takes the bytes that `writable` has consumed, where that is no limit by itself. */
   readonly carrier?: Writable;
+  /** Takes each piece of `readable` back, once the reader has come for the next one. */
+  readonly recycle?: (bytes: Uint8Array) => void;
   /** Why the readable's end is a loss, where it is one. */
   readonly confirmEnd?: Promise<string | undefined>;
 }
@@ -32,6 +34,8 @@ export class NodeDuplex implements DuplexStream {
   readonly #parts: NodeDuplexParts;
   readonly #kept: Uint8Array[] = [];
   #keptBytes = 0;
+  /** What the reader got last. */
+  #lent: Uint8Array | undefined;
   #lost: CapstanError | undefined;
   #ended = false;
   #wakeReader: (() => void) | undefined;
@@ -66,13 +70,16 @@ export class NodeDuplex implements DuplexStream {
   }
 
   async read(): Promise<Uint8Array | undefined> {
+    if (this.#lent !== undefined) this.#parts.recycle?.(this.#lent);
+    this.#lent = undefined;
     for (;;) {
       if (this.#lost !== undefined) throw this.#lost;
       const bytes = this.#kept.shift();
       if (bytes !== undefined) {
         this.#keptBytes -= bytes.length;
-        noteBuffers(bytes.length);
+        if (this.#parts.recycle === undefined) noteBuffers(bytes.length);
         if (this.#keptBytes < KEPT_BYTES_MAX) this.#parts.readable.resume();
+        this.#lent = bytes;
         return bytes;
       }
       if (this.#ended) return undefined;

@@ -137,9 +137,13 @@ export interface Transfer {
   useBases(lacking: Uint8Array): void;
   /**
    * The next parcels, of `bytesMax` in all, or one; undefined at the end. STORE_CORRUPT where a region cannot
-   * be read: the next call goes on behind it. One call at a time.
+   * be read: the next call goes on behind it. One call at a time. They may lie in the memory of `into`, which
+   * nobody else looks at until the call has ended.
    */
-  read(options: { readonly bytesMax: number }): Promise<TransferBatch | undefined>;
+  read(options: {
+    readonly bytesMax: number;
+    readonly into?: Uint8Array;
+  }): Promise<TransferBatch | undefined>;
 }
 
 export interface TapeImage {

@@ -4,7 +4,10 @@
 export interface DuplexStream {
   /** For messages: who is at the other end. */
   readonly peer: string;
-  /** The next bytes (at least one), undefined once the peer has ended; rejects CONNECTION_LOST. */
+  /**
+   * The next bytes (at least one), the caller's until it reads again; undefined once the peer has ended. Rejects
+   * CONNECTION_LOST.
+   */
   read(): Promise<Uint8Array | undefined>;
   /** Resolves when the stream takes more; `bytes` must not be changed until then. */
   write(bytes: Uint8Array): Promise<void>;

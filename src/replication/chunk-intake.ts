@@ -4,7 +4,7 @@ import { MIB } from '../base/units.ts';
 import type { IncomingCopy } from '../ports/copy-receiver.ts';
 import { DIGEST_BYTES } from '../ports/engine.ts';
 import type { Connection } from './connection.ts';
-import { CHUNK_COUNT_MAX, violation } from './frame.ts';
+import { CHUNK_COUNT_MAX, recycle, violation } from './frame.ts';
 import { needOf } from './need.ts';
 import type { MessageOf, Parcels } from './messages.ts';
 import type { Held, ParcelQueue } from './parcel-queue.ts';
@@ -113,9 +113,9 @@ export class ChunkIntake {
     }
   }
 
-  async #store({ parcels: { chunksBefore, chunkCount, parcels }, from }: Held): Promise<void> {
+  async #store({ parcels: { chunksBefore, chunkCount, parcels } }: Held): Promise<void> {
     await this.#add(parcels);
-    from.recycle(parcels);
+    recycle(parcels);
     this.#unsyncedBytes += parcels.length;
     if (this.#unsyncedBytes >= SYNC_INTERVAL_BYTES) {
       await this.#engine.sync();

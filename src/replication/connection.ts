@@ -154,11 +154,6 @@ export class Connection {
     throw violation(this.peer, `a ${message.kind} frame came in place of ${kinds.join(' or ')}`);
   }
 
-  /** Nobody looks at this part of a message that was received any more: the next may lie there. */
-  recycle(bytes: Uint8Array): void {
-    this.#decoder.recycle(bytes);
-  }
-
   /** No more is sent; what was sent still arrives. */
   async end(): Promise<void> {
     this.#cancelPing();

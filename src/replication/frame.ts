@@ -123,14 +123,33 @@ export interface Frame {
   readonly payload: Uint8Array;
 }
 
-/** Frames' memory that a decoder keeps for the next ones: to take it anew each time costs more than to fill it. */
-const SPARE_COUNT_MAX = 4;
+/** Frames' memory that is kept for the next ones, of any connection: as many as may wait for their turn (parcel-queue.ts). */
+const SPARE_COUNT_MAX = 16;
 const SPARE_BYTES = FRAME_HEADER_BYTES + FRAMES.parcels.payloadBytesMax;
 /** A frame shorter than this gets memory of its own. */
 const SPARE_USED_BYTES_MIN = 64 * KIB;
 
 /** Characters of a stream's strange beginning that a message shows. */
 const SHOWN_LENGTH_MAX = 80;
+
+/**
+ * To take memory anew costs more than to fill it, and V8, which sees that much of it come and live for a while, would
+ * go through its whole heap every 64 MiB.
+ */
+const spares: Uint8Array[] = [];
+
+/** Of an earlier frame where there is some: what lies in it may be anything. */
+export function memoryFor(bytes: number): Uint8Array {
+  if (bytes < SPARE_USED_BYTES_MIN || bytes > SPARE_BYTES) return new Uint8Array(bytes);
+  return (spares.pop() ?? new Uint8Array(SPARE_BYTES)).subarray(0, bytes);
+}
+
+/** Nobody looks at this memory, or part of it, any more: the next frame may lie there. Other memory is let go of. */
+export function recycle(payload: Uint8Array): void {
+  const { buffer } = payload;
+  if (buffer.byteLength !== SPARE_BYTES || spares.length >= SPARE_COUNT_MAX) return;
+  spares.push(new Uint8Array(buffer));
+}
 
 const KINDS = Object.keys(FRAMES) as readonly FrameKind[];
 
@@ -194,7 +213,6 @@ export class FrameDecoder {
   #kind: FrameKind = 'ping';
   #frame: Uint8Array | undefined;
   #frameBytes = 0;
-  readonly #spares: Uint8Array[] = [];
 
   constructor(peer: string) {
     this.#peer = peer;
@@ -259,21 +277,9 @@ export class FrameDecoder {
       throw violation(this.#peer, what);
     }
     this.#kind = kind;
-    this.#frame = this.#memoryFor(FRAME_HEADER_BYTES + payloadBytes);
+    this.#frame = memoryFor(FRAME_HEADER_BYTES + payloadBytes);
     this.#frame.set(this.#head);
     this.#frameBytes = FRAME_HEADER_BYTES;
-  }
-
-  #memoryFor(bytes: number): Uint8Array {
-    if (bytes < SPARE_USED_BYTES_MIN || bytes > SPARE_BYTES) return new Uint8Array(bytes);
-    return (this.#spares.pop() ?? new Uint8Array(SPARE_BYTES)).subarray(0, bytes);
-  }
-
-  /** Nobody looks at this payload, or part of one, any more. */
-  recycle(payload: Uint8Array): void {
-    const { buffer } = payload;
-    if (buffer.byteLength !== SPARE_BYTES || this.#spares.length >= SPARE_COUNT_MAX) return;
-    this.#spares.push(new Uint8Array(buffer));
   }
 
   #take(bytes: Uint8Array, offset: number): number {

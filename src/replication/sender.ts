@@ -20,6 +20,8 @@ import {
   MANIFEST_PAGE_BYTES_MAX,
   PIECE_COUNT_MAX,
   PLACE_COUNT_MAX,
+  memoryFor,
+  recycle,
   violation,
 } from './frame.ts';
 import { Lanes } from './lanes.ts';
@@ -223,10 +225,18 @@ function checkLimit(what: string, value: number, limit: number): void {
   if (value > limit) throw new CapstanError('LIMIT_EXCEEDED', { what, value, limit });
 }
 
+/** As {@link Transfer.read}, into memory that is used again once what lies there has been sent. */
+async function readInto(transfer: Transfer, bytesMax: number): Promise<TransferBatch | undefined> {
+  const into = memoryFor(bytesMax);
+  const batch = await transfer.read({ bytesMax, into });
+  if (batch?.parcels.buffer !== into.buffer) recycle(into);
+  return batch;
+}
+
 /** What `transfer` sends, a frame's at a time; reads the next while one is being sent. */
 async function* batchesOf(transfer: Transfer, bytesMax: number): AsyncGenerator<TransferBatch> {
   const read = (): Promise<TransferBatch | undefined> => {
-    const reading = transfer.read({ bytesMax });
+    const reading = readInto(transfer, bytesMax);
     // Looked at when its turn comes, or not at all where the copy has failed before.
     reading.catch(() => {});
     return reading;

@@ -148,17 +148,21 @@ describe('the socket where connections are handed over', () => {
       await expect.poll(() => notices).toEqual([expect.stringContaining('others than two')]);
     }));
 
-  it('is no door where nobody listens: the command opens the home itself', () =>
-    withDir(
-      async ({ path: home }) => {
-        const child = receive(home);
-        let complaints = '';
-        child.stderr.on('data', (bytes: Buffer) => {
-          complaints += bytes.toString();
-        });
-        const [code] = (await once(child, 'close')) as [number];
-        expect([code, complaints]).toEqual([1, expect.stringContaining('capstan.json')]);
-      },
-      { unsafeCleanup: true },
-    ));
+  it(
+    'is no door where nobody listens: the command opens the home itself',
+    { timeout: 60_000 },
+    () =>
+      withDir(
+        async ({ path: home }) => {
+          const child = receive(home);
+          let complaints = '';
+          child.stderr.on('data', (bytes: Buffer) => {
+            complaints += bytes.toString();
+          });
+          const [code] = (await once(child, 'close')) as [number];
+          expect([code, complaints]).toEqual([1, expect.stringContaining('capstan.json')]);
+        },
+        { unsafeCleanup: true },
+      ),
+  );
 });

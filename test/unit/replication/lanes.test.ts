@@ -136,6 +136,22 @@ describe('a copy over lanes', () => {
     expect(await target.engine.exportManifest('LAB001')).toEqual(manifest);
   });
 
+  it('does not put down to them that it gets faster by itself', async () => {
+    const target = new TargetServer();
+    const site = new Site({ target, policy: { ...EAGER, countMax: 8, trialBytes: 4000 } });
+    const { addParcels } = target.engine;
+    let calls = 0;
+    target.engine.addParcels = async (parcels) => {
+      calls += 1;
+      await new Promise<void>((resolve) => {
+        site.clock.after(calls <= 3 ? 100 : 10, resolve);
+      });
+      return addParcels.call(target.engine, parcels);
+    };
+    expect((await site.copy()).result).toMatchObject({ outcome: 'copied' });
+    expect(site.pairs).toHaveLength(2);
+  });
+
   it('needs none where the tape is short, or the line not asked for more', async () => {
     for (const policy of [LANE_POLICY, { ...EAGER, countMax: 1 }]) {
       const site = new Site({ policy });
