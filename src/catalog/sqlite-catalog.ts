@@ -215,9 +215,9 @@ class SqliteCatalog implements CoreCatalog {
       refuseTaken(
         this.#database,
         {
-          kind: 'drive',
-          name: name,
-          sql: 'SELECT name, host, device FROM drive WHERE host = :host AND device = :device',
+          kind: 'connection',
+          name: `${host} ${device}`,
+          sql: 'SELECT name AS drive FROM drive WHERE host = :host AND device = :device',
         },
         { host, device },
       );

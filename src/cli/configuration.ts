@@ -12,7 +12,7 @@
  * Limits: the file has at most CONFIGURATION_BYTES_MAX bytes; relative paths in it are taken from the
  * home folder. docs/reference/cli.md lists every key.
  */
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { CapstanError } from '../base/errors.ts';
 import { NAME_PATTERNS } from '../base/names.ts';
@@ -25,6 +25,8 @@ import { LANE_POLICY } from '../replication/lanes.ts';
 
 /** Largest configuration file that is read, bytes. */
 export const CONFIGURATION_BYTES_MAX = MIB;
+/** Group and others: nothing. */
+const OTHERS_MASK = 0o077;
 /** Most tape hosts of a server. */
 export const HOST_COUNT_MAX = 64;
 /** Where a new server's SSH receiver listens unless `init --listen` says otherwise. */
@@ -228,6 +230,16 @@ export async function readHomeFile(path: string): Promise<string> {
   const text = await readLimited(path, CONFIGURATION_BYTES_MAX);
   if (text !== undefined) return text;
   throw new CapstanError('NOT_FOUND', { kind: 'file', name: path });
+}
+
+/** The text of a file that nobody else may read; `kind`: what it is. Rejects NOT_FOUND, INVALID_ARGUMENT. */
+export async function readSecretFile(kind: string, path: string): Promise<string> {
+  const text = await readHomeFile(path);
+  if (((await stat(path)).mode & OTHERS_MASK) !== 0) {
+    const reason = `others may read it; \`chmod 600 ${path}\` first`;
+    throw new CapstanError('INVALID_ARGUMENT', { what: `The ${kind} file ${path}`, reason });
+  }
+  return text;
 }
 
 /** Lines that are neither empty nor comments. */

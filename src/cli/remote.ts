@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { CapstanError } from '../base/errors.ts';
-import { readLimited } from './configuration.ts';
+import { readSecretFile } from './configuration.ts';
 import { homeFolder } from './home.ts';
 import { CommandFailure, EXIT } from './context.ts';
 import type { CliContext } from './context.ts';
@@ -19,11 +19,6 @@ export interface RemoteServer {
 }
 
 export type ServerAddress = { readonly home: string } | RemoteServer;
-
-/** Longest token file that is read, bytes. */
-const TOKEN_BYTES_MAX = 4096;
-/** Group and others: nothing. */
-const OTHERS_MASK = 0o077;
 
 interface RemoteOptions {
   readonly server?: URL;
@@ -94,14 +89,7 @@ export function addressOf(options: { readonly home?: string }, context: CliConte
 /** The token in the server's file; undefined where none is named. */
 export async function readToken({ tokenFile }: RemoteServer): Promise<string | undefined> {
   if (tokenFile === undefined) return undefined;
-  const text = await readLimited(tokenFile, TOKEN_BYTES_MAX);
-  if (text === undefined) throw new CapstanError('NOT_FOUND', { kind: 'file', name: tokenFile });
-  await using file = await open(tokenFile, 'r');
-  if (((await file.stat()).mode & OTHERS_MASK) !== 0) {
-    const reason = `others may read it; \`chmod 600 ${tokenFile}\` first`;
-    throw new CapstanError('INVALID_ARGUMENT', { what: `The token file ${tokenFile}`, reason });
-  }
-  return text.trim();
+  return (await readSecretFile('token', tokenFile)).trim();
 }
 
 /** Writes a token that only its owner may read. Rejects DISK_IO. */

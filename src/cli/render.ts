@@ -1,6 +1,6 @@
 /** Results of operations as text: a table a list, lines of `name: value` for one thing. */
 import { formatRetention } from '../server/retention.ts';
-import { formatCount, formatSize, formatTable } from './text.ts';
+import { formatCount, formatDuration, formatSize, formatTable } from './text.ts';
 import type { Column } from './text.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -408,8 +408,9 @@ function inlineText(item: unknown): string {
 
 function fieldText(name: string, value: unknown): string {
   if (typeof value === 'number' && name.endsWith('Bytes')) return formatSize(value);
-  if (name.endsWith('AtMs') || name === 'atMs') return timeText(value);
+  if (/AtMs$|^(?:at|since)Ms$/.test(name)) return timeText(value);
   if (name === 'retentionMs') return formatRetention(Number(value));
+  if (typeof value === 'number' && name.endsWith('Ms')) return formatDuration(value);
   return value !== null && typeof value === 'object' ? JSON.stringify(value) : cell(value);
 }
 

@@ -33,7 +33,13 @@ import { receiveCopies } from '../replication/receiver.ts';
 import { TapeServer } from '../server/tape-server.ts';
 import type { HostSettings, ServerEvent, ServerSettings } from '../server/tape-server.ts';
 
-import { emsParametersOf, readConfiguration, readHomeFile, readKeyLines } from './configuration.ts';
+import {
+  emsParametersOf,
+  readConfiguration,
+  readHomeFile,
+  readKeyLines,
+  readSecretFile,
+} from './configuration.ts';
 import { homePaths } from './home.ts';
 import { cleanupSettings, hsmSettings } from './media-configuration.ts';
 import type { Configuration } from './configuration.ts';
@@ -248,7 +254,10 @@ async function hostSettings(
       host: each.host,
       endpoint: { address: each.address, port: each.port },
       user: each.user,
-      password: (await readHomeFile(inHome(paths, each.passwordFile))).replace(/\r?\n$/, ''),
+      password: (await readSecretFile('password', inHome(paths, each.passwordFile))).replace(
+        /\r?\n$/,
+        '',
+      ),
       ...(each.collector !== undefined && { collector: each.collector }),
       ...(each.filter !== undefined && { filter: each.filter }),
       parameters: {

@@ -39,6 +39,7 @@ import type {
   NativeStore,
   SimulatedFile,
 } from './native-module.ts';
+import { refuseForeignFolder } from './store-folder.ts';
 
 export { SimulatedCrash } from './native-module.ts';
 
@@ -291,9 +292,10 @@ function nativeOptions(options: OpenEngineOptions, random: Uint8Array): NativeOp
 
 /**
  * Opens the store in the folder `path`. Rejects NOT_FOUND, STORE_LOCKED, STORE_CORRUPT, DISK_IO;
- * INVALID_ARGUMENT where the key is missing or another's.
+ * INVALID_ARGUMENT where the key is missing or another's, or the folder of a new store has something else in it.
  */
 export async function openEngine(path: string, options: OpenEngineOptions): Promise<Engine> {
+  if (options.mode === 'create') await refuseForeignFolder(path);
   const native = nativeOptions(options, randomBytes(RANDOM_BYTES));
   const store = nativeModule().openStore(undefined, path, options.mode, native);
   return new NativeEngine(await translated(store));

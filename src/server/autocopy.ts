@@ -17,6 +17,7 @@ import { reasonOf } from './context.ts';
 import type { CopyProgress, ServerContext } from './context.ts';
 import type { Copies, CopyInFlight } from './copies.ts';
 import { queueCopies } from './copy-queue.ts';
+import { awaitsRecall } from './tape-state.ts';
 
 export interface AutoCopyOptions {
   readonly context: ServerContext;
@@ -75,6 +76,7 @@ export class AutoCopy {
     const queued: { tape: string; targets: readonly string[] }[] = [];
     for (const tape of await catalog.listTapes(pool)) {
       const behind = rules.filter(({ id }) => {
+        if (awaitsRecall(tape)) return false;
         const job = jobs.find((each) => each.tape === tape.name && each.ruleId === id);
         return job?.state !== 'copied' || job.copiedGeneration !== tape.generation;
       });
@@ -194,6 +196,12 @@ export class AutoCopy {
     const tape = await catalog.findTape(attempt.tape);
     if (tape === undefined || attempt.cancelled) return;
     if (job?.state !== 'due' || job.nextAttemptAtMs > started.atMs) return;
+    if (awaitsRecall(tape)) {
+      // Space was freed here: that is no change of the tape, and the copy is not emptied for it.
+      const lastError = 'it is migrated and erased here: nothing is sent';
+      await catalog.putCopyJob({ ...job, state: 'cancelled', lastError });
+      return;
+    }
     const target = rule.target.server;
     const { generation } = tape;
     this.#context.emit({

@@ -5,6 +5,7 @@ import type { IdrResultRow } from '../ports/catalog-instant-dr.ts';
 import type { Holding, TapeInquiry } from '../ports/copy-receiver.ts';
 import { sameVersion } from './copy-lineage.ts';
 import { MOUNTED_THERE } from './copy-refusals.ts';
+import { awaitsRecall } from './tape-state.ts';
 
 /** A tape of the plan, and what the target has of it. */
 export interface Planned {
@@ -39,16 +40,22 @@ export const BOTH_CHANGED = 'both servers have changed it since they were in ste
 export const skipped = (reason: string): Outcome => ({ outcome: 'skipped', reason });
 export const failed = (reason: string): Outcome => ({ outcome: 'failed', reason });
 export const MOUNTED_HERE = skipped('it is mounted');
+/** Scan/Cleanup freed space here: that is no change of the tape, and the copy is not emptied for it. */
+export const MIGRATED_HERE = skipped('it is migrated and erased here: nothing is sent');
 
 export function refused(reason: string): Outcome {
   return reason === MOUNTED_THERE ? skipped('it is mounted on the target') : failed(reason);
 }
 
-export function verdict({ inquiry, targetPool }: Planned, held: Holding | undefined): Outcome {
+export function verdict(
+  { tape, inquiry, targetPool }: Planned,
+  held: Holding | undefined,
+): Outcome {
   if (held === undefined) return failed('the target does not have it');
   if (held.damaged) return failed('it is damaged on the target');
   if (held.pool !== targetPool) return failed(`the target has it in pool ${held.pool}`);
   if (sameVersion(inquiry, held)) return { outcome: 'unchanged', generation: held.generation };
+  if (awaitsRecall(tape)) return MIGRATED_HERE;
   return held.generation === inquiry.generation
     ? failed(`the target has another content at generation ${held.generation}`)
     : failed(`the target has generation ${held.generation}, here is ${inquiry.generation}`);

@@ -25,6 +25,7 @@ import {
   EMPTY_RESULT,
   LINE_ERRORS,
   LineLost,
+  MIGRATED_HERE,
   MOUNTED_HERE,
   asLineLost,
   failed,
@@ -36,6 +37,7 @@ import type { Outcome, Planned } from './instant-dr-outcomes.ts';
 import { Line } from './instant-dr-line.ts';
 import type { Ending } from './instant-dr-line.ts';
 import { poolsOf } from './instant-dr-schemes.ts';
+import { awaitsRecall } from './tape-state.ts';
 import type { Vaults } from './vaults.ts';
 
 /** Copies of one run at once; the others are AutoCopy's. */
@@ -199,6 +201,7 @@ export class InstantDrRun {
         return failed(BOTH_CHANGED);
       case 'absent':
       case 'ours-newer':
+        if (awaitsRecall(tape)) return MIGRATED_HERE;
         return held?.mounted === true ? skipped('it is mounted on the target') : undefined;
     }
   }
@@ -266,6 +269,7 @@ export class InstantDrRun {
     // Read once more: from here on a mount ends the copy.
     const tape = await context.ports.catalog.findTape(planned.name);
     if (tape === undefined) return skipped('it was deleted meanwhile');
+    if (awaitsRecall(tape)) return MIGRATED_HERE;
     const replaces = held !== undefined && held.generation > 0 ? held : undefined;
     let result: SendResult;
     try {

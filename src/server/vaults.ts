@@ -174,6 +174,8 @@ export class Vaults {
     const row = { name, path, createdAtMs: clock.nowMs() };
     const engine = await this.#context.ports.openEngine(row, 'create');
     try {
+      const [image] = await engine.listImages();
+      if (image !== undefined) refuseForeignTapes(name, path, image);
       await catalog.createVault(row);
     } catch (error) {
       await engine.close();
@@ -371,6 +373,14 @@ export class Vaults {
       { tape: row.name, generation, atMs, origin, ...content },
     );
   }
+}
+
+/** A store that has tapes is another server's: this one's start would take some of them for leavings. */
+function refuseForeignTapes(vault: string, path: string, { name }: ImageInfo): never {
+  throw new CapstanError('INVALID_ARGUMENT', {
+    what: `The folder ${path} of vault ${vault}`,
+    reason: `there is a store with tapes in it (${name}), which is another server's`,
+  });
 }
 
 /** What is behind a tape that was about to be made: at most its label, which nobody has written upon. */

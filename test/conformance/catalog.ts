@@ -185,7 +185,7 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
         const taken = await refuses('ALREADY_EXISTS', () =>
           catalog.createDrive({ ...DRIVE, name: 'VTD02', serialNumber: 'other' }),
         );
-        expect(taken).toContain('VTD01');
+        expect(taken).toBe('A connection named \\LAB $TAPE0 exists already (drive VTD01).');
         await refuses('ALREADY_EXISTS', () =>
           catalog.createDrive({ ...DRIVE, name: 'VTD02', device: '$TAPE1' }),
         );

@@ -74,6 +74,15 @@ describe('every command', () => {
 });
 
 describe('an error', () => {
+  it('of usage ends with 2 where a fingerprint is none', async () => {
+    const rule = ['autocopy', 'create', 'BACKUP', '--to', 'west', '--address', '10.0.0.2'];
+    expect(await run(...rule, '--host-key', 'SHA256:wrong')).toMatchObject({
+      code: 2,
+      error: expect.stringContaining('It is SHA256: and 43 characters'),
+    });
+    expect(await run(...rule, '--host-key', `SHA256:${'a'.repeat(43)}`)).toMatchObject({ code: 1 });
+  });
+
   it('of usage ends with 2 and says how to go on', async () => {
     expect(await run()).toMatchObject({ code: 2 });
     expect(await run('nonsense')).toMatchObject({ code: 2 });

@@ -19,7 +19,7 @@ const source = z.strictObject({
 });
 
 const settings = {
-  sources: z.array(source).min(1).max(SOURCES_MAX),
+  sources: z.array(source).min(1, 'a scheme has a pool or a vault').max(SOURCES_MAX),
   schedules: z.array(z.string().max(SCHEDULE_CHARS_MAX)).max(SCHEDULES_MAX),
   timeZone: z.string().max(TIME_ZONE_CHARS_MAX),
   bytesPerSecond: copyRate,

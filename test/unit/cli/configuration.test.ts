@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withDir } from 'tmp-promise';
 import { describe, expect, it } from 'vitest';
@@ -7,6 +7,7 @@ import {
   parseConfiguration,
   readConfiguration,
   readKeyLines,
+  readSecretFile,
 } from '../../../src/cli/configuration.ts';
 import { homeFolder, homePaths } from '../../../src/cli/home.ts';
 
@@ -75,6 +76,22 @@ describe('capstan.json', () => {
       await mkdir(join(path, 'capstan.json'));
       await expect(readConfiguration(homePaths(path))).rejects.toMatchObject({ code: 'DISK_IO' });
     }));
+});
+
+describe('a file with a secret', () => {
+  it('is refused while others may read it', () =>
+    withDir(
+      async ({ path }) => {
+        const file = join(path, 'lab_password');
+        await writeFile(file, 'secret\n', { mode: 0o600 });
+        expect(await readSecretFile('password', file)).toBe('secret\n');
+        await chmod(file, 0o640);
+        await expect(readSecretFile('password', file)).rejects.toThrow(
+          `The password file ${file} is refused: others may read it; \`chmod 600 ${file}\` first.`,
+        );
+      },
+      { unsafeCleanup: true },
+    ));
 });
 
 describe('authorized_keys', () => {

@@ -74,6 +74,29 @@ describe('AutoCopy', () => {
     expect(bench.east.faults).toEqual([]);
   });
 
+  it.each(['owed when it is', 'asked for after it was'] as const)(
+    'is not made %s migrated and erased here: the copy keeps its content',
+    async (when) => {
+      const bench = await Bench.start({ copies: true });
+      await bench.backUp(1);
+      await bench.world.advance(10_000);
+      const copy = await replica(bench);
+      bench.setLink(false);
+      if (when === 'owed when it is') await bench.backUp(2);
+      const migratedAtMs = bench.world.clock.nowMs();
+      await bench.east.catalog.updateTape('LAB001', { migratedAtMs });
+      await bench.east.call('tape.erase', { name: 'LAB001' });
+      bench.setLink(true);
+      const text = 'VTSPolicy IDR "/VAULT00/POOL1"';
+      if (when !== 'owed when it is') await bench.east.call('policy.run', { text });
+      await bench.world.advance(FIVE_MINUTES_MS);
+      expect(await replica(bench)).toEqual(copy);
+      expect(copy?.payloadBytes).toBeGreaterThan(0);
+      const state = when === 'owed when it is' ? 'cancelled' : 'copied';
+      expect(await bench.job()).toMatchObject({ state, copiedGeneration: 1 });
+    },
+  );
+
   it('makes twelve attempts exactly 300 s apart and logs one failure', async () => {
     const bench = await Bench.start({ copies: true });
     bench.setLink(false);

@@ -45,6 +45,21 @@ describe('a run of a scheme', () => {
     expect(await dr.generation('LAB002', dr.west)).toBe(1);
   });
 
+  it('leaves the copy alone of a tape that is migrated and erased here', async () => {
+    await dr.write(dr.east, 'LAB001', 1);
+    await dr.dispatch();
+    const copy = await dr.west.catalog.findTape('LAB001');
+    const migratedAtMs = dr.bench.world.clock.nowMs();
+    await dr.east.catalog.updateTape('LAB001', { migratedAtMs });
+    await dr.east.call('tape.erase', { name: 'LAB001' });
+    const left = 'LAB001 skipped: it is migrated and erased here: nothing is sent';
+    expect(await dr.dispatch()).toEqual([left, 'LAB002 unchanged']);
+    const verification = await dr.run(dr.east, 'idr.verify');
+    expect(await dr.results(verification.id)).toEqual([left, 'LAB002 unchanged']);
+    expect(await dr.west.catalog.findTape('LAB001')).toEqual(copy);
+    expect(copy?.payloadBytes).toBeGreaterThan(3000);
+  });
+
   it('passes over a mounted tape, and the next run takes it', async () => {
     await dr.bench.request('LAB001');
     expect(await dr.dispatch()).toEqual(['LAB001 skipped: it is mounted', 'LAB002 copied']);

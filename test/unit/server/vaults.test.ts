@@ -9,6 +9,7 @@ import { decorate } from '../../../harness/world/ports.ts';
 import { World } from '../../../harness/world/world.ts';
 import { generation } from '../../../src/base/units.ts';
 import { CapstanError } from '../../../src/base/errors.ts';
+import { openSimulatedEngine } from '../../../src/platform/engine.ts';
 import { openCatalog } from '../../../src/catalog/sqlite-catalog.ts';
 import type { Engine } from '../../../src/ports/engine.ts';
 import { TapeServer } from '../../../src/server/tape-server.ts';
@@ -30,6 +31,19 @@ describe('making a vault', () => {
     }
     expect(await bench.east.call('vault.list')).toHaveLength(1);
     await bench.backUp(1);
+  });
+
+  it('is refused where a store has tapes of another server', async () => {
+    const { west } = await Bench.start();
+    await west.start();
+    const store = await openSimulatedEngine(west.disk, '/vault', { mode: 'create' });
+    await store.createImage('OTHER1', { partitionCount: 1 });
+    await store.close();
+    const vault = { name: 'VAULT00', path: '/vault' };
+    await expect(west.call('vault.create', vault)).rejects.toThrow(
+      'The folder /vault of vault VAULT00 is refused: there is a store with tapes in it (OTHER1)',
+    );
+    expect(await west.call('vault.list')).toEqual([]);
   });
 
   it('that a crash or a full catalog broke off can be done again', async () => {
