@@ -407,6 +407,16 @@ const SHARED: readonly Omit<SourceMutant, 'area' | 'sabotage'>[] = [
     },
   },
   {
+    name: 'shared-commit-first',
+    what: 'a change is committed before the ledger has it, and stands where that cannot be written',
+    scenario: 'shared-vault',
+    patch: {
+      file: 'src/server/keeping.ts',
+      from: 'return await this.#catalog.atomically(async () => {',
+      to: 'return await (async (work: () => Promise<unknown>) => work())(async () => {',
+    },
+  },
+  {
     name: 'shared-over-untold',
     what: 'a mount that the keeper does not have any more stays in its drive',
     scenario: 'shared-vault',

@@ -161,6 +161,25 @@ const crashInside = form('crashInside({site}, {place} operation {after}{powerCut
     }),
 });
 
+/** The disk is full, or there is room again. */
+const disk = form('disk({state})', {
+  fields: { state: oneOf('full', 'room') },
+  possible: ({ profile, disk: { isFull } }, { state }) =>
+    profile.fullDisk && isFull === (state === 'room'),
+  perform: (shared, { state }) => {
+    shared.disturb();
+    shared.disk.fill(state === 'full');
+  },
+});
+
+/** The server is killed at a step of the catalog; `commit`: between a ledger and the catalog. */
+const crashAt = form('crashAt({site}, {step} {after})', {
+  fields: { site, step: oneOf('commit', 'takeLock', 'releaseLock', 'createTape'), after: count },
+  possible: (shared, each) => shared.profile.crashesInside && runs(shared, each),
+  perform: (shared, { step, after, ...each }) =>
+    siteOf(shared, each).server.planCrash({ in: 'catalog', of: step, count: after, kind: 'kill' }),
+});
+
 /** Each sync of a tape, or of the ledger, takes so long from now on. */
 const slowDisk = form('slowDisk({site}, {ms} ms)', {
   fields: { site, ms: count },
@@ -182,9 +201,10 @@ const crashLater = form('crash({site} in {ms} ms{powerCut})', {
   },
 });
 
+/** A server does not start where its only vault cannot be opened, as on a full disk. */
 const restart = form('restart({site})', {
   fields: { site },
-  possible: (shared, each) => !runs(shared, each),
+  possible: (shared, each) => !runs(shared, each) && !shared.disk.isFull,
   perform: (shared, each) => shared.restart(siteOf(shared, each)),
 });
 
@@ -192,7 +212,10 @@ const restart = form('restart({site})', {
 const bounce = form('bounce({site}{powerCut})', {
   fields: { site, powerCut },
   possible: (shared, each) =>
-    shared.profile.crashes && (!each.powerCut || shared.profile.powerCuts) && runs(shared, each),
+    shared.profile.crashes &&
+    (!each.powerCut || shared.profile.powerCuts) &&
+    runs(shared, each) &&
+    !shared.disk.isFull,
   perform: async (shared, each) => {
     const at = siteOf(shared, each);
     at.server.crash(each.powerCut ? 'power-cut' : 'kill');
@@ -221,6 +244,7 @@ export const sharedProfile: fc.Arbitrary<SharedProfile> = fc.record({
   crashesInside: fc.boolean(),
   powerCuts: fc.boolean(),
   slowDisk: fc.boolean(),
+  fullDisk: fc.boolean(),
   leftovers,
   fencingMs: fc.constantFrom(0, 5 * SECOND_MS, 40 * SECOND_MS),
 });
@@ -255,6 +279,17 @@ export const SHARED_COMMANDS: readonly DrawnCommand<SharedWorld>[] = [
     after: fc.nat({ max: 20 }),
   }),
   slowDisk.drawn({ ...sites, ms: fc.constantFrom(0, 50, 2 * SECOND_MS, 10 * SECOND_MS) }),
+  disk.drawn({ state: fc.constantFrom('full' as const, 'room' as const) }, 2),
+  crashAt.drawn({
+    ...sites,
+    step: fc.constantFrom(
+      'commit' as const,
+      'takeLock' as const,
+      'releaseLock' as const,
+      'createTape' as const,
+    ),
+    after: fc.nat({ max: 2 }),
+  }),
   crashLater.drawn({ ...sites, ...powerCuts, ms: fc.constantFrom(1, 20, 1000, 10 * SECOND_MS) }),
   restart.drawn(sites, 3),
 ];

@@ -9,7 +9,7 @@
  *   writer had sent;
  * - in quiet times both servers have the same pools, tapes, generations and locks, and a tape that is mounted
  *   has the lock of the server that has it.
- * And at the end, once all is well again: what operators were told is done is so, no lock is left, and a
+ * And at the end, once all is well again: what operators were told is done is so, and what was refused is not, no lock is left, and a
  * server that takes the vault over has the very same rows.
  */
 import { assert } from '../../src/base/assert.ts';
@@ -50,6 +50,7 @@ export interface SharedProfile {
   readonly crashesInside: boolean;
   readonly powerCuts: boolean;
   readonly slowDisk: boolean;
+  readonly fullDisk: boolean;
   readonly leftovers: Leftovers;
   /** How long a dead server's lock stays. */
   readonly fencingMs: number;
@@ -300,7 +301,7 @@ export class SharedWorld {
   async make(site: Site): Promise<void> {
     const name = `N${String(this.made.size).padStart(5, '0')}`;
     const outcome = await this.ask(site, 'tape.create', { name, pool: POOL });
-    if (outcome !== 'refused') this.made.set(name, outcome === 'done' ? true : undefined);
+    this.made.set(name, outcome === 'unknown' ? undefined : outcome === 'done');
   }
 
   /** An operator deletes the last tape that was made. */
@@ -326,7 +327,7 @@ export class SharedWorld {
     hold(keepers.length < 2, () => 'both servers keep the vault');
     const isQuiet = this.world.clock.elapsedMs - this.#disturbedAtMs >= QUIET_MS;
     const isWell = east.server.running && west.server.running && this.wire.state === 'up';
-    if (isQuiet && isWell) await this.#checkAgreement(keepers);
+    if (isQuiet && isWell && !this.disk.isFull) await this.#checkAgreement(keepers);
   }
 
   async #checkAgreement(keepers: readonly Site[]): Promise<void> {
@@ -355,6 +356,7 @@ export class SharedWorld {
     const { world, sites } = this;
     const all = Object.values(sites);
     this.wire.heal();
+    this.disk.fill(false);
     // What is planned comes before.
     await world.advance(MINUTE_MS);
     for (const { server } of all) {

@@ -3,8 +3,8 @@
  * all, and the lock of a store is one machine's.
  *
  * Fault model: a server that dies leaves its lock behind until the file system has fenced the machine off
- * (`fencingMs`); what it had written and not synced is lost where its power failed. The disk itself does
- * not fail.
+ * (`fencingMs`); what it had written and not synced is lost where its power failed. The disk may be full;
+ * it does not fail otherwise.
  */
 import { CapstanError } from '../../src/base/errors.ts';
 import type { Clock } from '../../src/ports/clock.ts';
@@ -18,6 +18,7 @@ export class SharedDisk {
   readonly #fencingMs: number;
   #holder: SharedView | undefined;
   #engine: Engine | undefined;
+  #isFull = false;
   readonly #opened = new Set<SharedView>();
 
   constructor(vault: SimulatedVault, options: { clock: Clock; fencingMs: number }) {
@@ -29,6 +30,16 @@ export class SharedDisk {
   /** What the server that has the lock has open: for the checker. */
   get engine(): Engine | undefined {
     return this.#engine;
+  }
+
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /** Nothing more fits on the disk, or all does again. */
+  fill(isFull: boolean): void {
+    this.#isFull = isFull;
+    this.#vault.resize(isFull ? 0 : undefined);
   }
 
   /** The disk as one server sees it. */

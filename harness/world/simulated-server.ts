@@ -20,6 +20,7 @@ import { receiveCopies } from '../../src/replication/receiver.ts';
 import { TapeServer } from '../../src/server/tape-server.ts';
 import type { ServerSettings } from '../../src/server/context.ts';
 import type { BackupApplication } from '../peers/backup-application.ts';
+import type { Database } from '../../src/catalog/database.ts';
 import { giveCatalogBack, takeCatalog } from './catalog-shelf.ts';
 import { Life } from './life.ts';
 import { decorate } from './ports.ts';
@@ -43,8 +44,8 @@ export interface CrashPoint {
   readonly in: 'disk' | 'catalog';
   /** So many go by; of the catalog a call counts twice, before and behind its transaction. */
   readonly count: number;
-  /** Of the catalog: only calls of this method count. */
-  readonly of?: keyof Catalog | undefined;
+  /** Of the catalog: only calls of this method count; `commit`: of what is one transaction, its commit. */
+  readonly of?: keyof Catalog | 'commit' | undefined;
   readonly kind: CrashKind;
 }
 
@@ -98,6 +99,7 @@ export class SimulatedServer {
   /** Faults of the program's own, which there must be none of. */
   readonly faults: string[] = [];
   readonly #world: World;
+  readonly #database: Database;
   readonly #options: SimulatedServerOptions;
   #life: Life | undefined;
   #server: TapeServer | undefined;
@@ -115,8 +117,10 @@ export class SimulatedServer {
     this.name = options.settings.serverName;
     const shelved = takeCatalog();
     this.catalog = shelved.catalog;
+    this.#database = shelved.database;
     world.onEnd(() => {
       this.#life?.end();
+      shelved.database.rollBack();
       giveCatalogBack(shelved);
     });
     this.settings = options.settings;
@@ -290,7 +294,7 @@ export class SimulatedServer {
   }
 
   #guardCatalog(life: Life, catalog: Catalog): Catalog {
-    return decorate(catalog, (method, call) =>
+    const guarded = decorate(catalog, (method, call) =>
       life.call(async () => {
         // The process ends, the database stays.
         if (method === 'close') return undefined;
@@ -301,6 +305,16 @@ export class SimulatedServer {
         return value;
       }),
     );
+    const atomically: Catalog['atomically'] = (work) =>
+      guarded.atomically(async () => {
+        const result = await work();
+        this.#countCatalogCall(life, 'commit');
+        // Who is dead commits nothing.
+        return life.ended ? new Promise<never>(() => {}) : result;
+      });
+    return new Proxy(guarded, {
+      get: (target, name) => (name === 'atomically' ? atomically : Reflect.get(target, name)),
+    });
   }
 
   #countCatalogCall(life: Life, method: string): void {
@@ -402,5 +416,7 @@ export class SimulatedServer {
     this.#server = undefined;
     this.#engine = undefined;
     life.end();
+    // A transaction goes with the process that had begun it.
+    this.#database.rollBack();
   }
 }

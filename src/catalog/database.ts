@@ -28,6 +28,7 @@ export type SqlRow = Readonly<Record<string, SQLOutputValue>>;
 export class Database {
   readonly #path: string;
   readonly #connection: DatabaseSync;
+  #isWithin = false;
   readonly #statements = new Map<string, StatementSync>();
   /** By what stands behind FROM. */
   readonly #selections = new Map<object, Map<string, StatementSync>>();
@@ -59,21 +60,49 @@ export class Database {
     }
   }
 
-  /** Runs `body` as one transaction: durable when this returns, without effect when it throws. */
+  /**
+   * Runs `body` as one transaction: durable when this returns, without effect when it throws. Within
+   * {@link atomically} it is part of that one, and what it has done when it throws goes with it.
+   */
   transaction<Result>(body: () => Result): Result {
     return guard(this.#path, () => {
       this.#assertOpen();
+      if (this.#isWithin) return body();
       this.run('BEGIN IMMEDIATE');
       try {
         const result = body();
         this.run('COMMIT');
         return result;
       } catch (error) {
-        // SQLite has rolled back by itself after some errors, a full disk among them.
-        if (this.#connection.isTransaction) this.run('ROLLBACK');
+        this.rollBack();
         throw error;
       }
     });
+  }
+
+  /** The same of work that waits: its transactions are one, which is rolled back where it rejects. */
+  async atomically<Result>(work: () => Promise<Result>): Promise<Result> {
+    guard(this.#path, () => {
+      this.#assertOpen();
+      this.run('BEGIN IMMEDIATE');
+    });
+    this.#isWithin = true;
+    try {
+      const result = await work();
+      this.#isWithin = false;
+      guard(this.#path, () => this.run('COMMIT'));
+      return result;
+    } catch (error) {
+      this.rollBack();
+      throw error;
+    }
+  }
+
+  /** Takes back what is not committed, as the end of a process does. */
+  rollBack(): void {
+    this.#isWithin = false;
+    // SQLite has rolled back by itself after some errors, a full disk among them.
+    if (this.#connection.isTransaction) this.run('ROLLBACK');
   }
 
   /** Runs a statement of a transaction; the number of rows changed. */

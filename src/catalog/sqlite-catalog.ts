@@ -355,6 +355,10 @@ class SqliteCatalog implements CoreCatalog {
     return this.#database.rows(EVENT, rest, { ...parameters, limit }).reverse();
   }
 
+  atomically<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#database.atomically(work);
+  }
+
   async close(): Promise<void> {
     this.#database.close();
   }

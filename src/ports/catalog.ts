@@ -322,5 +322,11 @@ export interface CoreCatalog {
     readonly where?: EventFilter;
   }): Promise<readonly EventRow[]>;
 
+  /**
+   * Has all that is done with the catalog until `work` has settled be one transaction: durable with its
+   * result, without effect where it rejects. Nobody else may call the catalog meanwhile.
+   */
+  atomically<Result>(work: () => Promise<Result>): Promise<Result>;
+
   close(): Promise<void>;
 }

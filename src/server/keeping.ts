@@ -3,6 +3,10 @@
  * which the store's lock lets nobody else have, and every change of the vault's pools, tapes and locks in
  * its catalog stands in the vault's ledger before it counts. The other servers are **guests** of the vault.
  *
+ * A change is one transaction of the catalog, which is committed once the ledger has it: where the ledger
+ * cannot be written (a full disk), nothing has changed. Where the process dies between the two, the change
+ * stands, although nobody was told so. As long as a change is under way nobody else has the catalog.
+ *
  * A server that comes to keep a vault makes its rows what the ledger says, whatever it knew before.
  */
 import { CapstanError, isCapstanError } from '../base/errors.ts';
@@ -51,7 +55,11 @@ interface KeptVault {
   readonly ledger: SharedLedger;
   /** Pools and tapes of the ledger whose names are taken here, in another vault. */
   readonly leftOut: ReadonlySet<string>;
-  readonly order: Sequence;
+}
+
+interface Recorded {
+  readonly vault: string;
+  readonly records: readonly VaultRecord[];
 }
 
 type RecordsListener = (vault: string, records: readonly VaultRecord[]) => void;
@@ -63,6 +71,8 @@ export class Keeping {
   readonly #kept = new Map<string, KeptVault>();
   /** Shared vaults that another server keeps, and which as far as it is known. */
   readonly #elsewhere = new Map<string, string | undefined>();
+  /** Calls of the catalog, and what changes a ledger, one after another while a vault is kept. */
+  readonly #order = new Sequence();
   #onRecords: RecordsListener = () => {};
 
   constructor(catalog: Catalog) {
@@ -107,7 +117,7 @@ export class Keeping {
     const kept = this.#kept.get(vault);
     this.#elsewhere.delete(vault);
     this.#kept.delete(vault);
-    await kept?.order.run(() => kept.ledger.close());
+    if (kept !== undefined) await this.#order.run(() => kept.ledger.close());
   }
 
   /** `open`, or who keeps the vault, in a few words. */
@@ -137,7 +147,7 @@ export class Keeping {
     try {
       const changes = await changesTo(this.#catalog, row.name, ledger.rows);
       const leftOut = new Set(await this.#catalog.applyVaultChanges(row.name, changes));
-      this.#kept.set(row.name, { ledger, leftOut, order: new Sequence() });
+      this.#kept.set(row.name, { ledger, leftOut });
       this.#elsewhere.delete(row.name);
       await this.#endMounts(row.name);
     } catch (error) {
@@ -152,9 +162,9 @@ export class Keeping {
     const records = await changedRecords(this.#catalog, row.name, new VaultRows());
     const ledger = await SharedLedger.create(engine, { id, name: row.name }, records);
     await this.#catalog.shareVault(row.name, id);
-    this.#kept.set(row.name, { ledger, leftOut: new Set(), order: new Sequence() });
+    this.#kept.set(row.name, { ledger, leftOut: new Set() });
     // What changed meanwhile.
-    await this.#record();
+    await this.#order.run(async () => this.#tell(await this.#record()));
   }
 
   /** All that the ledger of a kept vault says; `with` runs before anything else is recorded. */
@@ -163,7 +173,7 @@ export class Keeping {
     if (kept === undefined) {
       throw new CapstanError('NOT_FOUND', { kind: 'shared vault kept here', name: vault });
     }
-    return kept.order.run(async () => {
+    return this.#order.run(async () => {
       and();
       return kept.ledger.rows.records();
     });
@@ -171,7 +181,7 @@ export class Keeping {
 
   /** A ledger's image is closed before its store is. */
   async close(): Promise<void> {
-    for (const { ledger, order } of this.#kept.values()) await order.run(() => ledger.close());
+    for (const { ledger } of this.#kept.values()) await this.#order.run(() => ledger.close());
     this.#kept.clear();
   }
 
@@ -194,35 +204,63 @@ export class Keeping {
         if (typeof member !== 'function') return member;
         const call = (parameters: unknown[]): Promise<unknown> =>
           Reflect.apply(member, target, parameters) as Promise<unknown>;
-        const wrapped = IS_CHANGING.has(String(property))
-          ? (...parameters: unknown[]) =>
-              this.#kept.size === 0 ? call(parameters) : this.#recorded(call(parameters))
-          : (...parameters: unknown[]) => call(parameters);
+        const isChanging = IS_CHANGING.has(String(property));
+        const wrapped = (...parameters: unknown[]): Promise<unknown> => {
+          if (this.#kept.size === 0) return call(parameters);
+          return this.#order.run(() =>
+            isChanging ? this.#recorded(() => call(parameters)) : call(parameters),
+          );
+        };
         members.set(property, wrapped);
         return wrapped;
       },
     });
   }
 
-  async #recorded(change: Promise<unknown>): Promise<unknown> {
-    const value = await change;
-    await this.#record();
-    return value;
+  async #recorded(change: () => Promise<unknown>): Promise<unknown> {
+    const recorded: Recorded[] = [];
+    try {
+      return await this.#catalog.atomically(async () => {
+        const value = await change();
+        recorded.push(...(await this.#record()));
+        return value;
+      });
+    } catch (error) {
+      // Where a ledger has what was not committed, it says so no more.
+      recorded.push(...(await this.#recordedAgain()));
+      throw error;
+    } finally {
+      this.#tell(recorded);
+    }
   }
 
-  /** Has the ledgers say what the catalog says. */
-  async #record(): Promise<void> {
-    for (const [vault, { ledger, leftOut, order }] of this.#kept) {
-      await order.run(async () => {
-        const changed = await changedRecords(this.#catalog, vault, ledger.rows);
-        const records = changed.filter(
-          (each) => !((each.is === 'no-tape' || each.is === 'no-pool') && leftOut.has(each.name)),
-        );
-        if (records.length === 0) return;
-        await ledger.append(records);
-        this.#onRecords(vault, records);
-      });
+  async #recordedAgain(): Promise<readonly Recorded[]> {
+    try {
+      return await this.#record();
+    } catch (error) {
+      // The ledger cannot be written: the next change makes up for it.
+      if (!isCapstanError(error)) throw error;
+      return [];
     }
+  }
+
+  #tell(recorded: readonly Recorded[]): void {
+    for (const { vault, records } of recorded) this.#onRecords(vault, records);
+  }
+
+  /** Has the ledgers say what the catalog says; what they did not. */
+  async #record(): Promise<readonly Recorded[]> {
+    const recorded: Recorded[] = [];
+    for (const [vault, { ledger, leftOut }] of this.#kept) {
+      const changed = await changedRecords(this.#catalog, vault, ledger.rows);
+      const records = changed.filter(
+        (each) => !((each.is === 'no-tape' || each.is === 'no-pool') && leftOut.has(each.name)),
+      );
+      if (records.length === 0) continue;
+      await ledger.append(records);
+      recorded.push({ vault, records });
+    }
+    return recorded;
   }
 }
 

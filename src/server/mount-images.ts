@@ -2,6 +2,8 @@
  * The image of a tape that is mounted: here, or with who keeps its vault. Of a shared vault, a process lock
  * tells all of its servers who has the tape.
  */
+import { isCapstanError } from '../base/errors.ts';
+import { SECOND_MS } from '../base/units.ts';
 import type { DriveRow, MountRow, TapeRow } from '../ports/catalog.ts';
 import type { TapeImage } from '../ports/engine.ts';
 import type { ServerContext } from './context.ts';
@@ -10,6 +12,9 @@ import type { RemoteMount } from './remote-mounts.ts';
 import type { SharedVaults } from './shared-vaults.ts';
 import { labelErased } from './tape-content.ts';
 import type { Vaults } from './vaults.ts';
+
+/** From one attempt to release a lock to the next, where the disk is full. */
+const UNLOCK_AGAIN_MS = 30 * SECOND_MS;
 
 /** What a mount is for: a host's request, or an operator's wish. */
 export type MountPurpose = Pick<MountRow, 'host' | 'requestNumber' | 'ring'>;
@@ -78,9 +83,29 @@ export class MountImages {
     else await remote.end(true);
   }
 
-  /** The tape is free for the other servers. */
-  async unlock({ name, vault }: TapeRow): Promise<void> {
-    if (!this.#context.keeping.isKept(vault)) return;
-    await this.#context.ports.catalog.releaseLock({ tape: name }, this.#lockName);
+  /** The tape is free for the other servers; where that cannot be recorded just now, it is tried again. */
+  async unlock({ name, vault }: Pick<TapeRow, 'name' | 'vault'>): Promise<void> {
+    const { keeping, ports } = this.#context;
+    if (!keeping.isKept(vault)) return;
+    try {
+      await ports.catalog.releaseLock({ tape: name }, this.#lockName);
+    } catch (error) {
+      if (!isCapstanError(error)) throw error;
+      ports.clock.after(UNLOCK_AGAIN_MS, () =>
+        this.#context.background('release the lock of a mount', () =>
+          this.#unlockAgain({ name, vault }),
+        ),
+      );
+      throw error;
+    }
+  }
+
+  async #unlockAgain(tape: Pick<TapeRow, 'name' | 'vault'>): Promise<void> {
+    try {
+      await this.unlock(tape);
+    } catch (error) {
+      // It was told of, and is tried again.
+      if (!isCapstanError(error)) throw error;
+    }
   }
 }

@@ -101,6 +101,32 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
     });
     afterEach(() => catalog.close());
 
+    it('has what waits between be one transaction, which is there whole or not at all', async () => {
+      const [first, second] = ['VAULT00', 'VAULT01'].map((name) => ({
+        name,
+        path: `/${name}`,
+        createdAtMs: 1,
+      }));
+      if (first === undefined || second === undefined) throw new Error('two vaults');
+      const failing = catalog.atomically(async () => {
+        await catalog.createVault(first);
+        await Promise.resolve();
+        expect(await catalog.listVaults()).toHaveLength(1);
+        await catalog.createVault(second);
+        throw new Error('the ledger cannot be written');
+      });
+      await expect(failing).rejects.toThrow('the ledger cannot be written');
+      expect(await catalog.listVaults()).toEqual([]);
+      expect(
+        await catalog.atomically(async () => {
+          await catalog.createVault(first);
+          await catalog.createVault(second);
+          return 'done';
+        }),
+      ).toBe('done');
+      expect(await catalog.listVaults()).toHaveLength(2);
+    });
+
     /** A vault, two pools, a tape, a drive. */
     async function furnish(): Promise<void> {
       await catalog.createVault({ name: 'VAULT00', path: '/vaults/0', createdAtMs: AT_MS });

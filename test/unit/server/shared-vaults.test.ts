@@ -192,6 +192,74 @@ describe('shared vaults', () => {
     expect([...east.server.faults, ...west.server.faults]).toEqual([]);
   });
 
+  it('changes nothing where the ledger cannot be written, on a full disk', async () => {
+    const bench = await SharedBench.start();
+    const { east, west, world, disk } = bench;
+    const before = await east.server.catalog.listTapes();
+    disk.fill(true);
+    await expect(bench.call(west, 'tape.lock', { name: 'LAB001' })).rejects.toThrow('is full');
+    await expect(bench.call(east, 'pool.create', { name: 'P2', vault: 'VAULT00' })).rejects.toThrow(
+      'is full',
+    );
+    expect(await east.server.catalog.listTapes()).toEqual(before);
+    expect((await east.server.catalog.listPools()).map(({ name }) => name)).toEqual(['POOL1']);
+    disk.fill(false);
+    await bench.call(west, 'tape.lock', { name: 'LAB001' });
+    await world.advance(1_000);
+    for (const { server } of [east, west]) {
+      expect(await server.catalog.listTapes()).toMatchObject([{ userLocked: true }]);
+      expect(await server.catalog.listPools()).toHaveLength(1);
+      expect(server.faults).toEqual([]);
+    }
+  });
+
+  it.each(['guest', 'keeper'] as const)(
+    'has the %s unload a tape once there is room to record it',
+    async (who) => {
+      const bench = await SharedBench.start();
+      const { east, world, disk } = bench;
+      const site = who === 'guest' ? bench.west : east;
+      await bench.call(site, 'mount.create', { tape: 'LAB001', drive: 'VTD00', ring: true });
+      const drive = await bench.drive(site);
+      await bench.finish(drive.spaceToEndOfData());
+      await bench.finish(drive.writeBlock(new Uint8Array(100).fill(1)));
+      await bench.finish(drive.writeFilemarks(1));
+      disk.fill(true);
+      expect((await bench.finish(drive.unload())).kind).not.toBe('done');
+      expect(await east.server.catalog.listLocks()).toHaveLength(1);
+      disk.fill(false);
+      await bench.finish(drive.unload());
+      await world.advance(60_000);
+      expect(await east.server.catalog.listLocks()).toEqual([]);
+      expect(await site.server.catalog.listMounts({ open: true })).toEqual([]);
+      const [row] = await east.server.catalog.listTapes();
+      expect([row?.generation, row?.payloadBytes]).toEqual([1, 5 * 80 + 100]);
+      expect([...east.server.faults, ...bench.west.server.faults]).toEqual([]);
+    },
+  );
+
+  it.each([
+    ['before the ledger has it', 'createTape', false],
+    ['behind the ledger and before the commit', 'commit', true],
+  ] as const)(
+    'has a change whole or not at all where its keeper dies %s',
+    async (_, of, isThere) => {
+      const bench = await SharedBench.start();
+      const { east, west, world } = bench;
+      east.server.planCrash({ in: 'catalog', of, count: 0, kind: 'kill' });
+      void east.server.server.operations.call('tape.create', { name: 'LAB002', pool: 'POOL1' });
+      await world.advance(20_000);
+      expect(east.server.running).toBe(false);
+      expect((await west.server.catalog.listTapes()).map(({ name }) => name)).toEqual(
+        isThere ? ['LAB001', 'LAB002'] : ['LAB001'],
+      );
+      await bench.finish(east.server.start());
+      await world.advance(20_000);
+      expect(await east.server.catalog.listTapes()).toEqual(await west.server.catalog.listTapes());
+      expect([...east.server.faults, ...west.server.faults]).toEqual([]);
+    },
+  );
+
   it('leaves a shared vault to the others, and joins it again', async () => {
     const bench = await SharedBench.start();
     const { east, west, world } = bench;
