@@ -12,9 +12,15 @@ export const systemFileSystems: FileSystems = {
   usage: async (path) => {
     try {
       const [{ dev }, { bsize, blocks, bavail }] = await Promise.all([stat(path), statfs(path)]);
-      const identity = await identityOf(dev);
+      const mounted = await mountedAs(dev);
+      const identity = mounted && (await identityOf(mounted));
       const sizes = { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
-      return { id: String(dev), ...(identity !== undefined && { identity }), ...sizes };
+      return {
+        id: String(dev),
+        ...(identity !== undefined && { identity }),
+        ...(mounted && { type: mounted.type, options: mounted.options }),
+        ...sizes,
+      };
     } catch (cause) {
       const what = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
       throw new CapstanError('DISK_IO', { place: path, what }, { cause });
@@ -22,11 +28,19 @@ export const systemFileSystems: FileSystems = {
   },
 };
 
-/** What the file system of a device number is known by to all machines, if anything. */
-async function identityOf(dev: number): Promise<string | undefined> {
+async function mountedAs(dev: number): Promise<Mounted | undefined> {
   try {
-    const mounted = mountOf(await readFile('/proc/self/mountinfo', 'utf8'), dev);
-    return mounted && (await identityOfMount(mounted));
+    return mountOf(await readFile('/proc/self/mountinfo', 'utf8'), dev);
+  } catch {
+    // A system without this file says nothing of its file systems.
+    return undefined;
+  }
+}
+
+/** What a file system is known by to all machines, if anything. */
+async function identityOf(mounted: Mounted): Promise<string | undefined> {
+  try {
+    return await identityOfMount(mounted);
   } catch {
     // A system without these files has no identities.
     return undefined;
@@ -36,12 +50,15 @@ async function identityOf(dev: number): Promise<string | undefined> {
 interface Mounted {
   readonly type: string;
   readonly source: string;
+  /** Of the mount and of the file system. */
+  readonly options: readonly string[];
 }
 
 /**
  * The mount of a device number in the text of /proc/self/mountinfo.
  *
- * @source proc_pid_mountinfo(5): the third field is major:minor; type and source follow a lone hyphen
+ * @source proc_pid_mountinfo(5): the third field is major:minor, the sixth the mount's options; type, source
+ * and the file system's options follow a lone hyphen
  */
 export function mountOf(text: string, dev: number): Mounted | undefined {
   // The bits of a device number, as stat(2) packs them.
@@ -49,9 +66,11 @@ export function mountOf(text: string, dev: number): Mounted | undefined {
   const minor = (dev % 256) + (Math.floor(dev / 2 ** 20) % 4096) * 256;
   for (const line of text.split('\n')) {
     const [mount = '', rest = ''] = line.split(' - ');
-    if (mount.split(' ')[2] !== `${major}:${minor}`) continue;
-    const [type = '', source = ''] = rest.split(' ');
-    return { type, source };
+    const fields = mount.split(' ');
+    if (fields[2] !== `${major}:${minor}`) continue;
+    const [type = '', source = '', superOptions = ''] = rest.split(' ');
+    const options = `${fields[5] ?? ''},${superOptions}`.split(',').filter((each) => each !== '');
+    return { type, source, options };
   }
   return undefined;
 }

@@ -5,6 +5,9 @@ export interface FileSystemUsage {
   readonly id: string;
   /** The same on every machine that mounts this file system; missing where that cannot be told. */
   readonly identity?: string | undefined;
+  /** Its type and the options that it is mounted with, as mount(8) names them; missing likewise. */
+  readonly type?: string | undefined;
+  readonly options?: readonly string[] | undefined;
   readonly totalBytes: number;
   /** What is left for this process: blocks kept for the system are not. */
   readonly freeBytes: number;

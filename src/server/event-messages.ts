@@ -325,6 +325,7 @@ export const EVENT_MESSAGES = {
     id: '426114',
     text: 'Mount of cartridge {tape} on {drive} is over: {reason}; what was synced is on it',
   },
+  SHARED_LOCKS_UNKNOWN: { id: '426117', text: 'Vault {vault} is shared, but {warning}' },
   ISC_KEY_BOUND: { id: '226115', text: 'Key {key} speaks for {server} from now on' },
   ISC_KEY_REFUSED: { id: '426116', text: 'A call in the name of {server} refused: {reason}' },
   ISC_SERVER_REMOVED: { id: '426112', text: 'Server {server} of shared vaults removed' },

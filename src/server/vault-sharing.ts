@@ -4,6 +4,7 @@ import { checkName } from '../base/names.ts';
 import { toHex } from '../base/encodings.ts';
 import type { VaultRow } from '../ports/catalog.ts';
 import type { ServerContext } from './context.ts';
+import { checkLocks } from './shared-locks.ts';
 import { SharedLedger } from './shared-ledger.ts';
 import type { SharedVaults } from './shared-vaults.ts';
 import type { TapeServices } from './tapes.ts';
@@ -21,6 +22,14 @@ async function vaultOf(context: ServerContext, name: string): Promise<VaultRow> 
   return row;
 }
 
+/** A vault, and what is to be told of the locks on its file system. */
+type SharedVault = VaultRow & { readonly warning?: string };
+
+const told = (row: VaultRow, warning: string | undefined): SharedVault => ({
+  ...row,
+  ...(warning !== undefined && { warning }),
+});
+
 const refuse = (name: string, reason: string): CapstanError =>
   new CapstanError('INVALID_ARGUMENT', { what: `Vault ${name}`, reason });
 
@@ -28,9 +37,10 @@ const refuse = (name: string, reason: string): CapstanError =>
 export async function shareVault(
   { context, vaults, busyTapes, shared }: SharingServices,
   { name }: Named,
-): Promise<VaultRow> {
+): Promise<SharedVault> {
   const { keeping, ports, eventLog } = context;
   const id = toHex(ports.random.bytes(IDENTITY_BYTES));
+  const warning = await checkLocks(context, await vaultOf(context, name));
   await context.decisions.run(async () => {
     const row = await vaultOf(context, name);
     if (row.sharedId !== undefined) throw refuse(name, 'it is shared already');
@@ -40,7 +50,7 @@ export async function shareVault(
   });
   await eventLog.log('VAULT_SHARED', { vault: name, id });
   shared.announce();
-  return vaultOf(context, name);
+  return told(await vaultOf(context, name), warning);
 }
 
 async function refuseBusyVault(
@@ -62,7 +72,7 @@ async function refuseBusyVault(
 export async function joinVault(
   { context, vaults, shared }: SharingServices,
   { name, path }: Named & { readonly path: string },
-): Promise<VaultRow> {
+): Promise<SharedVault> {
   checkName('vault', name);
   const { catalog, clock } = context.ports;
   const row = { name, path, createdAtMs: clock.nowMs() };
@@ -75,12 +85,13 @@ export async function joinVault(
       where: ` at ${existing.path}`,
     });
   }
+  const warning = await checkLocks(context, row);
   const sharedId = await identityOf(context, shared, row);
   await catalog.createVault({ ...row, sharedId });
   context.keeping.setElsewhere(name, undefined);
   await context.eventLog.log('VAULT_JOINED', { vault: name, path });
   await shared.look();
-  return vaultOf(context, name);
+  return told(await vaultOf(context, name), warning);
 }
 
 async function identityOf(

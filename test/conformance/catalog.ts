@@ -102,9 +102,9 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
     afterEach(() => catalog.close());
 
     it('has what waits between be one transaction, which is there whole or not at all', async () => {
-      const [first, second] = ['VAULT00', 'VAULT01'].map((name) => ({
-        name,
-        path: `/${name}`,
+      const [first, second] = ['VAULT00', 'VAULT01'].map((vault) => ({
+        name: vault,
+        path: `/${vault}`,
         createdAtMs: 1,
       }));
       if (first === undefined || second === undefined) throw new Error('two vaults');

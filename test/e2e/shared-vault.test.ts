@@ -1,6 +1,8 @@
 /** Two real `capstan serve` processes on one vault: a guest works, its keeper is killed, and it goes on. */
+import { execFile } from 'node:child_process';
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { withDir } from 'tmp-promise';
 import { expect, it } from 'vitest';
 import { createHome } from '../../src/cli/create-home.ts';
@@ -36,14 +38,31 @@ const stateIs =
     return rows.find(({ name }) => name === 'GFS1')?.state === state;
   };
 
-it(
-  'Two processes share a vault, and the guest goes on when its keeper is killed',
-  () =>
+/** `path` once more, through another mount of the same file system; whether this user may have one. */
+async function bindMount(path: string, at: string): Promise<boolean> {
+  await mkdir(at);
+  try {
+    await promisify(execFile)('mount', ['--bind', path, at]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+it.for(['by one path', 'through two mounts'] as const)(
+  'Two processes share a vault %s, and the guest goes on when its keeper is killed',
+  { timeout: 120_000 },
+  (places, { skip }) =>
     withDir(
       async ({ path: folder }) => {
         const homes = { east: join(folder, 'east'), west: join(folder, 'west') };
         const vault = join(folder, 'gfs', 'GFS1');
         await mkdir(join(folder, 'gfs'));
+        const again = join(folder, 'gfs-of-west');
+        const isBound =
+          places === 'through two mounts' && (await bindMount(join(folder, 'gfs'), again));
+        if (places === 'through two mounts' && !isBound) skip('this user may not mount');
+        const vaultOfWest = isBound ? join(again, 'GFS1') : vault;
         const keys = new Map<string, CreatedHome>();
         for (const [name, home] of Object.entries(homes)) {
           keys.set(
@@ -75,7 +94,7 @@ it(
           }
           await json(homes.east, 'vault', 'create', 'GFS1', '--path', vault, '--shared');
           await until(async () => {
-            const joining = ['vault', 'join', 'GFS1', '--path', vault, '--home', homes.west];
+            const joining = ['vault', 'join', 'GFS1', '--path', vaultOfWest, '--home', homes.west];
             return (await runCapstan(joining)).code === 0;
           });
           await until(stateIs(homes.west, 'kept by east'));
@@ -95,9 +114,9 @@ it(
           expect(verified).toMatchObject({ code: 0, stderr: '' });
         } finally {
           await guest.end('SIGTERM');
+          if (isBound) await promisify(execFile)('umount', [again]);
         }
       },
       { unsafeCleanup: true },
     ),
-  120_000,
 );

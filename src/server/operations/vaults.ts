@@ -19,7 +19,13 @@ export const VAULT_OPERATIONS: OperationTable = {
     async (services, { name, path, shared }) => {
       const { vaults, context } = services;
       const row = await vaults.create(name, path, context.eventLog);
-      return shared ? shareVault(services, { name }) : row;
+      if (!shared) return row;
+      try {
+        return await shareVault(services, { name });
+      } catch (error) {
+        await vaults.delete(name, context.eventLog);
+        throw error;
+      }
     },
   ),
   'vault.rename': operation(

@@ -6,6 +6,7 @@ it('A file system tells its capacity and what is free, and is the same for paths
   const usage = await systemFileSystems.usage(tmpdir());
   expect(usage.totalBytes).toBeGreaterThan(usage.freeBytes);
   expect(usage.freeBytes).toBeGreaterThan(0);
+  expect((await systemFileSystems.usage('/proc')).type).toBe('proc');
   expect((await systemFileSystems.usage(tmpdir())).id).toBe(usage.id);
   expect((await systemFileSystems.usage('/proc')).id).not.toBe(usage.id);
 });
@@ -25,8 +26,20 @@ it('A mount is found by its device number, with its type and source', () => {
   ].join('\n');
   const dev = (major: number, minor: number): number =>
     major * 256 + (minor % 256) + Math.floor(minor / 256) * 2 ** 20;
-  expect(mountOf(text, dev(8, 2))).toEqual({ type: 'ext4', source: '/dev/sda2' });
-  expect(mountOf(text, dev(253, 300))).toEqual({ type: 'gfs2', source: '/dev/mapper/vg-gfs' });
-  expect(mountOf(text, dev(0, 52))).toEqual({ type: 'nfs4', source: '10.0.0.5:/export/tape' });
+  expect(mountOf(text, dev(8, 2))).toEqual({
+    type: 'ext4',
+    source: '/dev/sda2',
+    options: ['rw', 'relatime', 'rw'],
+  });
+  expect(mountOf(text, dev(253, 300))).toEqual({
+    type: 'gfs2',
+    source: '/dev/mapper/vg-gfs',
+    options: ['rw', 'relatime', 'rw', 'errors=panic'],
+  });
+  expect(mountOf(text, dev(0, 52))).toEqual({
+    type: 'nfs4',
+    source: '10.0.0.5:/export/tape',
+    options: ['rw', 'rw', 'vers=4.2'],
+  });
   expect(mountOf(text, dev(0, 53))).toBeUndefined();
 });

@@ -84,11 +84,14 @@ const shownHost = host.extend({
   }),
 });
 
+/** A vault, and what is to be told of the locks on its file system. */
+const sharedVault = vault.extend({ warning: z.string().optional() });
+
 /** Another server of shared vaults. */
 const peer = copyTarget.extend({ clientKey: z.string().optional() });
 
 export const MEDIA_RESULTS: Readonly<Record<string, z.ZodType>> = {
-  'vault.create': vault,
+  'vault.create': sharedVault,
   'vault.rename': vault,
   'vault.delete': vault,
   'vault.open': vault,
@@ -100,8 +103,8 @@ export const MEDIA_RESULTS: Readonly<Record<string, z.ZodType>> = {
     freedBytes: bytes,
     copiedBytes: bytes,
   }),
-  'vault.share': vault,
-  'vault.join': vault,
+  'vault.share': sharedVault,
+  'vault.join': sharedVault,
   'vault.leave': vault,
   'isc.add': peer,
   'isc.remove': z.object({ server: name }),
