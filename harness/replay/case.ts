@@ -14,6 +14,8 @@ export interface CaseOptions {
   readonly mutant?: Mutant | undefined;
   /** The disks under the vaults. */
   readonly newVault: NewVault;
+  /** Is given every line of the trace. */
+  readonly onTraceLine?: (line: string) => void;
 }
 
 export interface CaseResult {
@@ -34,7 +36,7 @@ const NO_TRACE: CaseResult['trace'] = { hash: '', lines: [], count: 0 };
 
 /** Runs a case; never rejects for what it finds. */
 export async function runCase(
-  { scenario, profile, mutant, newVault }: CaseOptions,
+  { scenario, profile, mutant, newVault, onTraceLine }: CaseOptions,
   commands: Iterable<Command<CaseWorld>>,
 ): Promise<CaseResult> {
   // A search for a bug that is not there would find nothing, and prove nothing.
@@ -46,6 +48,7 @@ export async function runCase(
   try {
     const started = await scenario.start({ profile, newVault, sabotage });
     world = started;
+    if (onTraceLine !== undefined) started.world.trace.streamTo(onTraceLine);
     await fc.asyncModelRun(() => ({ model: started, real: started }), commands);
     await scenario.finish(started);
     outcome = scenario.outcome?.(started) ?? [];

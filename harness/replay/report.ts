@@ -85,12 +85,19 @@ function failureText(report: SimReport, result: CaseResult): string {
     'Commands:',
     ...result.executed.map((command) => `  ${command}`),
     '',
-    'What happened last (virtual seconds):',
+    `What happened last (virtual seconds${shownOf(result)}):`,
     ...result.trace.lines.slice(-TRACE_LINES_SHOWN),
     '',
     'To keep it (fixtures/seeds):',
     JSON.stringify(keptCaseOf(scenario, result, mutant), undefined, 2),
   ].join('\n');
+}
+
+/** How many lines of the trace are not shown. */
+function shownOf({ trace: { count } }: CaseResult): string {
+  if (count <= TRACE_LINES_SHOWN) return '';
+  const newest = `the newest ${TRACE_LINES_SHOWN} of ${count.toLocaleString('en')} lines`;
+  return `; ${newest}, --trace FILE has all of them`;
 }
 
 /** Its `failure.case` is what `--replay` takes, as a file. */
@@ -107,6 +114,7 @@ export function jsonReport(report: SimReport): string {
           shrinkCount: found?.shrinkCount,
           traceHash: shown.trace.hash,
           case: keptCaseOf(scenario, shown, mutant),
+          traceLinesLeftOut: shown.trace.count - shown.trace.lines.length,
           trace: shown.trace.lines,
         };
   const { runCount, virtualMs } = report;

@@ -26,6 +26,8 @@ export interface SearchOptions extends Searched {
   /** Of the whole search; a shard runs its part of them. */
   readonly runs: number;
   readonly shard?: Shard | undefined;
+  /** No further case is begun once it is aborted. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface FoundFailure {
@@ -57,10 +59,11 @@ export function caseSeed(seed: number, run: number): number {
 
 /** Ends with the first failure. */
 export async function search(options: SearchOptions): Promise<SearchResult> {
-  const { seed, runs, shard = { index: 1, count: 1 } } = options;
+  const { seed, runs, shard = { index: 1, count: 1 }, signal } = options;
   const cases = new Cases(options);
   let runCount = 0;
   for (let run = shard.index - 1; run < runs; run += shard.count) {
+    if (signal?.aborted === true) break;
     runCount += 1;
     const failure = await cases.check({ seed: caseSeed(seed, run) });
     if (failure === undefined) continue;

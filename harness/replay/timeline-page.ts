@@ -262,7 +262,16 @@ function page(
   const legend = LEGEND.map(([mood, text]) => `<span><i class="${mood}"></i>${text}</span>`).join(
     '\n',
   );
-  const lost = head.linesLost === 0 ? '' : ` ${head.linesLost} older lines are not kept.`;
+  const counted = (count: number): string => count.toLocaleString('en');
+  const all = counted(head.lines.length + head.linesLost);
+  const lost =
+    head.linesLost === 0
+      ? ''
+      : ` It begins late: ${counted(head.linesLost)} older lines of the trace are left out (--trace FILE has all of them).`;
+  const summary =
+    head.linesLost === 0
+      ? 'Everything that happened'
+      : `What happened last: the newest ${counted(head.lines.length)} of ${all} lines`;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -294,7 +303,7 @@ ${svg}
 ${steps}
 </ol>
 <details>
-<summary>Everything that happened</summary>
+<summary>${summary}</summary>
 <pre>${escapeHtml(head.lines.join('\n'))}</pre>
 </details>
 </body>

@@ -18,7 +18,11 @@ function start(mutant: string, parameters: readonly string[], stdout: 'inherit' 
 
 /** The command once more, with the bug in its source; its exit code. */
 export async function runPlanted(mutant: string, parameters: readonly string[]): Promise<number> {
+  // Ctrl-C reaches the child, too, which then tells what there was.
+  const leaveToChild = (): void => {};
+  process.on('SIGINT', leaveToChild);
   const [exitCode] = (await once(start(mutant, parameters, 'inherit'), 'close')) as [number | null];
+  process.off('SIGINT', leaveToChild);
   return exitCode ?? 1;
 }
 

@@ -10,6 +10,7 @@ import { isCapstanError } from '../../src/base/errors.ts';
 import { CommandFailure, EXIT } from '../../src/cli/context.ts';
 import type { CliContext } from '../../src/cli/context.ts';
 import { numberOption } from '../../src/cli/options.ts';
+import type { SimReport } from '../replay/report.ts';
 import { runPlanted } from './plant.ts';
 
 interface SimOptions {
@@ -20,11 +21,14 @@ interface SimOptions {
   readonly mutant?: string;
   readonly report: 'text' | 'json' | 'html';
   readonly out?: string;
+  readonly trace?: string;
 }
 
 const RUNS_MAX = 100_000_000;
 const SEED_MAX = 2 ** 31 - 1;
 const SHARDS_MAX = 10_000;
+/** As shells say it of a process that SIGINT ended. */
+const EXIT_INTERRUPTED = 130;
 
 /** `2/8`: the second of eight. */
 function shardOption(text: string): NonNullable<SimOptions['shard']> {
@@ -57,7 +61,10 @@ function refuseUnwritable(path: string): void {
   try {
     closeSync(openSync(path, 'a'));
   } catch (error) {
-    throw new CommandFailure(`${path} cannot be written: ${String(error)}`, EXIT.USAGE);
+    throw new CommandFailure(
+      `${path} cannot be written: ${error instanceof Error ? error.message : String(error)}`,
+      EXIT.USAGE,
+    );
   }
 }
 
@@ -76,8 +83,8 @@ async function run(
   options: SimOptions,
 ): Promise<void> {
   refuseMixed(scenario, options);
-  if (options.out !== undefined) refuseUnwritable(options.out);
-  const { REPORTS, bugToPlant, runSim } = await import('./sim-run.ts');
+  for (const path of [options.out, options.trace]) if (path !== undefined) refuseUnwritable(path);
+  const { REPORTS, bugToPlant, runSim, writeTrace } = await import('./sim-run.ts');
   const { isWell } = await import('../replay/report.ts');
   const request = { ...options, ...(scenario !== undefined && { scenario }) };
   const bug = await Promise.resolve(request).then(bugToPlant).catch(asUsage);
@@ -90,14 +97,39 @@ async function run(
     );
   }
   const say = (line: string): void => context.complain(line);
-  const report = await runSim(request, say).catch(asUsage);
+  const { report, interrupted } = await untilInterrupted((signal) =>
+    runSim({ ...request, signal }, say),
+  ).catch(asUsage);
+  if (options.trace !== undefined) {
+    const lineCount = await writeTrace(report, options.trace);
+    say(`${options.trace}: ${(lineCount ?? 0).toLocaleString('en')} lines, the whole trace`);
+  }
   const text = `${REPORTS[options.report](report).trimEnd()}\n`;
   if (options.out === undefined) context.print(text);
   else {
     writeFileSync(options.out, text);
     context.print(`${options.out}: ${isWell(report) ? 'as it should be' : 'a promise broke'}\n`);
   }
+  if (interrupted) {
+    throw new CommandFailure(`broken off after ${report.runCount} runs`, EXIT_INTERRUPTED);
+  }
   if (!isWell(report)) throw new CommandFailure('the simulation did not end as it should');
+}
+
+/** The first Ctrl-C ends the work behind the case that goes, so that it can tell what it came to; the second, the process. */
+async function untilInterrupted(
+  work: (signal: AbortSignal) => Promise<SimReport>,
+): Promise<{ readonly report: SimReport; readonly interrupted: boolean }> {
+  const controller = new AbortController();
+  const onInterrupt = (): void => controller.abort();
+  process.once('SIGINT', onInterrupt);
+  try {
+    const report = await work(controller.signal);
+    const interrupted = controller.signal.aborted && report.found === undefined;
+    return { report, interrupted };
+  } finally {
+    process.off('SIGINT', onInterrupt);
+  }
 }
 
 /** Adds the commands to the program of src/cli; exit code 1 where a promise broke. */
@@ -129,6 +161,7 @@ export function addSimCommand(program: Command, context: CliContext): void {
         .default('text'),
     )
     .option('--out <file>', 'write the report there instead of printing it')
+    .option('--trace <file>', 'write every line of what happened in the case that is shown there')
     .addHelpText(
       'after',
       `
@@ -138,13 +171,16 @@ list" names the scenarios; without a name it is autocopy, or that of the mutant.
 the same cases; the shards of a search have, together, exactly its cases. Needs a checkout: the
 package leaves fast-check out.
 
-Exit codes: 0 nothing broke (of a mutant: it was found), 1 a promise broke, 2 wrong usage.
+Ctrl-C ends the search behind the case that goes, and reports what there was; a second one ends it at once.
+
+Exit codes: 0 nothing broke (of a mutant: it was found), 1 a promise broke, 2 wrong usage, 130 broken off.
 
 Examples:
   $ capstan sim run --runs 20000
   $ capstan sim run instant-dr --seed 7 --shard 2/8
   $ capstan sim run --mutant dr-no-fsync
   $ capstan sim run --replay fixtures/seeds/torn-staged-copy.json --report html --out torn.html
+  $ capstan sim run dr-year --runs 1 --report html --out year.html --trace year.txt
 `,
     )
     .action((scenario: string | undefined, options: SimOptions) => run(context, scenario, options));

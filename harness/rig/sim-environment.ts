@@ -1,12 +1,22 @@
 /** What `capstan sim` needs of the real world: files, the commit that is run, a seed nobody chose. */
 import { execFileSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { join, relative } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const SEEDS_FOLDER = join(ROOT, 'fixtures', 'seeds');
 const SEED_MAX = 2 ** 31 - 1;
+/** Lines, and their ends, that are written at once. */
+const PENDING_MAX = 2000;
 
 /** The commit of the checkout, with `+` where files differ from it; `unknown` outside of one. */
 export function gitCommit(): string {
@@ -44,6 +54,31 @@ export function keptSeeds(): readonly SeedFile[] {
 /** Rejects as the file system does where there is no such file. */
 export function readSeedFile(path: string): SeedFile {
   return { path, text: readFileSync(path, 'utf8') };
+}
+
+/** A file that lines are written to, in its old one's place. */
+export class LineFile {
+  readonly #handle: number;
+  #pending: string[] = [];
+
+  constructor(path: string) {
+    this.#handle = openSync(path, 'w');
+  }
+
+  write(line: string): void {
+    this.#pending.push(line, '\n');
+    if (this.#pending.length >= PENDING_MAX) this.#flush();
+  }
+
+  #flush(): void {
+    writeSync(this.#handle, this.#pending.join(''));
+    this.#pending = [];
+  }
+
+  close(): void {
+    this.#flush();
+    closeSync(this.#handle);
+  }
 }
 
 export function isFile(path: string): boolean {

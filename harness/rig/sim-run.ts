@@ -1,6 +1,8 @@
 /** What `capstan sim` does: kept cases first, then a search; or one failure again. */
 import { basename } from 'node:path';
+import { assert } from '../../src/base/assert.ts';
 import { isPlanted } from '../mutants/mutant.ts';
+import { runCase } from '../replay/case.ts';
 import { parseKeptCase, runKeptCase } from '../replay/kept-case.ts';
 import { formatRequest, htmlReport, jsonReport, textReport } from '../replay/report.ts';
 import type { SimReport } from '../replay/report.ts';
@@ -16,6 +18,7 @@ import {
 import type { Scenario } from '../scenarios/scenario.ts';
 import { newNativeVault } from './native-vault.ts';
 import {
+  LineFile,
   freshSeed,
   gitCommit,
   isFile,
@@ -31,6 +34,8 @@ export interface SimRequest {
   readonly shard?: Shard;
   readonly replay?: string;
   readonly mutant?: string;
+  /** Ends the search behind the case that goes. */
+  readonly signal?: AbortSignal;
 }
 
 export const REPORTS = { text: textReport, json: jsonReport, html: htmlReport } as const;
@@ -70,8 +75,35 @@ export async function runSim(request: SimRequest, say: (line: string) => void): 
   const kept = mutant === undefined ? await runAllKept(scenario) : { lines: [], broken: undefined };
   const first = { ...blank, kept: kept.lines };
   if (kept.broken !== undefined) return { ...first, ...kept.broken, seconds: since() };
-  const result = await search({ ...options, seed, runs, shard });
+  const result = await search({ ...options, seed, runs, shard, signal: request.signal });
   return { ...first, ...sumOf(result), seconds: since() };
+}
+
+/**
+ * Writes all of the trace of the case that a report shows, by running it once more; how many lines. Keeps
+ * nothing of it in memory. Undefined where nothing was run.
+ */
+export async function writeTrace(
+  { scenario, mutant, shown }: SimReport,
+  path: string,
+): Promise<number | undefined> {
+  if (shown === undefined) return undefined;
+  const file = new LineFile(path);
+  const planted = mutant === undefined ? undefined : findMutant(scenario, mutant);
+  const { profile, executed } = shown;
+  const { trace } = await runCase(
+    {
+      scenario,
+      profile,
+      mutant: planted,
+      newVault: newNativeVault,
+      onTraceLine: (line) => file.write(line),
+    },
+    executed.map(scenario.parse),
+  );
+  file.close();
+  assert(trace.hash === shown.trace.hash, 'the same case leaves the same trace');
+  return trace.count;
 }
 
 /** The bug that is asked for and that only another process can have in its source. Throws INVALID_ARGUMENT. */

@@ -3,6 +3,8 @@
  * comparison of two runs as a hash.
  */
 
+import { assert } from '../../src/base/assert.ts';
+
 /** Newest lines that are kept; the hash covers all of them. */
 const LINES_KEPT_MAX = 4_000;
 
@@ -16,6 +18,7 @@ export class Trace {
   /** A second lane, started elsewhere: 64 bits in all. */
   #high = ~FNV_OFFSET_BASIS;
   #count = 0;
+  #sink: ((line: string) => void) | undefined;
 
   constructor(elapsedMs: () => number) {
     this.#elapsedMs = elapsedMs;
@@ -31,7 +34,15 @@ export class Trace {
     }
     this.#count += 1;
     this.#lines.push(line);
+    this.#sink?.(line);
     if (this.#lines.length > LINES_KEPT_MAX) this.#lines.splice(0, LINES_KEPT_MAX / 4);
+  }
+
+  /** Gives `sink` every line, those that were recorded so far first. None may have been left out yet. */
+  streamTo(sink: (line: string) => void): void {
+    assert(this.#count === this.#lines.length, 'a trace is streamed from its beginning');
+    for (const line of this.#lines) sink(line);
+    this.#sink = sink;
   }
 
   /** Lines recorded since the beginning. */

@@ -84,7 +84,7 @@ describe('a timeline', () => {
     expect(page).toContain('&lt;/svg&gt;&lt;img src=x onerror=alert(1)&gt;');
     expect(page).not.toMatch(/<[^>]*\b(?:href|src)=|url\(|@import/);
     expect(page.match(/https?:[^"]*"/g)).toEqual(['http://www.w3.org/2000/svg"']);
-    expect(page).toContain(' 3 older lines are not kept.');
+    expect(page).toContain(' 3 older lines of the trace are left out');
     expect(page).toMatch(/class="break"[^]*02:01:40<\/title>/);
     expect(page).toContain('prefers-color-scheme: dark');
     // Every element that is opened is closed.

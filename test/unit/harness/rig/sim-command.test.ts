@@ -39,16 +39,23 @@ describe('capstan sim', () => {
       readonly failure: {
         readonly token: string;
         readonly traceHash: string;
+        readonly trace: readonly string[];
+        readonly traceLinesLeftOut: number;
         readonly case: { readonly profile: object };
       };
     };
     expect(ok).toBe(true);
     expect(Object.keys(failure).toSorted().join(' ')).toBe(
-      'broken case kind run shrinkCount token trace traceHash',
+      'broken case kind run shrinkCount token trace traceHash traceLinesLeftOut',
     );
-    const again = await sim('run', '--replay', failure.token);
+    const whole = join(folder, 'whole.txt');
+    const again = await sim('run', '--replay', failure.token, '--trace', whole);
     expect(again.out).toContain(`trace ${failure.traceHash}`);
     expect(again.exitCode).toBe(0);
+    const lines = readFileSync(whole, 'utf8').trimEnd().split('\n');
+    expect(lines.slice(-failure.trace.length)).toEqual(failure.trace);
+    expect(lines).toHaveLength(failure.trace.length + failure.traceLinesLeftOut);
+    expect(again.errors).toContain(`${lines.length.toLocaleString('en')} lines, the whole trace`);
     const file = join(folder, 'kept.json');
     writeFileSync(file, JSON.stringify(failure.case));
     const kept = await sim('run', '--replay', file, '--report', 'json');
@@ -104,6 +111,7 @@ describe('capstan sim', () => {
     [['run', '--replay', 'mounts~1~0~A~nobody'], 'there are queue-not-kept'],
     [['run', '--mutant', 'nobody'], 'there are eleven-attempts'],
     [['run', '--out', '/nowhere/at/all'], '/nowhere/at/all cannot be written'],
+    [['run', '--trace', '/nowhere/at/all'], '/nowhere/at/all cannot be written'],
     [['run', '--report', 'pdf'], 'Allowed choices'],
     [['run', 'autocopy', 'mounts'], 'too many arguments'],
   ])('is used wrongly as %j, and ends with 2', async (args, sentence) => {

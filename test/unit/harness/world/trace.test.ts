@@ -32,6 +32,18 @@ describe('the trace', () => {
     };
     expect(many('one')).not.toBe(many('two'));
   });
+
+  it('streams every line, also those before and those that it keeps no longer', () => {
+    const trace = new Trace(() => 0);
+    trace.record('first');
+    const streamed: string[] = [];
+    trace.streamTo((line) => void streamed.push(line));
+    for (let index = 0; index < 10_000; index += 1) trace.record(`line ${index}`);
+    expect(streamed).toHaveLength(trace.count);
+    expect(streamed[0]).toContain('first');
+    expect(streamed.slice(-trace.lines.length)).toEqual(trace.lines);
+    expect(() => trace.streamTo(() => {})).toThrow('from its beginning');
+  });
 });
 
 describe('the simulated chance', () => {
