@@ -46,15 +46,22 @@ interface Owed {
   failed: boolean;
 }
 
-/** Throws InvariantViolation where the incidents of `tape` break the promise. */
+/**
+ * Throws InvariantViolation where the incidents of `tape` break the promise; with `nowMs`, also where an attempt
+ * is overdue by then.
+ */
 export function checkAttempts(
   tape: string,
   incidents: readonly CopyIncident[],
   disk: keyof typeof ATTEMPT_HANGS_MS_MAX,
+  nowMs = 0,
 ): void {
   let owed: Owed | undefined;
+  let mounted = false;
   let attemptBeforeMs = -Infinity;
   for (const { what, atMs } of incidents) {
+    if (what === 'mount') mounted = true;
+    else if (what.endsWith('dismount')) mounted = false;
     const at = `at ${atMs / 1000} s`;
     switch (what) {
       case 'ring-dismount':
@@ -91,6 +98,12 @@ export function checkAttempts(
         break;
     }
   }
+  if (owed === undefined || owed.attemptCount > 0 || owed.failed || mounted) return;
+  const waitsMs = nowMs - (incidents.at(-1)?.atMs ?? 0);
+  hold(
+    waitsMs <= ATTEMPT_HANGS_MS_MAX[disk],
+    () => `the copy of ${tape} that is owed since ${owed.sinceMs / 1000} s was never attempted`,
+  );
 }
 
 function checkAttempt(

@@ -35,6 +35,8 @@ export interface NonStopHostOptions extends Pick<
   readonly password: string;
   /** Programs that this user may not run: `MEDIACOM`. */
   readonly secured?: readonly string[];
+  /** Of the host before it was loaded anew: what was logged is on disk. */
+  readonly collector?: EmsCollector;
 }
 
 export class NonStopHost {
@@ -47,7 +49,7 @@ export class NonStopHost {
   constructor(options: NonStopHostOptions) {
     const { node, clock, devices, ...rest } = options;
     this.#options = options;
-    this.collector = new EmsCollector(node, clock);
+    this.collector = options.collector ?? new EmsCollector(node, clock);
     this.zsvr = new Zsvr({
       ...rest,
       node,

@@ -8,6 +8,7 @@ const AREAS: Readonly<Record<string, string>> = {
   'dr-year': 'Instant DR',
   mounts: 'mounts',
   'looping-host': 'mounts',
+  'troubled-host': 'AutoCopy',
   media: 'vaults and tapes',
   'policy-cleanup': 'VTSPolicy and clean-up',
   licences: 'licences',

@@ -134,6 +134,26 @@ const EMS: readonly Omit<SourceMutant, 'area' | 'sabotage'>[] = [
       to: 'return verdict;',
     },
   },
+  {
+    name: 'ems-silence-unasked',
+    what: 'a host that has fallen silent is not asked for a sign of life',
+    scenario: 'troubled-host',
+    patch: {
+      file: 'src/server/ems-connection.ts',
+      from: "this.#session.state !== 'ready' || keepAliveMs === 0",
+      to: "this.#session.state !== 'ready' || keepAliveMs > 0",
+    },
+  },
+  {
+    name: 'ems-vaults-ignored',
+    what: 'a host may mount the tapes of any vault',
+    scenario: 'looping-host',
+    patch: {
+      file: 'src/server/mount-queue.ts',
+      from: 'this.#parameters(host).vaults?.includes(tape.vault) !== false',
+      to: 'this.#parameters(host).vaults?.includes(tape.vault) !== null',
+    },
+  },
 ];
 
 const REPLICATION: readonly Omit<SourceMutant, 'area' | 'sabotage'>[] = [

@@ -15,6 +15,7 @@ import { PROFILE_UPGRADES } from './profile-upgrades.ts';
 import { POLICY } from './policy.ts';
 import type { Scenario } from './scenario.ts';
 import { SHARED_VAULT } from './shared-vault.ts';
+import { TROUBLED_HOST } from './troubled-host.ts';
 import { TWO_SITES_SCENARIO } from './two-sites.ts';
 
 /** The first is what `capstan sim` runs where none is named. */
@@ -30,6 +31,7 @@ export const SCENARIOS: readonly [Scenario, ...Scenario[]] = [
   TWO_SITES_SCENARIO,
   FULL_VAULT,
   LOOPING_HOST,
+  TROUBLED_HOST,
   PROFILE_UPGRADES,
   SHARED_VAULT,
   LICENCES,

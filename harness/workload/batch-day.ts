@@ -10,14 +10,13 @@
  */
 import fc from 'fast-check';
 import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
-import { checkAttempts } from '../checker/attempts.ts';
-import type { CopyIncident } from '../checker/attempts.ts';
 import { hold } from '../checker/violation.ts';
 import type { StartOptions } from '../scenarios/scenario.ts';
 import type { BackupPlan } from './batch-host.ts';
 import { CentreScenario } from './centre-scenario.ts';
 import { count, duration, formsFor, oneOf } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
+import { CopyWatch } from './copy-watch.ts';
 import { tapeName } from './data-centre.ts';
 import { COMMON_PROFILE } from './fault-profile.ts';
 import type { CommonProfile } from './fault-profile.ts';
@@ -28,7 +27,6 @@ const CAPACITY_BYTES = 48_000;
 const TAPE_COUNT = 8;
 /** Twelve attempts, five minutes apart, fit into it. */
 const DRAIN_MS = 61 * MINUTE_MS;
-const COPY_FAILED_ID = '622103';
 
 /** A job of the day. */
 export interface BatchDayJob {
@@ -71,9 +69,7 @@ export const batchDayProfile: fc.Arbitrary<BatchDayProfile> = fc.record({
 });
 
 export class BatchDay extends CentreScenario<BatchDayProfile> {
-  readonly #incidents = new Map<string, CopyIncident[]>();
-  #attemptCount = 0;
-  #givenUpCount = 0;
+  readonly #copies: CopyWatch;
 
   constructor(options: StartOptions<BatchDayProfile>) {
     const { hostCount, drivesEach } = options.profile;
@@ -82,7 +78,7 @@ export class BatchDay extends CentreScenario<BatchDayProfile> {
       tapes: { count: TAPE_COUNT, capacityBytes: CAPACITY_BYTES },
       west: true,
     });
-    this.#watchCopies();
+    this.#copies = new CopyWatch(this.centre);
   }
 
   /** The data centre before its day, all jobs submitted. */
@@ -113,35 +109,9 @@ export class BatchDay extends CentreScenario<BatchDayProfile> {
     });
   }
 
-  /** What happens to a tape and its copies, for the judgement of AutoCopy's rhythm. */
-  #watchCopies(): void {
-    this.centre.onEvent((event) => {
-      const note = (tape: string, what: CopyIncident['what']): void => {
-        const incidents = this.#incidents.get(tape) ?? [];
-        this.#incidents.set(tape, incidents);
-        incidents.push({ atMs: this.world.clock.elapsedMs, what });
-        if (what === 'attempt') this.#attemptCount += 1;
-        if (what === 'failure') this.#givenUpCount += 1;
-      };
-      if (event.kind === 'mounted') note(event.mount.tape, 'mount');
-      if (event.kind === 'dismounted') {
-        note(event.mount.tape, event.mount.ring ? 'ring-dismount' : 'dismount');
-      }
-      if (event.kind === 'copy-started') note(event.tape, 'attempt');
-      if (event.kind === 'event-logged' && event.row.messageId === COPY_FAILED_ID) {
-        const tape = [...this.centre.tapes.keys()].find((name) =>
-          event.row.text.includes(` ${name} `),
-        );
-        if (tape !== undefined) note(tape, 'failure');
-      }
-    });
-  }
-
   override async check(): Promise<void> {
     await super.check();
-    for (const [tape, incidents] of this.#incidents) {
-      checkAttempts(tape, incidents, 'fullHouse');
-    }
+    this.#copies.check('fullHouse');
   }
 
   /** The rest of the day, with a line that is well; then everything is in step, and restores. */
@@ -159,7 +129,7 @@ export class BatchDay extends CentreScenario<BatchDayProfile> {
     hold(centre.backups.length === this.profile.jobs.length, () => 'a job was not started');
     // What was given up while the line was down is asked for by the operator.
     await centre.call('autocopy.retry', {});
-    for (const incidents of this.#incidents.values()) incidents.length = 0;
+    this.#copies.forget();
     await world.advance(DRAIN_MS);
     await centre.check();
     await centre.checkInStep();
@@ -174,7 +144,7 @@ export class BatchDay extends CentreScenario<BatchDayProfile> {
         ({ file, hostIndex, usedVolumes, blockCount }) =>
           `${file} on ${this.centre.host(hostIndex).node}: ${blockCount} blocks on ${usedVolumes.join(', ')}`,
       ),
-      `attempts to copy: ${this.#attemptCount}; given up: ${this.#givenUpCount}`,
+      `attempts to copy: ${this.#copies.counts.attempt}; given up: ${this.#copies.counts.failure}`,
       ...[...this.centre.tapes.values()].map(
         ({ model, replica }) =>
           `${model.name} ${model.latest?.generation}; copy ${replica?.generation ?? 'none'}`,

@@ -1,31 +1,30 @@
 /**
  * `looping-host`: a host that has gone mad, beside others that have work to do.
  *
- * The mad host asks for mounts in a loop, by its own tapes and others', by names that no server has, under numbers
+ * The mad host asks for mounts in a loop, for its own tapes and others', for names that no server has, under numbers
  * that it uses again; it tells ends of requests that it never made, gives tapes back, prints rubbish, drops its line,
  * and its TACL answers nonsense. What must hold meanwhile: no more than the limit of its requests wait here, told of
- * once whenever the queue has filled up; what is mounted for it was asked for; and every job of the other hosts is
- * served in its time and restores. Once the host is sane again and has ended what it asked for, or an operator
- * has, nothing of it waits, and its own jobs are served.
+ * once whenever the queue has filled up; what is mounted for it was asked for, and lies in a vault that it may use;
+ * every job of the other hosts is served in its time and restores. Where the mad host has the tape of a job, or asked
+ * for it before, the job waits until an operator has taken both from it, and no longer. Once the host is sane again
+ * and has ended what it asked for, or an operator has, nothing of it waits, and its own jobs are served.
  */
 import fc from 'fast-check';
 import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
-import type { DuplexStream, Listener } from '../../src/ports/network.ts';
 import { isCapstanError } from '../../src/base/errors.ts';
 import type { TapeOperations } from '../../src/initiator/tape-operations.ts';
 import { hold } from '../checker/violation.ts';
 import type { StartOptions } from '../scenarios/scenario.ts';
 import type { NonStopHost } from '../hosts/nonstop-host.ts';
-import { Life } from '../world/life.ts';
 import { SimulatedRandom } from '../world/simulated-random.ts';
 import type { BackupRecord, BatchHost } from './batch-host.ts';
-import { TACL_PORT } from './batch-host.ts';
 import { CentreScenario } from './centre-scenario.ts';
 import { advanceForm, count, duration, formsFor, oneOf } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
 import { ANSWER_LIMIT_MS, tapeName } from './data-centre.ts';
 import { COMMON_PROFILE } from './fault-profile.ts';
 import type { CommonProfile } from './fault-profile.ts';
+import { HostTrouble, NONSENSE, RUBBISH } from './host-trouble.ts';
 
 /** Of the mad host's requests no more may wait. */
 export const WAITING_MAX = 12;
@@ -42,34 +41,35 @@ const RECOVERY_MS = 5 * MINUTE_MS;
 /** Events of the event log: a host's queue is full, a request has ended. */
 const QUEUE_FULL = '420113';
 const REQUEST_ENDED = '220105';
+const OTHER_VAULT = 'ELSEWHERE';
 
 export interface LoopingHostProfile extends CommonProfile {
   readonly crashes: boolean;
   /** Hosts with work. */
   readonly saneCount: number;
+  /** The mad host may use the tapes of no vault here (`ems_vaults_`). */
+  readonly walled: boolean;
 }
 
 export const loopingHostProfile: fc.Arbitrary<LoopingHostProfile> = fc.record({
   ...COMMON_PROFILE,
   crashes: fc.boolean(),
   saneCount: fc.integer({ min: 1, max: 2 }),
+  walled: fc.constantFrom(false, false, false, true),
 });
 
-export const LOOPS = ['own tapes', 'one tape', 'unknown tapes', 'scratch tapes'] as const;
+export const LOOPS = [
+  'own tapes',
+  'one tape',
+  "others' tapes",
+  'unknown tapes',
+  'scratch tapes',
+] as const;
 export const ENDS = ['mounted', 'request-cancelled', 'request-rejected'] as const;
 export const REFUSALS = ['write-protected', 'not-expired', 'wrong-tape'] as const;
-export const RUBBISH = ['prompt', 'half an event', 'long text', 'bells'] as const;
-/** What a mad TACL says to who connects. */
-export const NONSENSE = ['nothing', 'bytes', 'prompts', 'goodbye'] as const;
-
-const TEXTS: Readonly<Record<(typeof RUBBISH)[number], string>> = {
-  prompt: 'TACL 1> LOGON',
-  'half an event': '$ZSVR: 0007 MOUNT',
-  'long text': `$ZSVR: ${'MOUNT LAB001 '.repeat(300)}`,
-  bells: '\u0007\u0007$ZSVR: 0001 VOLUME LAB001 MOUNTED',
-};
-
 export class LoopingHost extends CentreScenario<LoopingHostProfile> {
+  /** Of the mad host. */
+  readonly trouble: HostTrouble;
   readonly #chance: SimulatedRandom;
   #requestNumber = 0;
   /** Numbers that were asked and not ended by the host. */
@@ -77,12 +77,12 @@ export class LoopingHost extends CentreScenario<LoopingHostProfile> {
   /** Every volume that it asked for. */
   readonly #everAsked = new Set<string>();
   #last: Parameters<NonStopHost['collector']['logZsvr']>[0] | undefined;
-  #listener: Listener | undefined;
   /** How often its queue was told to be full, and how often it may have been so anew. */
   #fullCount = 0;
   #endCount = 0;
   #askedCount = 0;
   #jobCount = 0;
+  #takenCount = 0;
 
   constructor(options: StartOptions<LoopingHostProfile>) {
     const { saneCount, worldSeed } = options.profile;
@@ -93,12 +93,23 @@ export class LoopingHost extends CentreScenario<LoopingHostProfile> {
       settings: { requestsPerHostMax: WAITING_MAX },
     });
     this.#chance = new SimulatedRandom(worldSeed);
+    this.trouble = new HostTrouble(this.centre, this.mad, this.#chance);
     this.centre.onEvent((event) => {
       if (event.kind === 'mounted' && event.mount.host === this.mad.node) this.#endCount += 1;
       if (event.kind !== 'event-logged') return;
       if (event.row.messageId === QUEUE_FULL) this.#fullCount += 1;
       if (event.row.messageId === REQUEST_ENDED) this.#endCount += 1;
     });
+  }
+
+  override async setUp(): Promise<void> {
+    const { east } = this.centre;
+    const [mad, ...others] = east.settings.hosts;
+    if (this.profile.walled && mad !== undefined) {
+      const walled = { ...mad, parameters: { vaults: [OTHER_VAULT] } };
+      east.settings = { ...east.settings, hosts: [walled, ...others] };
+    }
+    await super.setUp();
   }
 
   get mad(): BatchHost {
@@ -116,8 +127,7 @@ export class LoopingHost extends CentreScenario<LoopingHostProfile> {
       this.#requestNumber = (this.#requestNumber + 1) % NUMBERS;
       this.#askedCount += 1;
       const ring = this.#chance.below(2) === 0;
-      const own = what === 'one tape' ? 0 : this.#chance.below(MAD_TAPES);
-      const volume = what === 'unknown tapes' ? `NONE${done}` : tapeName(own);
+      const volume = what === 'unknown tapes' ? `NONE${done}` : tapeName(this.#tapeOf(what));
       if (what === 'scratch tapes') {
         this.#last = { kind: 'scratch-request', requestNumber, labelType: 'ansi', ring: true };
       } else {
@@ -130,6 +140,12 @@ export class LoopingHost extends CentreScenario<LoopingHostProfile> {
       this.#log(this.#last);
       await this.world.advance(pauseMs);
     }
+  }
+
+  #tapeOf(what: (typeof LOOPS)[number]): number {
+    if (what === 'one tape') return 0;
+    if (what !== "others' tapes") return this.#chance.below(MAD_TAPES);
+    return MAD_TAPES + this.#chance.below(TAPES - MAD_TAPES);
   }
 
   /** Tells the newest request so many times more. */
@@ -173,48 +189,8 @@ export class LoopingHost extends CentreScenario<LoopingHostProfile> {
   }
 
   async rubbish(kind: (typeof RUBBISH)[number]): Promise<void> {
-    const { host } = this.mad;
-    if (kind === 'long text') host.logText(TEXTS[kind].slice(0, 1000));
-    else host.collector.write('$ZSVR', TEXTS[kind]);
+    this.trouble.rubbish(kind);
     await this.world.advance(SECOND_MS);
-  }
-
-  /** Its TACL answers nonsense for a while. */
-  async nonsense(kind: (typeof NONSENSE)[number], durationMs: number): Promise<void> {
-    await this.mad.close();
-    this.centre.hostWire(this.mad).cut();
-    const life = new Life();
-    const network = this.world.network.port(this.mad.address, life);
-    const endpoint = { address: this.mad.address, port: TACL_PORT };
-    this.#listener = await network.listen(endpoint, (stream) => {
-      void this.#talk(stream, kind, life);
-    });
-    await this.world.advance(durationMs);
-    await this.sanity();
-  }
-
-  async #talk(stream: DuplexStream, kind: (typeof NONSENSE)[number], life: Life): Promise<void> {
-    try {
-      while (!life.ended) {
-        if (kind === 'goodbye') return await stream.end();
-        if (kind === 'bytes') await stream.write(this.#chance.bytes(200));
-        if (kind === 'prompts') await stream.write(new TextEncoder().encode('\r\nTACL 1>'));
-        if ((await stream.read()) === undefined) return;
-      }
-    } catch (error) {
-      if (!isCapstanError(error, 'CONNECTION_LOST')) throw error;
-    } finally {
-      stream.destroy();
-    }
-  }
-
-  /** The mad host's TACL is its own again. */
-  async sanity(): Promise<void> {
-    if (this.#listener === undefined) return;
-    await this.#listener.close();
-    this.#listener = undefined;
-    this.centre.hostWire(this.mad).cut();
-    await this.mad.listen();
   }
 
   /** Another host has jobs at the same time, more than it has drives; they are done in their time. */
@@ -230,14 +206,33 @@ export class LoopingHost extends CentreScenario<LoopingHostProfile> {
     void Promise.all(jobs).then((done) => {
       records = done;
     });
-    const inTime = await this.world.until(() => records !== undefined, SERVED_MS * jobCount);
-    hold(
-      inTime,
-      () => `a job of ${host.node} is not served within ${(SERVED_MS * jobCount) / 1000} s`,
-    );
+    const inTime = (): Promise<boolean> =>
+      this.world.until(() => records !== undefined, SERVED_MS * jobCount);
+    const late = `a job of ${host.node} is not served within ${(SERVED_MS * jobCount) / 1000} s`;
+    if (!(await inTime())) {
+      const taken = await this.#takeFromMad(jobs.map((_, index) => tapeName(MAD_TAPES + index)));
+      hold(taken > 0, () => late);
+      this.#takenCount += taken;
+      hold(await inTime(), () => `${late} after its tapes were taken from the mad host`);
+    }
     for (const { file, state, reason } of records ?? []) {
       hold(state === 'done', () => `${file} of ${host.node} failed: ${reason ?? ''}`);
     }
+  }
+
+  /** An operator takes tapes, and requests for them, from the mad host; how many. */
+  async #takeFromMad(tapes: readonly string[]): Promise<number> {
+    const { centre, mad } = this;
+    const { catalog } = centre.east;
+    const isMad = (row: { readonly host: string; readonly tape: string }): boolean =>
+      row.host === mad.node && tapes.includes(row.tape);
+    const requests = (await catalog.listMountRequests()).filter(isMad);
+    for (const { host, requestNumber } of requests) {
+      await centre.call('mount.drop', { host, requestNumber });
+    }
+    const mounts = (await catalog.listMounts({ open: true })).filter(isMad);
+    for (const { tape } of mounts) await centre.call('mount.end', { tape });
+    return requests.length + mounts.length;
   }
 
   async crash(): Promise<void> {
@@ -266,6 +261,8 @@ export class LoopingHost extends CentreScenario<LoopingHostProfile> {
     for (const { host, tape } of await catalog.listMounts({ open: true })) {
       const asked = host !== this.mad.node || this.#everAsked.has(tape);
       hold(asked, () => `${tape} is mounted for the mad host, which never asked for it`);
+      const may = host !== this.mad.node || !this.profile.walled;
+      hold(may, () => `${tape} is mounted for the mad host, which may not use its vault`);
     }
   }
 
@@ -274,7 +271,7 @@ export class LoopingHost extends CentreScenario<LoopingHostProfile> {
     const { centre, world, mad } = this;
     world.trace.record('> the host is sane again');
     centre.hostWire(mad).heal();
-    await this.sanity();
+    await this.trouble.sanity();
     await world.advance(RECOVERY_MS);
     for (const requestNumber of this.#asked) {
       if (requestNumber % 2 === 0) this.#log({ kind: 'request-cancelled', requestNumber });
@@ -294,10 +291,10 @@ export class LoopingHost extends CentreScenario<LoopingHostProfile> {
     hold(still === undefined, () => `${still?.tape} is mounted for nobody`);
     const plan = { file: 'SANE', volumes: [tapeName(0), tapeName(1)], blockCount: 9 };
     const job = await world.finish(
-      mad.backup({ ...plan, blockBytes: 1000, seed: 1 }),
+      (this.profile.walled ? centre.host(1) : mad).backup({ ...plan, blockBytes: 1000, seed: 1 }),
       ANSWER_LIMIT_MS,
     );
-    hold(job.state === 'done', () => `the sane host's job failed: ${job.reason ?? ''}`);
+    hold(job.state === 'done', () => `the job at the end failed: ${job.reason ?? ''}`);
     await this.check();
     for (const backup of centre.wholeBackups()) await centre.checkRestore(backup);
     await centre.checkStores();
@@ -308,6 +305,7 @@ export class LoopingHost extends CentreScenario<LoopingHostProfile> {
     return [
       `${this.#askedCount} requests in a loop, the queue told to be full ${this.#fullCount} times`,
       `${this.#jobCount} jobs of other hosts, all served`,
+      `${this.#takenCount} tapes and requests taken from the mad host`,
     ];
   }
 }
@@ -341,7 +339,7 @@ const rubbish = form('rubbish({kind})', {
 });
 const nonsense = form('tacl({kind} for {time})', {
   fields: { kind: oneOf(...NONSENSE), time: duration },
-  perform: (scenario, { kind, time }) => scenario.nonsense(kind, time),
+  perform: ({ trouble }, { kind, time }) => trouble.nonsense(kind, time),
 });
 const line = form('line({kind} for {time})', {
   fields: { kind: oneOf('down', 'stalled', 'cut'), time: duration },
@@ -371,7 +369,11 @@ const time = fc.constantFrom(SECOND_MS, 20 * SECOND_MS, 3 * MINUTE_MS);
 /** With their weights. */
 export const LOOPING_HOST_COMMANDS: readonly DrawnCommand<LoopingHost>[] = [
   loop.drawn(
-    { what: fc.constantFrom(...LOOPS), times, pause: fc.constantFrom(0, 100, SECOND_MS) },
+    {
+      what: fc.constantFrom(...LOOPS, "others' tapes"),
+      times,
+      pause: fc.constantFrom(0, 100, SECOND_MS),
+    },
     4,
   ),
   repeat.drawn({ times }),

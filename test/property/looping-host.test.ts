@@ -7,4 +7,4 @@
 import { LOOPING_HOST } from '../../harness/scenarios/looping-host.ts';
 import { describeScenario } from './scenario-suite.ts';
 
-describeScenario(LOOPING_HOST, { seed: 20_261_121, runs: 40, mutantRuns: 40 });
+describeScenario(LOOPING_HOST, { seed: 20_261_121, runs: 40, mutantRuns: 60 });

@@ -48,6 +48,18 @@ describe('the checker of attempts', () => {
     expect(judge([{ atMs: 5, what: 'attempt' }])).toThrow('no copy of LAB001 is owed');
   });
 
+  it('refuses a dismount that no attempt follows, once one is overdue and the tape lies', () => {
+    const dismount: CopyIncident = { atMs: 1000, what: 'ring-dismount' };
+    const judgeAt =
+      (nowMs: number, ...more: CopyIncident[]): (() => void) =>
+      () =>
+        checkAttempts('LAB001', [dismount, ...more], 'quickDisk', nowMs);
+    expect(judgeAt(121_000)).not.toThrow();
+    expect(judgeAt(121_001)).toThrow('owed since 1 s was never attempted');
+    expect(judgeAt(9e6, { atMs: 2000, what: 'mount' })).not.toThrow();
+    expect(judgeAt(9e6, { atMs: 2000, what: 'attempt' })).not.toThrow();
+  });
+
   it('lets an attempt outlast the interval on a slow disk only, by whole intervals', () => {
     const skipped = attempts(3).filter(({ atMs }) => atMs !== 1500 + INTERVAL_MS);
     expect(judge(skipped)).toThrow('600000 ms');
