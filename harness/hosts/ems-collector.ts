@@ -22,6 +22,8 @@ export const LOGGED_EVENTS_MAX = 100_000;
 
 /** What a process hands to the collector. */
 export interface NewEvent extends Omit<DistributorEvent, 'localTimeMs' | 'node'> {
+  /** `\SYD`, where another node's collector forwards it. */
+  readonly node?: string;
   /** Tokens beside those that every event has. */
   readonly tokens?: EmfEvent;
 }
@@ -39,6 +41,7 @@ export class EmsCollector {
   readonly #log: LoggedEvent[] = [];
   readonly #distributors = new Set<(event: LoggedEvent) => void>();
   readonly #filters = new Map<string, EmfFilter>();
+  #distributingSinceMs = -Infinity;
 
   constructor(node: string, clock: Clock) {
     this.#node = node;
@@ -48,6 +51,16 @@ export class EmsCollector {
   /** Everything logged so far, a printed line each, without the lines' ends. */
   get lines(): readonly string[] {
     return this.#log.flatMap((event) => event.lines.trimEnd().split('\r\n'));
+  }
+
+  /** Events logged so far, or since a moment of the host's local time. */
+  count(sinceLocalTimeMs = -Infinity): number {
+    return this.#log.filter((event) => event.localTimeMs >= sinceLocalTimeMs).length;
+  }
+
+  /** When the newest distributor was started, in the host's local time. */
+  get distributingSinceMs(): number {
+    return this.#distributingSinceMs;
   }
 
   /** Logs an event of `$ZSVR`. */
@@ -85,14 +98,14 @@ export class EmsCollector {
     const localTimeMs = Math.floor(this.#clock.nowMs() / 1000) * 1000;
     const logged: LoggedEvent = {
       localTimeMs,
-      lines: formatDistributorLines({ ...event, localTimeMs, node: this.#node }),
+      lines: formatDistributorLines({ node: this.#node, ...event, localTimeMs }),
       tokens: {
         'ZSPI^TKN^SSID': event.subsystem.split('.').slice(0, 2).join('.'),
         'ZEMS^TKN^EVENTNUMBER': event.eventNumber,
         'ZEMS^TKN^EMPHASIS': event.critical === true,
         'ZEMS^TKN^GENTIME': localTimeMs,
         'ZEMS^TKN^PROC^DESC': event.process,
-        'ZEMS^TKN^SYSTEM': this.#node,
+        'ZEMS^TKN^SYSTEM': event.node ?? this.#node,
         'ZEMS^TKN^TEXT': event.text,
         ...tokens,
       },
@@ -126,6 +139,7 @@ export class EmsCollector {
       if (sinceLocalTimeMs !== undefined && event.localTimeMs >= sinceLocalTimeMs) give(event);
     }
     this.#distributors.add(give);
+    this.#distributingSinceMs = this.#clock.nowMs();
     return () => {
       this.#distributors.delete(give);
     };

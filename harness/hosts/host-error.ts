@@ -7,6 +7,8 @@ export type HostErrorCode =
   | 'MOUNT_REJECTED'
   /** The processor that the job ran in has failed. */
   | 'CPU_FAILED'
+  /** The host was loaded anew. */
+  | 'HOST_FAILED'
   /** The drive did not do what it was asked. */
   | 'TAPE_TROUBLE'
   /** The tape holds something else than its labels say. */

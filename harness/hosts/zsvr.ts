@@ -161,6 +161,17 @@ export class Zsvr {
     for (const used of this.#tapes) if (used.cpu === cpu) used.tape.abandon();
   }
 
+  /** The host is loaded anew: what was asked for is forgotten, nobody is told, and numbers begin at `first`. */
+  forget(first: number): void {
+    const error = new HostError('HOST_FAILED', 'the host was loaded anew');
+    for (const { requestNumber } of [...this.#requests]) {
+      this.#take(requestNumber)?.reject(error);
+    }
+    for (const used of this.#tapes) used.tape.abandon();
+    for (const device of this.devices) device.online = undefined;
+    this.#requestNumber = first;
+  }
+
   #cancel(requestNumber: number, error: HostError): void {
     const request = this.#take(requestNumber);
     if (request === undefined) return;

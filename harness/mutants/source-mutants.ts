@@ -2,9 +2,10 @@
  * Bugs that are planted in the source itself, a line each. This module must load nothing of `src`: it is read
  * before the source that a bug is planted in (harness/rig/plant-hook.ts).
  */
+import { EMS, MOUNTS } from './host-source-mutants.ts';
 import type { Mutant, SourcePatch } from './mutant.ts';
 
-export type Area = 'EMS' | 'replication' | 'catalog' | 'licences' | 'shared vaults';
+export type Area = 'EMS' | 'mounts' | 'replication' | 'catalog' | 'licences' | 'shared vaults';
 
 export interface SourceMutant extends Mutant {
   readonly area: Area;
@@ -13,150 +14,10 @@ export interface SourceMutant extends Mutant {
   readonly patch: SourcePatch;
 }
 
-const EMS: readonly Omit<SourceMutant, 'area' | 'sabotage'>[] = [
-  {
-    name: 'ems-continuation-lost',
-    what: 'the continuation lines of an event are dropped',
-    scenario: 'mounts',
-    patch: {
-      file: 'src/ems/printing-distributor.ts',
-      from: 'const text = cleanText(`${event.text} ${line}`);',
-      to: 'const text = event.text;',
-    },
-  },
-  {
-    name: 'ems-words-joined',
-    what: 'a continuation line is joined to the word before it without a blank',
-    scenario: 'mounts',
-    patch: {
-      file: 'src/ems/printing-distributor.ts',
-      from: 'cleanText(`${event.text} ${line}`)',
-      to: 'cleanText(`${event.text}${line.trim()}`)',
-    },
-  },
-  {
-    name: 'ems-padding-unseen',
-    what: 'blanks that were printed of a text are forgotten',
-    scenario: 'policy-cleanup',
-    patch: {
-      file: 'src/ems/printing-distributor.ts',
-      from: 'return /^ | {2}| $/.test(text);',
-      to: 'return false;',
-    },
-  },
-  {
-    name: 'ems-mark-unheard',
-    what: 'the answer to a timing mark is not heard',
-    scenario: 'policy-cleanup',
-    patch: {
-      file: 'src/ems/telnet-lines.ts',
-      from: "return { kind: 'timing-mark' };",
-      to: 'return undefined;',
-    },
-  },
-  {
-    name: 'ems-device-lost',
-    what: 'the device that a request names is not read',
-    scenario: 'mounts',
-    patch: {
-      file: 'src/ems/zsvr-events.ts',
-      from: 'if (value === undefined) continue;',
-      to: "if (value === undefined || name === 'device') continue;",
-    },
-  },
-  {
-    name: 'ems-position-ahead',
-    what: 'how far the host was heard is kept before that was dealt with',
-    scenario: 'mounts',
-    patch: {
-      file: 'src/server/ems-keeper.ts',
-      from: 'await this.#handled;\n      try',
-      to: 'try',
-    },
-  },
-  {
-    name: 'ems-held-position',
-    what: 'the position is kept while replayed events are held back',
-    scenario: 'mounts',
-    patch: {
-      file: 'src/server/ems-keeper.ts',
-      from: 'if (this.#held !== undefined && this.#held.length > 0) return;',
-      to: 'if (this.#held === this.#stateSinceMs) return;',
-    },
-  },
-  {
-    name: 'ems-ring-lost',
-    what: 'whether a request asks for a ring is not read',
-    scenario: 'mounts',
-    patch: {
-      file: 'src/ems/zsvr-events.ts',
-      from: 'const values: Record<string, string | number | boolean> = { ...fixed };',
-      to: 'const values: Record<string, string | number | boolean> = { ...fixed, ring: true };',
-    },
-  },
-  {
-    name: 'ems-seconds-lost',
-    what: 'the seconds of an event are not read',
-    scenario: 'mounts',
-    patch: {
-      file: 'src/ems/printing-distributor.ts',
-      from: 'civilTimeMs({ year, month, day, hour, minute, second })',
-      to: 'civilTimeMs({ year, month, day, hour, minute, second: second % 10 })',
-    },
-  },
-  {
-    name: 'ems-long-text-dropped',
-    what: 'an event of more than 51 characters is dropped',
-    scenario: 'policy-cleanup',
-    patch: {
-      file: 'src/ems/printing-distributor.ts',
-      from: 'text.length <= EVENT_TEXT_CHARS_MAX\n            ?',
-      to: 'text.length <= EVENT_TEXT_CHARS_MAX / 80\n            ?',
-    },
-  },
-  {
-    name: 'filter-less-equal',
-    what: 'a filter takes what is less for equal',
-    scenario: 'mounts',
-    patch: {
-      file: 'src/ems/emf-filter.ts',
-      from: "'=': (order) => order === 0,",
-      to: "'=': (order) => order < 0,",
-    },
-  },
-  {
-    name: 'filter-first-alone',
-    what: 'of the statements of a filter only the first counts',
-    scenario: 'mounts',
-    patch: {
-      file: 'src/ems/emf-filter.ts',
-      from: 'if (verdict !== undefined) return verdict;',
-      to: 'return verdict;',
-    },
-  },
-  {
-    name: 'ems-silence-unasked',
-    what: 'a host that has fallen silent is not asked for a sign of life',
-    scenario: 'troubled-host',
-    patch: {
-      file: 'src/server/ems-connection.ts',
-      from: "this.#session.state !== 'ready' || keepAliveMs === 0",
-      to: "this.#session.state !== 'ready' || keepAliveMs > 0",
-    },
-  },
-  {
-    name: 'ems-vaults-ignored',
-    what: 'a host may mount the tapes of any vault',
-    scenario: 'looping-host',
-    patch: {
-      file: 'src/server/mount-queue.ts',
-      from: 'this.#parameters(host).vaults?.includes(tape.vault) !== false',
-      to: 'this.#parameters(host).vaults?.includes(tape.vault) !== null',
-    },
-  },
-];
+/** A bug without what it has in common with the others of its list. */
+export type ListedMutant = Omit<SourceMutant, 'area' | 'sabotage'>;
 
-const REPLICATION: readonly Omit<SourceMutant, 'area' | 'sabotage'>[] = [
+const REPLICATION: readonly ListedMutant[] = [
   {
     name: 'copy-not-abandoned',
     what: 'what was received of a copy that failed is left behind',
@@ -239,7 +100,7 @@ const REPLICATION: readonly Omit<SourceMutant, 'area' | 'sabotage'>[] = [
   },
 ];
 
-const CATALOG: readonly Omit<SourceMutant, 'area' | 'sabotage'>[] = [
+const CATALOG: readonly ListedMutant[] = [
   {
     name: 'attempts-kept',
     what: 'a tape that is queued anew keeps the count of its attempts',
@@ -291,6 +152,36 @@ const CATALOG: readonly Omit<SourceMutant, 'area' | 'sabotage'>[] = [
     },
   },
   {
+    name: 'request-ring-kept',
+    what: 'a request that takes the place of another keeps whether that one asked for a ring',
+    scenario: 'mounts',
+    patch: {
+      file: 'src/catalog/sqlite-catalog.ts',
+      from: 'device = excluded.device, ring = excluded.ring,',
+      to: 'device = excluded.device,',
+    },
+  },
+  {
+    name: 'request-outlives-mount',
+    what: 'a request waits on when its tape is mounted',
+    scenario: 'mounts',
+    patch: {
+      file: 'src/catalog/sqlite-catalog.ts',
+      from: 'this.#deleteMountRequest(mount.host, mount.requestNumber);\n      }\n      return row;',
+      to: '}\n      return row;',
+    },
+  },
+  {
+    name: 'mount-time-kept',
+    what: 'a tape keeps the time of its first mount',
+    scenario: 'mounts',
+    patch: {
+      file: 'src/catalog/sqlite-catalog.ts',
+      from: "'UPDATE tape SET mountedAtMs = :atMs WHERE name = :tape'",
+      to: "'UPDATE tape SET mountedAtMs = coalesce(mountedAtMs, :atMs) WHERE name = :tape'",
+    },
+  },
+  {
     name: 'events-from-the-end',
     what: 'of the events behind one the newest are listed, not the oldest',
     scenario: 'autocopy',
@@ -321,6 +212,36 @@ const CATALOG: readonly Omit<SourceMutant, 'area' | 'sabotage'>[] = [
     },
   },
   {
+    name: 'copied-from-kept',
+    what: 'a tape that a host writes keeps where its content was copied from before',
+    scenario: 'instant-dr',
+    patch: {
+      file: 'src/catalog/sqlite-catalog.ts',
+      from: 'updatedAtMs = :atMs, copiedFrom = NULL\n',
+      to: 'updatedAtMs = :atMs\n',
+    },
+  },
+  {
+    name: 'rename-time-kept',
+    what: 'a rename is no change of a tape',
+    scenario: 'media',
+    patch: {
+      file: 'src/catalog/media-catalog.ts',
+      from: 'SET name = :newName, updatedAtMs = :atMs WHERE',
+      to: 'SET name = :newName, updatedAtMs = coalesce(updatedAtMs, NULL + :atMs) WHERE',
+    },
+  },
+  {
+    name: 'erase-time-kept',
+    what: 'an erasure is no change of a tape',
+    scenario: 'media',
+    patch: {
+      file: 'src/catalog/media-catalog.ts',
+      from: 'erasedAtMs = :atMs, updatedAtMs = :atMs WHERE',
+      to: 'erasedAtMs = :atMs WHERE',
+    },
+  },
+  {
     name: 'run-rows-lost',
     what: "of Instant DR's runs only the newest is kept",
     scenario: 'instant-dr',
@@ -332,7 +253,7 @@ const CATALOG: readonly Omit<SourceMutant, 'area' | 'sabotage'>[] = [
   },
 ];
 
-const LICENCES: readonly Omit<SourceMutant, 'area' | 'sabotage'>[] = [
+const LICENCES: readonly ListedMutant[] = [
   {
     name: 'signature-unchecked',
     what: 'a key counts whoever has signed it',
@@ -415,7 +336,7 @@ const LICENCES: readonly Omit<SourceMutant, 'area' | 'sabotage'>[] = [
   },
 ];
 
-const SHARED: readonly Omit<SourceMutant, 'area' | 'sabotage'>[] = [
+const SHARED: readonly ListedMutant[] = [
   {
     name: 'shared-unclaimed-kept',
     what: 'a mount that its guest does not claim any more stays',
@@ -458,13 +379,12 @@ const SHARED: readonly Omit<SourceMutant, 'area' | 'sabotage'>[] = [
   },
 ];
 
-const inArea = (
-  area: Area,
-  mutants: readonly Omit<SourceMutant, 'area' | 'sabotage'>[],
-): SourceMutant[] => mutants.map((mutant) => ({ ...mutant, area, sabotage: {} }));
+const inArea = (area: Area, mutants: readonly ListedMutant[]): SourceMutant[] =>
+  mutants.map((mutant) => ({ ...mutant, area, sabotage: {} }));
 
 export const SOURCE_MUTANTS: readonly SourceMutant[] = [
   ...inArea('EMS', EMS),
+  ...inArea('mounts', MOUNTS),
   ...inArea('replication', REPLICATION),
   ...inArea('catalog', CATALOG),
   ...inArea('licences', LICENCES),

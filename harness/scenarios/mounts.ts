@@ -1,5 +1,6 @@
 /** The scenario of mounts: one server, a host with more tapes than drives, and a line between them that fails. */
 import { MOUNT_MUTANTS } from '../mutants/mount-mutants.ts';
+import { mountFinale } from '../workload/mount-finale.ts';
 import { MOUNT_COMMANDS, mountProfile } from '../workload/mount-commands.ts';
 import { MountScenario } from '../workload/mount-scenario.ts';
 import { defineScenario } from './scenario.ts';
@@ -12,6 +13,6 @@ export const MOUNTS = defineScenario({
   commands: MOUNT_COMMANDS,
   commandCountMax: 60,
   start: (options) => MountScenario.start(options),
-  finish: (scenario) => scenario.finale(),
+  finish: mountFinale,
   mutants: MOUNT_MUTANTS,
 });

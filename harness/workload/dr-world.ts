@@ -52,6 +52,8 @@ interface WatchedTape {
   readonly seen: Record<Side, VersionKey | undefined>;
   /** A host wrote there since, or may have. */
   readonly written: Record<Side, boolean>;
+  /** On which side each version was written, where that was one alone. */
+  readonly origins: Map<VersionKey, Side | undefined>;
 }
 
 export class DrWorld {
@@ -77,6 +79,7 @@ export class DrWorld {
       lineage: new TapeLineage(),
       seen: { east: undefined, west: undefined },
       written: { east: false, west: false },
+      origins: new Map(),
     }));
     const make = (side: Side, seed: number): SimulatedServer => {
       const faults = sabotage?.[side];
@@ -301,7 +304,22 @@ export class DrWorld {
     for (const side of ['east', 'west'] as const) {
       if (keys[side] === undefined) continue;
       for (const tape of this.tapes) this.#compare(side, tape, keys[side].get(tape.name));
+      for (const tape of this.tapes) await this.#checkOrigin(side, tape);
     }
+  }
+
+  /** A tape's row says whether its content was written there, or where it was copied from. */
+  async #checkOrigin(side: Side, { name, seen, origins }: WatchedTape): Promise<void> {
+    const key = seen[side];
+    const row = await this.servers[side].catalog.findTape(name);
+    const origin = key === undefined ? undefined : origins.get(key);
+    if (row === undefined || origin === undefined || this.#isOpen(side, name)) return;
+    if (key?.startsWith(`${row.generation}:`) !== true) return;
+    const source = origin === side ? undefined : origin;
+    hold(
+      row.copiedFrom === source,
+      () => `${name} on ${side} was ${source ? 'copied' : 'written there'}, its row says otherwise`,
+    );
   }
 
   /** Each tape's version on a side; undefined where it does not serve. */
@@ -317,6 +335,10 @@ export class DrWorld {
   }
 
   #learn(side: Side, tape: WatchedTape, key: VersionKey | undefined): void {
+    if (key !== undefined && tape.written[side] && key !== tape.seen[side]) {
+      const origin = tape.origins.get(key);
+      tape.origins.set(key, tape.origins.has(key) && origin !== side ? undefined : side);
+    }
     if (key === undefined || tape.lineage.has(key)) return;
     const before = tape.seen[side];
     if (tape.written[side] || (before === undefined && key.startsWith('0:'))) {

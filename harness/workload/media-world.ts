@@ -47,6 +47,11 @@ const START: MediaModel = {
   },
 };
 
+/** Between two operations. */
+const STEP_MS = 1000;
+/** Operations that change a tape. */
+const CHANGES: readonly string[] = ['tape.rename', 'tape.move', 'tape.erase'];
+
 /** The parameters of the operations, as far as the model knows them. */
 export interface MediaParameters {
   readonly name: string;
@@ -177,6 +182,7 @@ export class MediaWorld {
     cut: number | undefined,
   ): Promise<void> {
     const after = afterOperation(this.#model, operation, parameters);
+    await this.world.advance(STEP_MS);
     if (cut === undefined) {
       const done = await this.#call(operation, parameters);
       const { name } = parameters;
@@ -184,6 +190,7 @@ export class MediaWorld {
         done === (after !== undefined),
         () => `${operation} ${name} ${done ? 'is done' : 'is refused'}`,
       );
+      if (done && after !== this.#model) await this.#checkTime(operation, parameters);
       this.#model = after ?? this.#model;
       return;
     }
@@ -194,6 +201,13 @@ export class MediaWorld {
     const differences = [this.#model, after ?? this.#model].map((model) => difference(now, model));
     hold(differences.includes(undefined), () => `after a power cut ${differences.join(', or ')}`);
     this.#model = now;
+  }
+
+  /** What changed a tape left the time of the change with it. */
+  async #checkTime(operation: string, { name, newName }: MediaParameters): Promise<void> {
+    if (!CHANGES.includes(operation)) return;
+    const row = await this.#yard.catalog.findTape(newName ?? name);
+    hold(row?.updatedAtMs === this.#yard.nowMs, () => `${operation} ${name} has left no time`);
   }
 
   /** Whether it was done; false where it was refused. */

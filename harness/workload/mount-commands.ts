@@ -1,8 +1,19 @@
 /** What may happen in a scenario of mounts, and which faults a case has. */
 import fc from 'fast-check';
 import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
-import { advanceForm, count, flag, formsFor, oneOf, optional, quotedText } from './command-form.ts';
+import {
+  advanceForm,
+  count,
+  duration,
+  flag,
+  formsFor,
+  oneOf,
+  optional,
+  quotedText,
+} from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
+import { formatZsvrEvent } from '../../src/ems/zsvr-events.ts';
+import { requestEvent } from '../hosts/mount-request.ts';
 import { DEVICE_COUNT, MOUNT_TAPES } from './mount-scenario.ts';
 import type { MountProfile, MountScenario } from './mount-scenario.ts';
 
@@ -14,10 +25,16 @@ export const mountProfile: fc.Arbitrary<MountProfile> = fc.record({
   line: fc.boolean(),
   crashes: fc.boolean(),
   operator: fc.boolean(),
-  mountDelayMs: fc.constantFrom(0, 0, 5 * SECOND_MS),
+  mountDelayMs: fc.constantFrom(0, 5 * SECOND_MS),
   mediacom: fc.boolean(),
   filtered: fc.boolean(),
+  coldLoads: fc.boolean(),
+  restricted: fc.nat({ max: 7 }).map((one) => one === 7),
 });
+
+/** Who else writes what looks like a request; no request of the host has the number. */
+const FOREIGNERS = [String.raw`\SYD.$ZSVR`, String.raw`\LAB.$SPOOF`] as const;
+const FOREIGN_NUMBER = 9000;
 
 const form = formsFor<MountScenario>();
 const tape = oneOf(...MOUNT_TAPES);
@@ -74,6 +91,13 @@ const cutAfter = form('cut(after {bytes} bytes)', {
   },
 });
 
+/** The line stops behind so much of what is sent next, and goes on after a while. */
+const stop = form('stop(behind {behind} {unit}, for {time})', {
+  fields: { behind: count, unit: oneOf('bytes', 'lines'), time: duration },
+  possible: ({ profile }) => profile.line,
+  perform: (scenario, { behind, unit, time }) => scenario.stopLine(behind, unit, time),
+});
+
 const heal = form('line(heal)', {
   possible: ({ wire }) => wire.state !== 'up',
   perform: (scenario) => {
@@ -104,6 +128,17 @@ const mountByHand = form('mountByHand({tape}, $TAPE{device}{ring})', {
   perform: (scenario, each) => scenario.mountByHand(each.tape, each.device, each.ring),
 });
 
+/** As somebody does who has read what waits, and has not read on. */
+const answerByHand = form('answerByHand({which}, $TAPE{device}{ring})', {
+  fields: { which: count, device: count, ring: flag(', ring') },
+  possible: (scenario) => isByHand(scenario) && scenario.in('waiting').length > 0,
+  perform: async (scenario, { which, ...each }) => {
+    const waiting = scenario.in('waiting');
+    const { volume = '' } = waiting[which % waiting.length] ?? {};
+    await scenario.mountByHand(volume, each.device, each.ring);
+  },
+});
+
 const unmountByHand = form('unmountByHand({tape})', {
   fields: { tape },
   possible: isByHand,
@@ -116,10 +151,54 @@ const chatter = form('chatter({text})', {
   perform: ({ host }, { text }) => host.logText(text),
 });
 
+/** A message in the form of a request, of another node's `$ZSVR` or of another process here. */
+const foreign = form('foreign({who}, {tape})', {
+  fields: { who: oneOf(...FOREIGNERS), tape },
+  perform: ({ host }, each) => {
+    const [node = '', process = ''] = each.who.split('.');
+    const message = requestEvent(FOREIGN_NUMBER, {
+      volume: each.tape,
+      ring: true,
+      labels: 'BACKUP',
+      timeoutMs: 0,
+    });
+    const subsystem = 'TANDEM.ZSVR.H06';
+    host.log({ node, process, subsystem, ...formatZsvrEvent(message) });
+  },
+});
+
+/** Its jobs begin anew, and the first asks under a number that may be known for another request. */
+const coldLoad = form('coldLoad(number {first}, then {tape}, {ring})', {
+  fields: { first: count, tape, ring },
+  possible: ({ profile }) => profile.coldLoads === true,
+  perform: async (scenario, each) => {
+    await scenario.coldLoad(each.first);
+    scenario.request(each.tape, each.ring === 'ring', undefined);
+    await scenario.world.advance(0);
+  },
+});
+
+const drop = form('drop({which})', {
+  fields: { which: count },
+  possible: isByHand,
+  perform: (scenario, { which }) => scenario.drop(which),
+});
+
+/** The server's operator has the session with the host built anew. */
+const restartSession = form('restartSession()', {
+  possible: isByHand,
+  perform: async (scenario) => {
+    await scenario.call('host.restart', {});
+    scenario.noteTrouble();
+  },
+});
+
 const tapes = { tape: fc.constantFrom(...MOUNT_TAPES) };
 const device = fc.nat({ max: DEVICE_COUNT - 1 });
 const anyDevice = fc.option(device, { nil: undefined, freq: 3 });
 const times = fc.constantFrom(500, 2 * SECOND_MS, 10 * SECOND_MS, 3 * MINUTE_MS);
+
+const pauses = fc.constantFrom(SECOND_MS, 3 * SECOND_MS, 12 * SECOND_MS, 3 * MINUTE_MS);
 
 /** With their weights. */
 export const MOUNT_COMMANDS: readonly DrawnCommand<MountScenario>[] = [
@@ -129,11 +208,21 @@ export const MOUNT_COMMANDS: readonly DrawnCommand<MountScenario>[] = [
   advance.drawn({ time: times }, 3),
   line.drawn({ fault: fc.constantFrom('cut', 'down', 'stall') }),
   cutAfter.drawn({ bytes: fc.nat({ max: 300 }) }),
+  stop.drawn({ behind: fc.nat({ max: 200 }), unit: fc.constant('bytes'), time: pauses }),
+  stop.drawn({ behind: fc.nat({ max: 4 }), unit: fc.constant('lines'), time: pauses }),
   heal.drawn({}, 2),
   crash.drawn({}),
   crashInside.drawn({ after: fc.nat({ max: 12 }) }),
   restart.drawn({}, 2),
   mountByHand.drawn({ ...tapes, device, ring: fc.boolean() }),
   unmountByHand.drawn(tapes),
+  answerByHand.drawn({ which: fc.nat({ max: OPEN_MAX }), device, ring: fc.boolean() }),
+  drop.drawn({ which: fc.nat({ max: OPEN_MAX }) }, 2),
+  restartSession.drawn({}, 2),
+  coldLoad.drawn(
+    { ...tapes, first: fc.nat({ max: 4 }), ring: fc.constantFrom('ring', 'no ring') },
+    3,
+  ),
+  foreign.drawn({ ...tapes, who: fc.constantFrom(...FOREIGNERS) }),
   chatter.drawn({ text: fc.constantFrom('$ZSVR: 0001 MOUNT LAB001 WITH RING', 'TACL 9>', '') }),
 ];

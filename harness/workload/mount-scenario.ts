@@ -15,6 +15,9 @@ import { isCapstanError } from '../../src/base/errors.ts';
 import { GIB, MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
 import type { EmsHostParameters } from '../../src/ems/parameters.ts';
 import type { MountRow } from '../../src/ports/catalog.ts';
+import { EmsHearing } from '../checker/ems-hearing.ts';
+import { outOfTurn, wrongAnswer } from '../checker/mount-answers.ts';
+import type { Answer, AskedMount } from '../checker/mount-answers.ts';
 import { hold } from '../checker/violation.ts';
 import { HostError } from '../hosts/host-error.ts';
 import type { MountedTape } from '../hosts/mount-request.ts';
@@ -23,7 +26,7 @@ import { Life } from '../world/life.ts';
 import { SimulatedServer } from '../world/simulated-server.ts';
 import type { Mutant } from '../mutants/mutant.ts';
 import type { NewVault } from '../world/simulated-vault.ts';
-import type { Wire } from '../world/simulated-wire.ts';
+import type { Wire, WireUnit } from '../world/simulated-wire.ts';
 import { World } from '../world/world.ts';
 
 const NODE = '\\LAB';
@@ -43,17 +46,9 @@ const FILTER = {
     END;`,
 } as const;
 const ANSWER_LIMIT_MS = 10 * MINUTE_MS;
-const SETTLING_MS = 10 * SECOND_MS;
+export const SETTLING_MS = 10 * SECOND_MS;
 /** A job does not give up by itself. */
 const PATIENCE_MS = 1000 * 60 * MINUTE_MS;
-/** An end of a request that the server hears of later than this was not heard in time. */
-const HEARING_MS = 5 * SECOND_MS;
-/**
- * After trouble: the longest pause before a session, the longest silence before a lost line is noticed,
- * and the catching up.
- */
-const RECOVERY_MS = 4 * MINUTE_MS;
-
 export interface MountProfile {
   readonly worldSeed: number;
   /** The line between host and server is cut, goes down, stalls. */
@@ -66,6 +61,10 @@ export interface MountProfile {
   readonly mediacom: boolean;
   /** The distributor has a filter that passes what a tape server needs. */
   readonly filtered: boolean;
+  /** The host is loaded anew now and then: it forgets its requests, and their numbers begin again. */
+  readonly coldLoads?: boolean;
+  /** The host may have the tapes of another vault only, and there are none. */
+  readonly restricted?: boolean;
 }
 
 export interface MountScenarioOptions {
@@ -74,16 +73,10 @@ export interface MountScenarioOptions {
   readonly sabotage: Mutant['sabotage'];
 }
 
-interface Job {
-  readonly requestNumber: number;
-  readonly volume: string;
-  readonly ring: boolean;
-  readonly device: string | undefined;
-  state: 'waiting' | 'mounted' | 'ended';
-  endedAtMs: number;
+type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
+
+interface Job extends Mutable<AskedMount> {
   tape: MountedTape | undefined;
-  /** How often the server had been killed when the job gave the tape back. */
-  gaveBackAtCrash: number | undefined;
 }
 
 export class MountScenario {
@@ -94,17 +87,22 @@ export class MountScenario {
   readonly jobs: Job[] = [];
   readonly executed: string[] = [];
   /** What the server mounted since the last look. */
-  readonly #mounts: { readonly mount: MountRow; readonly device: string; readonly atMs: number }[] =
-    [];
+  readonly #mounts: Answer[] = [];
   /** The last moment at which the server could not hear the host. */
   #troubleMs = 0;
+  /** The tape that an operator is mounting by hand. */
+  #mountedByHand: string | undefined;
+  readonly #hearing: EmsHearing;
 
   private constructor({ profile, newVault, sabotage }: MountScenarioOptions) {
     this.profile = profile;
     const world = new World(profile.worldSeed);
     this.world = world;
-    const { mountDelayMs } = profile;
-    const parameters: Partial<EmsHostParameters> = { mountDelayMs };
+    const { mountDelayMs, restricted } = profile;
+    const parameters: Partial<EmsHostParameters> = {
+      mountDelayMs,
+      ...(restricted === true && { vaults: ['VAULT01'] }),
+    };
     const filter = profile.filtered ? { filter: FILTER.file } : {};
     this.east = new SimulatedServer(world, {
       settings: {
@@ -127,7 +125,10 @@ export class MountScenario {
       ...ACCOUNT,
       ...(!profile.mediacom && { secured: ['MEDIACOM'] }),
     });
-    this.host.collector.addFilter(FILTER.file, FILTER.source);
+    const { collector } = this.host;
+    collector.addFilter(FILTER.file, FILTER.source);
+    const { east: server, wire } = this;
+    this.#hearing = new EmsHearing({ world, server, node: NODE, collector, wire });
   }
 
   static async start(options: MountScenarioOptions): Promise<MountScenario> {
@@ -160,13 +161,16 @@ export class MountScenario {
   }
 
   async startServer(): Promise<void> {
+    await this.#hearing.noteStart();
     await this.world.finish(this.east.start(), ANSWER_LIMIT_MS);
     this.noteTrouble();
     if (!this.east.running) return;
     this.east.server.onEvent((event) => {
       if (event.kind !== 'mounted') return;
       const { mount, device } = event;
-      this.#mounts.push({ mount, device, atMs: this.world.clock.elapsedMs });
+      const byHand = mount.tape === this.#mountedByHand;
+      const atMs = this.world.clock.elapsedMs;
+      this.#mounts.push({ mount, device, atMs, byHand, life: this.east.crashCount });
     });
   }
 
@@ -187,6 +191,19 @@ export class MountScenario {
     job.tape = undefined;
   }
 
+  /** The line stops behind so much of what is sent next, and goes on after `timeMs`. */
+  stopLine(behind: number, unit: WireUnit, timeMs: number): void {
+    const { wire, world } = this;
+    wire.stallBehind(behind, unit, () => {
+      this.noteTrouble();
+      this.#hearing.noteStop();
+      world.clock.after(timeMs, () => {
+        if (wire.stalled) wire.heal();
+        this.noteTrouble();
+      });
+    });
+  }
+
   /** A job asks for a tape. */
   request(volume: string, ring: boolean, deviceIndex: number | undefined): void {
     const device = deviceIndex === undefined ? undefined : DEVICES[deviceIndex];
@@ -198,13 +215,21 @@ export class MountScenario {
     });
     const requestNumber = this.host.outstandingRequests.at(-1);
     assert(requestNumber !== undefined, 'a request is outstanding');
-    const rest = {
+    const job: Job = {
+      requestNumber,
+      volume,
+      ring,
+      device,
+      askedAtMs: this.world.clock.elapsedMs,
       state: 'waiting',
       endedAtMs: 0,
+      lost: false,
+      knownSinceMs: undefined,
+      answered: false,
+      droppedInLife: undefined,
+      gaveBackInLife: undefined,
       tape: undefined,
-      gaveBackAtCrash: undefined,
-    } as const;
-    const job: Job = { requestNumber, volume, ring, device, ...rest };
+    };
     this.jobs.push(job);
     mounting.then(
       (tape) => {
@@ -229,12 +254,45 @@ export class MountScenario {
     await this.world.advance(0);
   }
 
+  /**
+   * The host is loaded anew: jobs end, their requests are forgotten, and it logs no word of it. The next request
+   * has the number of the `which`-th that was open, or 0.
+   */
+  async coldLoad(which: number): Promise<void> {
+    const first = this.in('waiting')[which]?.requestNumber ?? 0;
+    for (const job of this.in('waiting')) job.lost = true;
+    for (const job of this.in('mounted')) this.#end(job);
+    this.host.zsvr.forget(first);
+    if (this.wire.state === 'up') this.wire.cut();
+    this.noteTrouble();
+    await this.world.advance(0);
+  }
+
+  /** The server's operator takes a waiting request out of the queue; it stays out as long as the server runs. */
+  async drop(which: number): Promise<void> {
+    const requests = await this.east.catalog.listMountRequests();
+    const request = requests[which % requests.length];
+    if (request === undefined) return;
+    const { host, requestNumber } = request;
+    const { crashCount } = this.east;
+    await this.#tryCall('mount.drop', { host, requestNumber });
+    const job = this.#jobOf(request);
+    if (job !== undefined) job.droppedInLife = crashCount;
+  }
+
+  /** The newest job whose request this is. */
+  #jobOf({ requestNumber, tape }: Pick<MountRow, 'requestNumber' | 'tape'>): Job | undefined {
+    return this.jobs.findLast(
+      (each) => each.requestNumber === requestNumber && each.volume === tape,
+    );
+  }
+
   /** A job gives its tape back; that may fail where the server was killed, or an operator took it. */
   async unload(job: Job): Promise<void> {
     const { tape } = job;
     assert(tape !== undefined, 'a mounted job has a tape');
     const unloading = tape.unload().then(
-      () => (job.gaveBackAtCrash = this.east.crashCount),
+      () => (job.gaveBackInLife = this.east.crashCount),
       (error: unknown) => {
         if (!(error instanceof HostError) && !isCapstanError(error)) throw error;
       },
@@ -245,17 +303,19 @@ export class MountScenario {
 
   /** The operator of the server mounts by hand, or is refused. */
   async mountByHand(tape: string, deviceIndex: number, ring: boolean): Promise<void> {
+    this.#mountedByHand = tape;
     await this.#tryCall('mount.create', { tape, drive: drive(deviceIndex), ring });
+    this.#mountedByHand = undefined;
   }
 
   /** The operator of the server dismounts by hand: whose job has the tape loses it. */
   async unmountByHand(tape: string): Promise<void> {
-    const mount = await this.#openMount(tape);
+    const mount = await this.openMount(tape);
     await this.#tryCall('mount.end', { tape });
-    if (mount === undefined || (await this.#openMount(tape))?.id === mount.id) return;
+    if (mount === undefined || (await this.openMount(tape))?.id === mount.id) return;
     const job = this.jobs.find((each) => each.state === 'mounted' && each.volume === tape);
     if (job !== undefined) this.#end(job);
-    const asked = this.jobs.find((each) => each.requestNumber === mount.requestNumber);
+    const asked = this.#jobOf(mount);
     // The host does not know of it yet, and its operator is told.
     if (asked?.state === 'waiting') await this.reject(asked);
   }
@@ -269,18 +329,17 @@ export class MountScenario {
     }
   }
 
-  async #openMount(tape: string): Promise<MountRow | undefined> {
+  async openMount(tape: string): Promise<MountRow | undefined> {
     return (await this.east.catalog.listMounts({ open: true })).find((row) => row.tape === tape);
   }
 
   /** Throws InvariantViolation where something does not hold that must at any time. */
   async check(): Promise<void> {
     if (this.wire.state !== 'up' || !this.east.running) this.noteTrouble();
-    for (const { mount, device, atMs } of this.#mounts.splice(0)) {
-      this.#checkMount(mount, device, atMs);
-    }
+    for (const answer of this.#mounts.splice(0)) this.#checkAnswer(answer);
     hold(this.east.faults.length === 0, () => `a fault of its own: ${this.east.faults[0]}`);
     if (!this.east.running) return;
+    this.#hearing.check();
     const open = await this.east.catalog.listMounts({ open: true });
     for (const { volume, tape } of this.in('mounted')) {
       const row = open.find((mount) => mount.tape === volume);
@@ -291,57 +350,45 @@ export class MountScenario {
         () => `the host has ${volume} elsewhere than in ${row.drive}`,
       );
     }
+    await this.#checkQueue(open);
   }
 
-  #checkMount({ requestNumber, tape, ring }: MountRow, device: string, atMs: number): void {
-    // By hand.
+  #checkAnswer(answer: Answer): void {
+    const { requestNumber } = answer.mount;
+    // By hand, for nobody's request.
     if (requestNumber === undefined) return;
-    const job = this.jobs.find((each) => each.requestNumber === requestNumber);
-    const what = `request ${requestNumber}`;
-    hold(job !== undefined, () => `${what} was answered, and nobody made it`);
-    hold(job.volume === tape, () => `${what} for ${job.volume} was answered with ${tape}`);
-    hold(job.ring === ring, () => `${what} was answered ${ring ? 'with a' : 'without its'} ring`);
-    hold((job.device ?? device) === device, () => `${what} was answered on ${device}`);
-    if (job.state === 'waiting') return;
+    const jobs = this.jobs.filter((each) => each.requestNumber === requestNumber);
+    const { clock } = this.world;
+    const { mediacom, mountDelayMs } = this.profile;
+    const hearing = {
+      troubleMs: this.#troubleMs,
+      sessionSinceMs: this.host.collector.distributingSinceMs - (clock.nowMs() - clock.elapsedMs),
+      mayAsk: mediacom,
+      mountDelayMs,
+    };
+    const wrong = wrongAnswer(answer, jobs, hearing) ?? outOfTurn(answer, this.jobs);
+    hold(wrong === undefined, () => wrong ?? '');
     hold(
-      job.gaveBackAtCrash !== this.east.crashCount || atMs <= job.endedAtMs,
-      () => `${what} was answered with ${tape} again, which its job had given back`,
+      this.profile.restricted !== true || answer.byHand,
+      () => `the host was given ${answer.mount.tape}, which it may not have`,
     );
-    if (atMs - job.endedAtMs <= HEARING_MS) return;
-    // The host's tape: the server has mounted it before this look, and that was in order.
-    if (job.state === 'mounted') return;
-    const couldNotHear = this.#troubleMs >= job.endedAtMs - HEARING_MS;
-    hold(
-      couldNotHear && atMs - this.#troubleMs <= RECOVERY_MS,
-      () =>
-        `${what} for ${tape} was answered ${(atMs - job.endedAtMs) / SECOND_MS} s after its end`,
-    );
+    for (const job of jobs) job.answered = true;
   }
 
-  /** All is made well, and every request that is open has to be satisfied in its turn. */
-  async finale(): Promise<void> {
-    const { world, east, wire } = this;
-    world.trace.record('> finale');
-    east.cancelCrash();
-    wire.heal();
-    if (!east.running) await this.startServer();
-    this.noteTrouble();
-    for (const tape of MOUNT_TAPES) {
-      const mount = await this.#openMount(tape);
-      if (mount !== undefined && mount.requestNumber === undefined) await this.unmountByHand(tape);
+  /** What waits here is not answered already. */
+  async #checkQueue(open: readonly MountRow[]): Promise<void> {
+    for (const request of await this.east.catalog.listMountRequests()) {
+      const job = this.#jobOf(request);
+      if (job !== undefined) job.knownSinceMs ??= this.world.clock.elapsedMs;
+      const { requestNumber, tape, ring } = request;
+      const mount = open.find(
+        (row) => row.requestNumber === requestNumber && row.tape === tape && row.ring === ring,
+      );
+      if (mount === undefined) continue;
+      // But where the host has taken the tape for another request.
+      const isTaken = await this.east.catalog.isMountAccepted(mount.id);
+      hold(isTaken, () => `request ${requestNumber} for ${tape} waits, and is answered`);
     }
-    await world.advance(RECOVERY_MS);
-    for (let round = 0; round <= this.jobs.length; round += 1) {
-      for (const job of this.in('mounted')) await this.unload(job);
-      await world.advance(MINUTE_MS + SETTLING_MS);
-      await this.check();
-    }
-    for (const job of this.in('mounted')) await this.unload(job);
-    const [left] = this.in('waiting');
-    hold(left === undefined, () => `request ${left?.requestNumber} for ${left?.volume} stays open`);
-    await world.advance(MINUTE_MS);
-    const requests = await east.catalog.listMountRequests();
-    hold(requests.length === 0, () => `request ${requests[0]?.requestNumber} waits for nobody`);
   }
 }
 

@@ -6,7 +6,7 @@ import { advanceForm, count, flag, formsFor, oneOf, optional, quotedText } from 
 import type { DrawnCommand } from './command-form.ts';
 import { leftovers } from './fault-profile.ts';
 import { DAY_MS, POLICY_TAPES, tapeName } from './policy-scenario.ts';
-import type { PolicyProfile, PolicyScenario } from './policy-scenario.ts';
+import type { PolicyProfile, PolicyRoute, PolicyScenario } from './policy-scenario.ts';
 
 type OfTape = Readonly<{ tape: string }>;
 
@@ -54,11 +54,27 @@ const unload = form('unload({tape}, {blocks} blocks)', {
 /** The host sends a command of VTSPolicy; what an Erase names may be erased, where it is for this server. */
 const send = form('{route}({text})', {
   fields: { route, text: quotedText },
-  perform: async (scenario, each) => {
-    const { text } = each;
-    const mayErase = text.startsWith('VTSPolicy Erase') && !text.includes('s=west');
-    scenario.send(each.route, text, mayErase ? NAMES.filter((name) => text.includes(name)) : []);
-    await scenario.world.advance(2 * SECOND_MS);
+  perform: (scenario, each) => sendText(scenario, each),
+});
+
+async function sendText(
+  scenario: PolicyScenario,
+  { route: by, text }: { readonly route: PolicyRoute; readonly text: string },
+): Promise<void> {
+  const mayErase = text.startsWith('VTSPolicy Erase') && !text.includes('s=west');
+  scenario.send(by, text, mayErase ? NAMES.filter((name) => text.includes(name)) : []);
+  await scenario.world.advance(2 * SECOND_MS);
+}
+
+/** The line stops behind so many lines of the command, and goes on after a second. */
+const sendSlowly = form('{route}({text}, stops behind {lines} lines)', {
+  fields: { route, text: quotedText, lines: count },
+  perform: async (scenario, { lines, ...each }) => {
+    const { wire, world } = scenario;
+    wire.stallBehind(lines, 'lines', () => {
+      world.clock.after(SECOND_MS, () => wire.heal());
+    });
+    await sendText(scenario, each);
   },
 });
 
@@ -277,6 +293,11 @@ export const POLICY_COMMANDS: readonly DrawnCommand<PolicyScenario>[] = [
   send.drawn({ ...routes, text: eraseTexts }, 2),
   send.drawn({ ...routes, text: migrationTexts(fc.boolean()) }),
   send.drawn({ ...routes, text: migrationTexts(fc.constant(false)) }, 2),
+  sendSlowly.drawn({
+    route: fc.constantFrom('macro' as const, 'fup' as const),
+    text: eraseTexts,
+    lines: fc.integer({ min: 1, max: 3 }),
+  }),
   mood.drawn({
     behaviour: fc.constantFrom(...BMA_BEHAVIOURS),
     ms: fc.constantFrom(1000, 40_000, 240_000),

@@ -72,9 +72,17 @@ class Pipe {
       this.#held -= 1;
       const bytes = this.#onTheWay.shift();
       if (bytes === undefined) this.#ended = true;
-      else if (this.#wire.pass(bytes)) this.#arrived.push(bytes);
+      else this.#arrive(bytes);
     }
     this.#serveReader();
+  }
+
+  #arrive(bytes: Uint8Array): void {
+    const passed = this.#wire.pass(bytes);
+    if (passed > 0) this.#arrived.push(bytes.subarray(0, passed));
+    if (passed === bytes.length || !this.#wire.stalled) return;
+    this.#onTheWay.unshift(bytes.subarray(passed));
+    this.#held += 1;
   }
 
   #serveReader(): void {

@@ -4,11 +4,18 @@ import type { Trace } from './trace.ts';
 
 export type WireState = 'up' | 'down' | 'stalled';
 
-/** A fault that waits until so many more bytes have passed, in both directions together. */
+/** What is counted until a fault comes: bytes, or ends of lines. */
+export type WireUnit = 'bytes' | 'lines';
+
+/** A fault that waits until so much more has passed, in both directions together. */
 interface Ambush {
-  kind: 'corrupt' | 'cut';
-  bytesLeft: number;
+  readonly kind: 'corrupt' | 'cut' | 'stall';
+  readonly unit: WireUnit;
+  left: number;
+  readonly onSprung: () => void;
 }
+
+const LINE_FEED = 0x0a;
 
 export class Wire {
   readonly name: string;
@@ -96,26 +103,52 @@ export class Wire {
   }
 
   /** After `bytes` more bytes the next one is changed, or all connections are cut. */
-  ambush(kind: Ambush['kind'], bytes: number): void {
-    this.#ambush = { kind, bytesLeft: bytes };
+  ambush(kind: 'corrupt' | 'cut', bytes: number): void {
+    this.#ambush = { kind, unit: 'bytes', left: bytes, onSprung: () => undefined };
   }
 
-  /** Bytes come to the end of the wire: changes them where a fault wants it; false where they are lost. */
-  pass(bytes: Uint8Array): boolean {
-    this.#bytesPassed += bytes.length;
-    const ambush = this.#ambush;
-    if (ambush === undefined) return true;
-    if (ambush.bytesLeft >= bytes.length) {
-      ambush.bytesLeft -= bytes.length;
-      return true;
-    }
-    this.#ambush = undefined;
-    if (ambush.kind === 'cut') {
-      this.cut();
-      return false;
-    }
-    this.#trace.record(`wire ${this.name}: a byte is changed on the way`);
-    bytes[ambush.bytesLeft] = (bytes[ambush.bytesLeft] ?? 0) ^ (1 << (ambush.bytesLeft % 8));
-    return true;
+  /** Behind so much more the wire stalls, also in the middle of what is sent together; calls `onStalled` then. */
+  stallBehind(count: number, unit: WireUnit, onStalled: () => void): void {
+    this.#ambush = { kind: 'stall', unit, left: count, onSprung: onStalled };
   }
+
+  /**
+   * Bytes come to the end of the wire; how many of them get through: all, none where they are lost, those
+   * before it where the wire stalls. Changes them where a fault wants it.
+   */
+  pass(bytes: Uint8Array): number {
+    const ambush = this.#ambush;
+    const at = ambush === undefined ? undefined : sprungAt(ambush, bytes);
+    const passed = ambush?.kind === 'stall' ? (at ?? bytes.length) : bytes.length;
+    this.#bytesPassed += passed;
+    if (ambush === undefined || at === undefined) return passed;
+    this.#ambush = undefined;
+    ambush.onSprung();
+    switch (ambush.kind) {
+      case 'stall':
+        this.stall();
+        return passed;
+      case 'cut':
+        this.cut();
+        return 0;
+      case 'corrupt':
+        this.#trace.record(`wire ${this.name}: a byte is changed on the way`);
+        bytes[at] = (bytes[at] ?? 0) ^ (1 << (at % 8));
+        return passed;
+    }
+  }
+}
+
+/** The byte before which the fault comes; undefined where it has to wait for more, which is counted. */
+function sprungAt(ambush: Ambush, bytes: Uint8Array): number | undefined {
+  if (ambush.unit === 'bytes') {
+    if (ambush.left < bytes.length) return ambush.left;
+    ambush.left -= bytes.length;
+    return undefined;
+  }
+  for (const [index, byte] of bytes.entries()) {
+    if (ambush.left <= 0) return index;
+    if (byte === LINE_FEED) ambush.left -= 1;
+  }
+  return undefined;
 }

@@ -21,17 +21,23 @@ const END_KINDS: ReadonlySet<ZsvrEvent['kind']> = new Set([
 ]);
 
 /**
- * The events in their order, without the requests that a later one of them ends. The ends stay: they may
- * end requests that were known before.
+ * The events in their order, without the requests that a later one of them ends, or whose number a later one
+ * has: a host that was loaded anew told of no end. The ends stay: they may end requests that were known before.
  */
 export function withoutEndedRequests(events: readonly ZsvrEvent[]): readonly ZsvrEvent[] {
   const endedLater = new Set<number>();
+  const askedLater = new Set<number>();
   const kept: ZsvrEvent[] = [];
   for (const event of events.toReversed()) {
     if ('requestNumber' in event) {
-      if (END_KINDS.has(event.kind)) endedLater.add(event.requestNumber);
-      // A number comes round again: what ended it then is no end of an earlier request.
-      else if (REQUEST_KINDS.has(event.kind) && endedLater.delete(event.requestNumber)) continue;
+      const { kind, requestNumber } = event;
+      if (END_KINDS.has(kind)) endedLater.add(requestNumber);
+      else if (REQUEST_KINDS.has(kind)) {
+        // A number comes round again: what ended it then is no end of an earlier request.
+        const isEnded = endedLater.delete(requestNumber);
+        if (isEnded || askedLater.has(requestNumber)) continue;
+        askedLater.add(requestNumber);
+      }
     }
     kept.push(event);
   }

@@ -158,7 +158,7 @@ export class Mounts {
   }
 
   /** The host has a request no more. */
-  async requestIsOver(request: MountRequestRow): Promise<void> {
+  async requestIsOver(request: Pick<MountRequestRow, 'host' | 'requestNumber'>): Promise<void> {
     await this.#context.decisions.run(() => this.#queue.isOver(request));
   }
 

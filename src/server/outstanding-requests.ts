@@ -1,7 +1,8 @@
 /**
  * Mount requests that are open on a host and were not heard of: made before the server first listened,
  * or logged where the distributor finds them no more. Behind each log-on the host is asked for all that
- * are open, by MEDIACOM in a TACL session of its own; what waits here and is open there no more, is over.
+ * are open, by MEDIACOM in a TACL session of its own; what waits here, or was answered, and is open there no
+ * more, is over.
  *
  * Between the host's answer and its handling a request may end: what was heard meanwhile goes before.
  *
@@ -18,6 +19,8 @@ import { Sequence } from './context.ts';
 import type { ServerContext } from './context.ts';
 import { runHostCommand } from './host-commands.ts';
 import type { Mounts } from './mounts.ts';
+
+type KnownRequest = Pick<MountRequestRow, 'host' | 'requestNumber' | 'tape'>;
 
 const COMMAND = 'MEDIACOM STATUS TAPEMOUNT';
 
@@ -49,12 +52,12 @@ export class OutstandingRequests {
     this.#questions.set(host, questions);
     await questions.run(async () => {
       if (this.#stopped) return;
-      const waiting = await this.#waiting(host);
+      const known = await this.#known(host);
       const heard = new Set<number>();
       this.#heard.set(host, heard);
       const listed = await this.#ask(host);
       if (this.#stopped) return;
-      if (listed !== undefined) await this.#reconcile(host, waiting, listed, heard);
+      if (listed !== undefined) await this.#reconcile(host, known, listed, heard);
       this.#heard.delete(host);
       this.#mounts.hostCaughtUp(host);
     });
@@ -65,22 +68,27 @@ export class OutstandingRequests {
     this.#stopped = true;
   }
 
-  async #waiting(host: string): Promise<readonly MountRequestRow[]> {
-    const requests = await this.#context.ports.catalog.listMountRequests();
-    return requests.filter((row) => row.host === host);
+  /** Requests that wait, and those that were answered: the host may have taken the tape for another one. */
+  async #known(host: string): Promise<readonly KnownRequest[]> {
+    const { catalog } = this.#context.ports;
+    const waiting = await catalog.listMountRequests();
+    const answered = (await catalog.listMounts({ open: true })).flatMap(
+      ({ requestNumber, ...row }) => (requestNumber === undefined ? [] : { ...row, requestNumber }),
+    );
+    return [...waiting, ...answered].filter((row) => row.host === host);
   }
 
   async #reconcile(
     host: string,
-    waiting: readonly MountRequestRow[],
+    known: readonly KnownRequest[],
     listed: readonly OutstandingMount[],
     heard: ReadonlySet<number>,
   ): Promise<void> {
-    const isOpen = ({ requestNumber, tape }: MountRequestRow): boolean =>
+    const isOpen = ({ requestNumber, tape }: KnownRequest): boolean =>
       listed.some(
         (each) => each.requestNumber === requestNumber && (each.request?.volume ?? tape) === tape,
       );
-    for (const request of waiting) {
+    for (const request of known) {
       if (heard.has(request.requestNumber) || isOpen(request)) continue;
       await this.#mounts.requestIsOver(request);
     }

@@ -35,6 +35,13 @@ describe('of replayed events', () => {
     ).toEqual([mounted(1), mounted(1), request(1, 'NEW')]);
   });
 
+  it('of two open requests of a number the older is left out: its host was loaded anew', () => {
+    expect(withoutEndedRequests([request(1), request(2), request(1, 'NEW')])).toEqual([
+      request(2),
+      request(1, 'NEW'),
+    ]);
+  });
+
   it('what is no request stays where it is', () => {
     const dismounted: ZsvrEvent = { kind: 'dismounted', volume: 'LAB001', device: '$TAPE0' };
     expect(withoutEndedRequests([dismounted, request(1), dismounted])).toEqual([

@@ -282,6 +282,18 @@ describe('a tape that the host gives back unused', () => {
     expect(await openMounts(bench)).toEqual(['LAB001 on VTD01 no ring']);
   });
 
+  it('is mounted for a newer request of its number, where the host was loaded anew', async () => {
+    const bench = await Bench.start();
+    await bench.log(REQUEST);
+    await bench.log({ ...REQUEST, number: 600, ring: true });
+    expect(await waiting(bench)).toEqual(['LAB001: tape in use on VTD01']);
+    await bench.unload();
+    await bench.log(REFUSAL);
+    await bench.world.advance(LOOK_INTERVAL_MS);
+    expect(await openMounts(bench)).toEqual(['LAB001 on VTD01']);
+    expect(await waiting(bench)).toEqual([]);
+  });
+
   it('is not mounted again where a job had it', async () => {
     const bench = await Bench.start();
     await bench.log(REQUEST);

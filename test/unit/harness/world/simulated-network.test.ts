@@ -115,6 +115,26 @@ describe('the simulated network', () => {
     const changed = (await world.finish(far.read(), 10)) ?? new Uint8Array(0);
     expect([...changed].map((byte) => byte !== 0)).toEqual([false, true, false, false]);
   });
+
+  it('stalls in the middle of what is sent, behind so many bytes or lines, and goes on with the rest', async () => {
+    const { world, near, far } = await connectedPair();
+    const wire = world.network.wire(HERE, THERE);
+    const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
+    for (const [count, unit, before] of [
+      [2, 'lines', 'one\ntwo\n'],
+      [6, 'bytes', 'one\ntw'],
+    ] as const) {
+      let stalled = 0;
+      wire.stallBehind(count, unit, () => (stalled += 1));
+      void near.write(new TextEncoder().encode('one\ntwo\nthree\n'));
+      expect(text(await world.finish(far.read(), 10))).toBe(before);
+      const rest = far.read();
+      expect(await outcomeOf(world, rest, 1000)).toBe('pending');
+      expect(stalled).toBe(1);
+      wire.heal();
+      expect(text(await world.finish(rest, 10))).toBe('one\ntwo\nthree\n'.slice(before.length));
+    }
+  });
 });
 
 describe('the end of a life', () => {
