@@ -23,8 +23,10 @@ export interface EmsHearingOptions {
 
 export class EmsHearing {
   readonly #options: EmsHearingOptions;
-  /** Events that the server's process has not to hear: they were dealt with before it began, or come in parts. */
+  /** Events that the server's process has not to hear: they were dealt with before it began. */
   #countBefore = 0;
+  /** Of those that it heard some may have come in parts, and whole again. */
+  #partCount = 0;
   /** Since when nothing gets through. */
   #silentSinceMs: number | undefined;
 
@@ -43,7 +45,7 @@ export class EmsHearing {
 
   /** The line stops in the middle: what is no business of a tape server may be taken for whole, and come again. */
   noteStop(): void {
-    this.#countBefore -= 1;
+    this.#partCount += 1;
   }
 
   /** Throws InvariantViolation; the server runs. */
@@ -53,10 +55,21 @@ export class EmsHearing {
     if (session === undefined) return;
     const loggedCount = collector.count() - this.#countBefore;
     hold(
-      session.eventCount <= loggedCount,
+      session.eventCount <= loggedCount + this.#partCount,
       () => `${session.eventCount} events were heard, and ${loggedCount} were logged`,
     );
     this.#checkSession(session);
+  }
+
+  /** All that was logged has been heard. */
+  checkAll(): void {
+    const { server, collector } = this.#options;
+    const heardCount = server.server.emsStatus()[0]?.eventCount ?? 0;
+    const loggedCount = collector.count() - this.#countBefore;
+    hold(
+      heardCount >= loggedCount,
+      () => `${heardCount} events were heard in the end, and ${loggedCount} were logged`,
+    );
   }
 
   #checkSession({ state, stateSinceAtMs }: { state: string; stateSinceAtMs: number }): void {

@@ -26,6 +26,8 @@ export interface SimReport {
   readonly runCount: number;
   readonly virtualMs: number;
   readonly seconds: number;
+  /** What the process has computed for since it began. */
+  readonly processorSeconds: number;
   /** The failure, or the first case; undefined where nothing was run. */
   readonly shown: CaseResult | undefined;
   /** How a search came to {@link shown}, where that is its failure. */
@@ -128,6 +130,7 @@ export function jsonReport(report: SimReport): string {
       runCount,
       virtualMs,
       seconds: Number(report.seconds.toFixed(3)),
+      processorSeconds: Number(report.processorSeconds.toFixed(3)),
       ok: isWell(report),
       failure,
     },

@@ -27,7 +27,8 @@ export async function runPlanted(mutant: string, parameters: readonly string[]):
 }
 
 export interface PlantedSearch {
-  readonly seconds: number;
+  /** Of its process, the loading of the source among them. */
+  readonly processorSeconds: number;
   readonly runCount: number;
   readonly failure:
     | {

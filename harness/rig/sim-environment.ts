@@ -85,6 +85,12 @@ export function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
+/** Seconds that this process has computed for so far: what a search costs, however busy the machine is. */
+export function processorSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000_000;
+}
+
 /** Milliseconds since some point, of the real clock: for rates. */
 export function realMs(): number {
   return performance.now();

@@ -23,6 +23,7 @@ import {
   gitCommit,
   isFile,
   keptSeeds,
+  processorSeconds,
   readSeedFile,
   realMs,
 } from './sim-environment.ts';
@@ -44,10 +45,13 @@ export const REPORTS = { text: textReport, json: jsonReport, html: htmlReport } 
 export async function runSim(request: SimRequest, say: (line: string) => void): Promise<SimReport> {
   const { replay } = request;
   const startMs = realMs();
-  const since = (): number => (realMs() - startMs) / 1000;
+  const spent = (): Pick<SimReport, 'seconds' | 'processorSeconds'> => ({
+    seconds: (realMs() - startMs) / 1000,
+    processorSeconds: processorSeconds(),
+  });
   const commit = gitCommit();
   if (replay !== undefined && isFile(replay)) {
-    return { ...(await replayFile(replay)), commit, seconds: since() };
+    return { ...(await replayFile(replay)), commit, ...spent() };
   }
   const address = replay === undefined ? undefined : parseToken(replay);
   const planted = address === undefined ? request.mutant : address.mutant;
@@ -64,19 +68,20 @@ export async function runSim(request: SimRequest, say: (line: string) => void): 
     runCount: 0,
     virtualMs: 0,
     seconds: 0,
+    processorSeconds: 0,
     shown: undefined,
     found: undefined,
   };
   if (address !== undefined) {
     const result = await replayCase(options, address);
-    return { ...blank, ...sumOf(result), seconds: since() };
+    return { ...blank, ...sumOf(result), ...spent() };
   }
   say(formatRequest(blank));
   const kept = mutant === undefined ? await runAllKept(scenario) : { lines: [], broken: undefined };
   const first = { ...blank, kept: kept.lines };
-  if (kept.broken !== undefined) return { ...first, ...kept.broken, seconds: since() };
+  if (kept.broken !== undefined) return { ...first, ...kept.broken, ...spent() };
   const result = await search({ ...options, seed, runs, shard, signal: request.signal });
-  return { ...first, ...sumOf(result), seconds: since() };
+  return { ...first, ...sumOf(result), ...spent() };
 }
 
 /**
@@ -135,7 +140,9 @@ function sumOf({
 }
 
 /** A file of a kept case. */
-async function replayFile(path: string): Promise<Omit<SimReport, 'commit' | 'seconds'>> {
+async function replayFile(
+  path: string,
+): Promise<Omit<SimReport, 'commit' | 'seconds' | 'processorSeconds'>> {
   const kept = parseKeptCase(readSeedFile(path).text);
   const shown = await runKeptCase(kept, newNativeVault);
   return {
@@ -153,7 +160,7 @@ async function replayFile(path: string): Promise<Omit<SimReport, 'commit' | 'sec
 /** Runs a scenario's kept cases until one does not end as it should; a line for each. */
 async function runAllKept(scenario: Scenario): Promise<{
   readonly lines: readonly string[];
-  readonly broken: Omit<SimReport, 'commit' | 'seconds' | 'kept'> | undefined;
+  readonly broken: Omit<SimReport, 'commit' | 'seconds' | 'processorSeconds' | 'kept'> | undefined;
 }> {
   const lines: string[] = [];
   for (const { path, text } of keptSeeds()) {

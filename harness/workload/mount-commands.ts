@@ -117,6 +117,23 @@ const crashInside = form('crashInside(catalog operation {after})', {
   perform: ({ east }, { after }) => east.planCrash({ in: 'catalog', count: after, kind: 'kill' }),
 });
 
+/** What the server does in its catalog for a host, step by step. */
+const STEPS = [
+  'putEmsPosition',
+  'putMountRequest',
+  'recordMount',
+  'acceptMount',
+  'recordDismount',
+] as const;
+
+/** The server is killed at the next step of that name, whenever that comes. */
+const crashAt = form('crashAt({step}{behind})', {
+  fields: { step: oneOf(...STEPS), behind: flag(', behind it') },
+  possible: ({ profile, east }) => profile.crashes && east.running,
+  perform: ({ east }, { step, behind }) =>
+    east.planCrash({ in: 'catalog', of: step, count: behind ? 1 : 0, kind: 'kill' }),
+});
+
 const restart = form('restart()', {
   possible: ({ east }) => !east.running,
   perform: (scenario) => scenario.startServer(),
@@ -168,13 +185,42 @@ const foreign = form('foreign({who}, {tape})', {
 });
 
 /** Its jobs begin anew, and the first asks under a number that may be known for another request. */
-const coldLoad = form('coldLoad(number {first}, then {tape}, {ring})', {
-  fields: { first: count, tape, ring },
+const coldLoad = form('coldLoad(number of {which}, then {tape}, {ring})', {
+  fields: { which: count, tape: oneOf('the same', ...MOUNT_TAPES), ring },
   possible: ({ profile }) => profile.coldLoads === true,
+  perform: async (scenario, { which, tape: wanted, ring: wantedRing }) => {
+    const before = scenario.in('waiting')[which] ?? scenario.jobs.at(-1);
+    await scenario.coldLoad(before?.requestNumber ?? 0);
+    const volume = wanted === 'the same' ? (before?.volume ?? MOUNT_TAPES[0]) : wanted;
+    scenario.request(volume, wantedRing === 'ring', undefined);
+    await scenario.world.advance(0);
+  },
+});
+
+/** A request that ends before the server hears of it: the line is down meanwhile. */
+const missed = form('missed({tape}, {ring})', {
+  fields: { tape, ring },
+  possible: ({ profile, wire }) => profile.line && wire.state === 'up',
   perform: async (scenario, each) => {
-    await scenario.coldLoad(each.first);
+    const { wire } = scenario;
+    wire.takeDown();
     scenario.request(each.tape, each.ring === 'ring', undefined);
     await scenario.world.advance(0);
+    const job = scenario.jobs.at(-1);
+    if (job?.state === 'waiting') await scenario.reject(job);
+    wire.heal();
+    scenario.noteTrouble();
+  },
+});
+
+/** A request in the middle of which the line stops. */
+const slowRequest = form('slowRequest({tape}, {ring}, stops behind {behind} bytes)', {
+  fields: { tape, ring, behind: count },
+  possible: ({ profile }) => profile.line,
+  perform: async (scenario, each) => {
+    scenario.stopLine(each.behind, 'bytes', SECOND_MS);
+    scenario.request(each.tape, each.ring === 'ring', undefined);
+    await scenario.world.advance(2 * SECOND_MS);
   },
 });
 
@@ -194,6 +240,8 @@ const restartSession = form('restartSession()', {
 });
 
 const tapes = { tape: fc.constantFrom(...MOUNT_TAPES) };
+const anyTape = fc.constantFrom('the same' as const, 'the same' as const, ...MOUNT_TAPES);
+const rings = fc.constantFrom('ring' as const, 'no ring' as const);
 const device = fc.nat({ max: DEVICE_COUNT - 1 });
 const anyDevice = fc.option(device, { nil: undefined, freq: 3 });
 const times = fc.constantFrom(500, 2 * SECOND_MS, 10 * SECOND_MS, 3 * MINUTE_MS);
@@ -202,7 +250,7 @@ const pauses = fc.constantFrom(SECOND_MS, 3 * SECOND_MS, 12 * SECOND_MS, 3 * MIN
 
 /** With their weights. */
 export const MOUNT_COMMANDS: readonly DrawnCommand<MountScenario>[] = [
-  request.drawn({ ...tapes, ring: fc.constantFrom('ring', 'no ring'), device: anyDevice }, 4),
+  request.drawn({ ...tapes, ring: rings, device: anyDevice }, 4),
   unload.drawn({}, 3),
   reject.drawn({ which: fc.nat({ max: OPEN_MAX }) }),
   advance.drawn({ time: times }, 3),
@@ -213,16 +261,17 @@ export const MOUNT_COMMANDS: readonly DrawnCommand<MountScenario>[] = [
   heal.drawn({}, 2),
   crash.drawn({}),
   crashInside.drawn({ after: fc.nat({ max: 12 }) }),
-  restart.drawn({}, 2),
+  crashAt.drawn({ step: fc.constantFrom(...STEPS), behind: fc.boolean() }),
+  crashAt.drawn({ step: fc.constant('putEmsPosition'), behind: fc.constant(true) }),
+  restart.drawn({}, 3),
   mountByHand.drawn({ ...tapes, device, ring: fc.boolean() }),
   unmountByHand.drawn(tapes),
   answerByHand.drawn({ which: fc.nat({ max: OPEN_MAX }), device, ring: fc.boolean() }),
   drop.drawn({ which: fc.nat({ max: OPEN_MAX }) }, 2),
   restartSession.drawn({}, 2),
-  coldLoad.drawn(
-    { ...tapes, first: fc.nat({ max: 4 }), ring: fc.constantFrom('ring', 'no ring') },
-    3,
-  ),
+  coldLoad.drawn({ which: fc.nat({ max: 3 }), tape: anyTape, ring: rings }, 2),
+  missed.drawn({ ...tapes, ring: rings }),
+  slowRequest.drawn({ ...tapes, ring: rings, behind: fc.nat({ max: 130 }) }),
   foreign.drawn({ ...tapes, who: fc.constantFrom(...FOREIGNERS) }),
   chatter.drawn({ text: fc.constantFrom('$ZSVR: 0001 MOUNT LAB001 WITH RING', 'TACL 9>', '') }),
 ];

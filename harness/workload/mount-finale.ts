@@ -29,6 +29,7 @@ export async function mountFinale(scenario: MountScenario): Promise<void> {
     ({ requestNumber }) => !jobs.some((job) => job.requestNumber === requestNumber && job.lost),
   );
   hold(over.length === 0, () => `request ${over[0]?.requestNumber} waits for nobody`);
+  scenario.checkHeardAll();
   for (const tape of MOUNT_TAPES) await checkAtRest(scenario, tape);
 }
 

@@ -255,15 +255,14 @@ export class MountScenario {
   }
 
   /**
-   * The host is loaded anew: jobs end, their requests are forgotten, and it logs no word of it. The next request
-   * has the number of the `which`-th that was open, or 0.
+   * The host is loaded anew: jobs end, their requests are forgotten, and it logs no word of it. The next request has
+   * the number `first`.
    */
-  async coldLoad(which: number): Promise<void> {
-    const first = this.in('waiting')[which]?.requestNumber ?? 0;
+  async coldLoad(first: number): Promise<void> {
     for (const job of this.in('waiting')) job.lost = true;
     for (const job of this.in('mounted')) this.#end(job);
     this.host.zsvr.forget(first);
-    if (this.wire.state === 'up') this.wire.cut();
+    if (this.wire.state !== 'down') this.wire.cut();
     this.noteTrouble();
     await this.world.advance(0);
   }
@@ -373,6 +372,11 @@ export class MountScenario {
       () => `the host was given ${answer.mount.tape}, which it may not have`,
     );
     for (const job of jobs) job.answered = true;
+  }
+
+  /** The host has been heard for long enough. */
+  checkHeardAll(): void {
+    if (!this.profile.filtered) this.#hearing.checkAll();
   }
 
   /** What waits here is not answered already. */

@@ -10,6 +10,7 @@ import { isPlanted } from '../../harness/mutants/mutant.ts';
 import { plantedBugs, readTable, withTable } from '../../harness/mutants/planted-table.ts';
 import { search } from '../../harness/replay/search.ts';
 import { newNativeVault as newVault } from '../../harness/rig/native-vault.ts';
+import { processorSeconds } from '../../harness/rig/sim-environment.ts';
 import { searchPlanted } from '../../harness/rig/plant.ts';
 import { findMutant, findScenario } from '../../harness/scenarios/registry.ts';
 
@@ -27,14 +28,18 @@ async function find({ name, scenario: scenarioName }, runs) {
   const mutant = findMutant(scenario, name);
   if (!isPlanted(mutant)) {
     const names = { scenario: scenarioName, mutant: name };
-    const { failure, seconds } = await searchPlanted({ ...names, seed: SEED, runs });
+    const { failure, processorSeconds: seconds } = await searchPlanted({
+      ...names,
+      seed: SEED,
+      runs,
+    });
     if (failure === undefined) return undefined;
     const { run, broken, kind } = failure;
     return { run, broken, kind, seconds, commandCount: failure.case.commands.length };
   }
-  const startMs = performance.now();
+  const before = processorSeconds();
   const { failure } = await search({ scenario, mutant, seed: SEED, runs, newVault });
-  const seconds = (performance.now() - startMs) / 1000;
+  const seconds = processorSeconds() - before;
   if (failure === undefined) return undefined;
   const { error, executed } = failure.result;
   const broken = error?.message ?? '';
