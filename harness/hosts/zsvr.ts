@@ -164,8 +164,9 @@ export class Zsvr {
   /** The host is loaded anew: what was asked for is forgotten, nobody is told, and numbers begin at `first`. */
   forget(first: number): void {
     const error = new HostError('HOST_FAILED', 'the host was loaded anew');
-    for (const { requestNumber } of [...this.#requests]) {
-      this.#take(requestNumber)?.reject(error);
+    for (const request of this.#requests.splice(0)) {
+      request.cancelTimeout();
+      request.reject(error);
     }
     for (const used of this.#tapes) used.tape.abandon();
     for (const device of this.devices) device.online = undefined;

@@ -260,8 +260,8 @@ export const MOUNTS: readonly ListedMutant[] = [
     what: 'a request under a number that is known is taken for that one',
     scenario: 'mounts',
     patch: {
-      file: 'src/server/mount-queue.ts',
-      from: 'row.tape === volume &&\n      row.ring === ring;',
+      file: 'src/server/numbered-requests.ts',
+      from: 'row.tape === volume &&\n    row.ring === ring;',
       to: 'row.tape === volume;',
     },
   },

@@ -28,6 +28,7 @@ import type { ServerContext } from './context.ts';
 import { DeviceResets } from './device-resets.ts';
 import type { HostDrives } from './host-drives.ts';
 import { tapeObstacle } from './mount-obstacles.ts';
+import { hasNewer, isKnown, requestKey } from './numbered-requests.ts';
 import { RefusedRequests } from './refused-requests.ts';
 import { UnheardDismounts } from './unheard-dismounts.ts';
 
@@ -137,7 +138,7 @@ export class MountQueue {
     const { catalog, clock } = this.#context.ports;
     const { host, requestNumber, tape, ring } = mount;
     if (requestNumber === undefined || (await catalog.isMountAccepted(mount.id))) return;
-    if (await this.#hasNewer(mount)) return;
+    if (await hasNewer(catalog, mount)) return;
     // Whether the request named the device is not known any more; it suited it.
     const drive = (await catalog.listDrives(host)).find((row) => row.name === mount.drive);
     await catalog.putMountRequest({
@@ -149,18 +150,6 @@ export class MountQueue {
       receivedAtMs: clock.nowMs(),
       reason,
     });
-  }
-
-  /** Whether a newer request of its number waits, or is answered, than the one that a mount was for. */
-  async #hasNewer({ id, host, requestNumber }: MountRow): Promise<boolean> {
-    const { catalog } = this.#context.ports;
-    const isIts = (row: MountRow | MountRequestRow): boolean =>
-      row.host === host && row.requestNumber === requestNumber;
-    const open = await catalog.listMounts({ open: true });
-    return (
-      open.some((row) => isIts(row) && row.id > id) ||
-      (await catalog.listMountRequests()).some((row) => isIts(row))
-    );
   }
 
   /**
@@ -276,7 +265,7 @@ export class MountQueue {
       mounts.findLast(({ dismountedAtMs }) => (dismountedAtMs ?? 0) > sinceMs) ?? mounts.at(-1);
     if (mount?.requestNumber === undefined || (await catalog.isMountAccepted(mount.id))) return;
     const { requestNumber } = mount;
-    if (await this.#hasNewer(mount)) return;
+    if (await hasNewer(catalog, mount)) return;
     await this.putBack(mount, this.#givenBack.add({ host, requestNumber }, why));
     this.lookAgain();
   }
@@ -330,19 +319,7 @@ export class MountQueue {
     const open = await catalog.listMounts({ open: true });
     const waiting = await catalog.listMountRequests();
     const waitingMax = this.#context.settings.requestsPerHostMax ?? REQUESTS_PER_HOST_MAX;
-    // A host that is loaded anew numbers from the beginning: the same number may be another request.
-    const isThis = (row: MountRow | MountRequestRow): boolean =>
-      row.host === host &&
-      row.requestNumber === requestNumber &&
-      row.tape === volume &&
-      row.ring === ring;
-    const drives = await catalog.listDrives(host);
-    const suits = (mount: MountRow): boolean =>
-      device === undefined ||
-      drives.some((drive) => drive.name === mount.drive && drive.device === device);
-    // The host's collector told it twice.
-    if (open.some((row) => isThis(row) && suits(row))) return;
-    if (waiting.some((row) => isThis(row) && row.device === device)) return;
+    if (await isKnown(catalog, host, event, { open, waiting })) return;
     if (waiting.filter((row) => row.host === host).length >= waitingMax) {
       if (!this.#full.has(host)) this.#context.eventLog.report('MOUNT_QUEUE_FULL', { host });
       this.#full.add(host);
@@ -517,8 +494,4 @@ export class MountQueue {
     }
     this.#options.autocopy.wake();
   }
-}
-
-function requestKey(host: string, requestNumber: number): string {
-  return `${host} ${requestNumber}`;
 }
