@@ -255,14 +255,4 @@ export const MOUNTS: readonly ListedMutant[] = [
       to: '',
     },
   },
-  {
-    name: 'queue-number-known',
-    what: 'a request under a number that is known is taken for that one',
-    scenario: 'mounts',
-    patch: {
-      file: 'src/server/numbered-requests.ts',
-      from: 'row.tape === volume &&\n    row.ring === ring;',
-      to: 'row.tape === volume;',
-    },
-  },
 ];
