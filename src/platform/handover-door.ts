@@ -11,6 +11,7 @@ import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { KIB } from '../base/units.ts';
 import type { DuplexStream } from '../ports/network.ts';
 import { listenPath } from './control-socket.ts';
+import { PiecesAsTheyCome } from './kept-pieces.ts';
 import { nativeModule, translated } from './native-module.ts';
 import type { ReceivedDescriptors } from './native-module.ts';
 import { NodeDuplex } from './node-duplex.ts';
@@ -65,7 +66,7 @@ async function takeOver(
   const [input, output] = socketsOf(received, pieces);
   const stream = new NodeDuplex({
     peer: received.note,
-    recycle: (bytes) => pieces.takeBack(bytes),
+    kept: new PiecesAsTheyCome((bytes) => pieces.takeBack(bytes)),
     readable: input,
     writable: output,
     drop: () => {

@@ -10,6 +10,8 @@ import { CapstanError } from '../base/errors.ts';
 import { KIB } from '../base/units.ts';
 import type { DuplexStream } from '../ports/network.ts';
 import { noteBuffers } from './buffer-memory.ts';
+import { PiecesAsTheyCome } from './kept-pieces.ts';
+import type { KeptPieces } from './kept-pieces.ts';
 
 /** What is kept here before the stream is paused, bytes. */
 const KEPT_BYTES_MAX = 256 * KIB;
@@ -23,8 +25,10 @@ export interface NodeDuplexParts {
   readonly drop: () => void;
   /** What takes the bytes that `writable` has consumed, where that is no limit by itself. */
   readonly carrier?: Writable;
-  /** Takes each piece of `readable` back, once the reader has come for the next one. */
-  readonly recycle?: (bytes: Uint8Array) => void;
+  /** Where what has come waits for its reader; in the pieces in which it came, unless said otherwise. */
+  readonly kept?: KeptPieces;
+  /** Tells who sends how much he may, by what is kept: the readable is never paused then. */
+  readonly onKept?: (keptBytes: number) => void;
   /** Why the readable's end is a loss, where it is one. */
   readonly confirmEnd?: Promise<string | undefined>;
 }
@@ -32,10 +36,7 @@ export interface NodeDuplexParts {
 export class NodeDuplex implements DuplexStream {
   readonly peer: string;
   readonly #parts: NodeDuplexParts;
-  readonly #kept: Uint8Array[] = [];
-  #keptBytes = 0;
-  /** What the reader got last. */
-  #lent: Uint8Array | undefined;
+  readonly #kept: KeptPieces;
   #lost: CapstanError | undefined;
   #ended = false;
   #wakeReader: (() => void) | undefined;
@@ -45,6 +46,7 @@ export class NodeDuplex implements DuplexStream {
     const { readable, writable } = parts;
     this.peer = parts.peer;
     this.#parts = parts;
+    this.#kept = parts.kept ?? new PiecesAsTheyCome();
     readable.on('data', (bytes: Uint8Array) => this.#keep(bytes));
     readable.on('end', () => void this.#readableEnded());
     readable.on('error', (error) => this.lose(error.message));
@@ -70,16 +72,11 @@ export class NodeDuplex implements DuplexStream {
   }
 
   async read(): Promise<Uint8Array | undefined> {
-    if (this.#lent !== undefined) this.#parts.recycle?.(this.#lent);
-    this.#lent = undefined;
     for (;;) {
       if (this.#lost !== undefined) throw this.#lost;
-      const bytes = this.#kept.shift();
+      const bytes = this.#kept.take();
       if (bytes !== undefined) {
-        this.#keptBytes -= bytes.length;
-        if (this.#parts.recycle === undefined) noteBuffers(bytes.length);
-        if (this.#keptBytes < KEPT_BYTES_MAX) this.#parts.readable.resume();
-        this.#lent = bytes;
+        this.#balance();
         return bytes;
       }
       if (this.#ended) return undefined;
@@ -91,10 +88,17 @@ export class NodeDuplex implements DuplexStream {
 
   #keep(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.#kept.push(bytes);
-    this.#keptBytes += bytes.length;
-    if (this.#keptBytes >= KEPT_BYTES_MAX) this.#parts.readable.pause();
+    this.#kept.add(bytes);
+    this.#balance();
     this.#wakeReader?.();
+  }
+
+  #balance(): void {
+    const { readable, onKept } = this.#parts;
+    const { bytes } = this.#kept;
+    if (onKept !== undefined) onKept(bytes);
+    else if (bytes >= KEPT_BYTES_MAX) readable.pause();
+    else readable.resume();
   }
 
   async write(bytes: Uint8Array): Promise<void> {

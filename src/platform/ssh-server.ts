@@ -11,6 +11,7 @@ import ssh2 from 'ssh2';
 import type { AuthContext, Connection, ParsedKey, ServerChannel, Session } from 'ssh2';
 import { MIB, SECOND_MS } from '../base/units.ts';
 import type { DuplexStream, Endpoint } from '../ports/network.ts';
+import { GatheredPieces } from './kept-pieces.ts';
 import { NodeDuplex } from './node-duplex.ts';
 import { SSH_ALGORITHMS, SUBSYSTEMS } from './ssh-keys.ts';
 import { fingerprintOfBlob, parseSshKey } from './ssh-keys.ts';
@@ -210,11 +211,12 @@ function serveSession(
     }
     open = true;
     const channel: ServerChannel = accept();
-    keepWindow(channel, windowBytes);
     const stream = new NodeDuplex({
       peer: peerOf(socket),
       readable: channel,
       writable: channel,
+      kept: new GatheredPieces(),
+      onKept: keepWindow(channel, { windowBytes, onOverrun: () => socket.destroy() }),
       drop: () => socket.destroy(),
       carrier: socket,
     });

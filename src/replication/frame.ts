@@ -123,8 +123,8 @@ export interface Frame {
   readonly payload: Uint8Array;
 }
 
-/** Frames' memory that is kept for the next ones, of any connection: as many as may wait for their turn (parcel-queue.ts). */
-const SPARE_COUNT_MAX = 16;
+/** Frames' memory that is kept for the next ones, of any connection: as many as may wait for their turn, and one of each lane. */
+const SPARE_COUNT_MAX = 24;
 const SPARE_BYTES = FRAME_HEADER_BYTES + FRAMES.parcels.payloadBytesMax;
 /** A frame shorter than this gets memory of its own. */
 const SPARE_USED_BYTES_MIN = 64 * KIB;

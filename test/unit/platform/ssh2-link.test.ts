@@ -1,15 +1,19 @@
-/** The link over ssh2 and a server whose process dies: the system closes its sockets, and nothing else. */
+/** The link over ssh2 and the server: one whose process dies, and what may be under way over a channel. */
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { expect, it } from 'vitest';
+import ssh2 from 'ssh2';
+import type { ClientChannel } from 'ssh2';
 import { generateSshKeyPair } from '../../../src/platform/ssh-keys.ts';
 import { startSshServer } from '../../../src/platform/ssh-server.ts';
 import { Ssh2Link } from '../../../src/platform/ssh2-link.ts';
 import type { DuplexStream } from '../../../src/ports/network.ts';
 
+const MIB = 1024 * 1024;
+const client = generateSshKeyPair('client');
+
 it('a server that dies is lost at once, not when its silence has lasted too long', async () => {
-  const client = generateSshKeyPair('client');
   const server = await startSshServer({
     hostKey: generateSshKeyPair('host').privateKey,
     authorizedKeys: [client.publicKey],
@@ -50,8 +54,6 @@ it('a server that dies is lost at once, not when its silence has lasted too long
 }, 10_000);
 
 it('a server takes as much of a channel that it does not read as its window says, and all in the end', async () => {
-  const MIB = 1024 * 1024;
-  const client = generateSshKeyPair('client');
   let received = 0;
   let mayRead: () => void = () => undefined;
   const reading = new Promise<void>((resolve) => {
@@ -90,7 +92,7 @@ it('a server takes as much of a channel that it does not read as its window says
     await new Promise((resolve) => {
       setTimeout(resolve, 1500);
     });
-    // What was taken but not read is the server's 256 KiB and the window.
+    // What was taken but not read is the window.
     expect(taken).toBeGreaterThanOrEqual(7.5 * MIB);
     expect(taken).toBeLessThanOrEqual(9.5 * MIB);
     mayRead();
@@ -99,6 +101,39 @@ it('a server takes as much of a channel that it does not read as its window says
     expect(await stream.read()).toBeUndefined();
     expect(received).toBe(20 * MIB);
   } finally {
+    await server.close();
+  }
+}, 30_000);
+
+it('a server drops who sends more over a channel than it was granted', async () => {
+  const server = await startSshServer({
+    hostKey: generateSshKeyPair('host').privateKey,
+    authorizedKeys: [client.publicKey],
+    endpoint: { address: '127.0.0.1', port: 0 },
+    // Nobody reads.
+    onReplication: () => {},
+  });
+  const { address: host, port } = server.endpoint;
+  const rude = new ssh2.Client();
+  try {
+    rude.connect({ host, port, username: 'capstan', privateKey: client.privateKey });
+    await once(rude, 'ready');
+    const channel = await new Promise<ClientChannel>((resolve, reject) => {
+      rude.subsys('capstan-replication', (error: Error | undefined, opened: ClientChannel) => {
+        if (error) reject(error);
+        else resolve(opened);
+      });
+    });
+    const closed = new Promise<string>((resolve) => {
+      rude.once('close', () => resolve('dropped'));
+    });
+    // A reset connection is one way of being dropped.
+    rude.on('error', () => {});
+    (channel as unknown as { outgoing: { window: number } }).outgoing.window = 64 * MIB;
+    for (let count = 0; count < 20; count += 1) channel.write(new Uint8Array(MIB));
+    expect(await closed).toBe('dropped');
+  } finally {
+    rude.end();
     await server.close();
   }
 }, 30_000);
