@@ -44,7 +44,10 @@ function apply(database: Database, vault: string, changes: VaultChanges): readon
     else leftOut.push(pool.name);
   }
   for (const tape of changes.tapes) {
-    const fits = (vaultOf(TAPE, tape.name) ?? vault) === vault;
+    const isArriving = changes.arriving?.includes(tape.name) === true;
+    // What was owed by rules of the pool where it was, is not any more.
+    if (isArriving) database.run('DELETE FROM copyJob WHERE tape = :name', { name: tape.name });
+    const fits = isArriving || (vaultOf(TAPE, tape.name) ?? vault) === vault;
     if (fits && vaultOf(POOL, tape.pool) === vault) upsert(database, TAPE, { ...tape, vault });
     else leftOut.push(tape.name);
   }

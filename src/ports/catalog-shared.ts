@@ -19,6 +19,8 @@ export interface VaultChanges {
   readonly generations: readonly GenerationRow[];
   readonly gonePools: readonly string[];
   readonly goneTapes: readonly string[];
+  /** Of the tapes, those that come from another vault of this server, which has them no more. */
+  readonly arriving?: readonly string[] | undefined;
   /** All locks on the vault's tapes and pools; those that are kept stay where it is missing. */
   readonly locks?: readonly LockRow[] | undefined;
 }

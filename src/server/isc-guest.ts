@@ -7,6 +7,8 @@ import type { IscSession } from '../isc/session.ts';
 import type { ServerContext } from './context.ts';
 import { Sequence } from './context.ts';
 import { ask } from './isc-messages.ts';
+import { settleMoves } from './shared-moves.ts';
+import type { SettledMoves } from './shared-moves.ts';
 import { VaultRows, changesOf, changesTo } from './shared-records.ts';
 import type { VaultRecord } from './shared-records.ts';
 
@@ -19,6 +21,7 @@ export class GuestVault {
   readonly #rows = new VaultRows();
   readonly #order = new Sequence();
   readonly #onChanged: () => void;
+  readonly #onSettled: (moves: SettledMoves) => Promise<void>;
   /** What was told while the rows were fetched; undefined once they are here. */
   #early: VaultRecord[] | undefined = [];
   readonly #taken = new Set<string>();
@@ -30,12 +33,15 @@ export class GuestVault {
     readonly session: IscSession;
     /** The rows are others now. */
     readonly onChanged: () => void;
+    /** The rows say how moves ended that a crash had cut off here. */
+    readonly onSettled: (moves: SettledMoves) => Promise<void>;
   }) {
     this.#context = parts.context;
     this.name = parts.name;
     this.keeper = parts.keeper;
     this.session = parts.session;
     this.#onChanged = parts.onChanged;
+    this.#onSettled = parts.onSettled;
   }
 
   /** Has the catalog's rows be the keeper's, and follow them from now on. */
@@ -53,8 +59,11 @@ export class GuestVault {
     this.#early = undefined;
     await this.#order.run(async () => {
       const { catalog } = this.#context.ports;
-      const changes = await changesTo(catalog, vault, this.#rows);
+      const { serverName: server } = this.#context.settings;
+      const settled = await settleMoves(catalog, { server, vault }, this.#rows);
+      const changes = await changesTo(catalog, vault, this.#rows, settled.arrived);
       await this.#tellTaken(await catalog.applyVaultChanges(vault, changes));
+      await this.#onSettled(settled);
     });
     this.#onChanged();
   }

@@ -13,6 +13,7 @@ import { CapstanError, isCapstanError } from '../base/errors.ts';
 import type { Catalog, VaultRow } from '../ports/catalog.ts';
 import type { Engine } from '../ports/engine.ts';
 import { SharedLedger } from './shared-ledger.ts';
+import { settleMoves } from './shared-moves.ts';
 import { VaultRows, changedRecords, changesTo } from './shared-records.ts';
 import type { VaultRecord } from './shared-records.ts';
 import { Sequence } from './context.ts';
@@ -68,6 +69,7 @@ export class Keeping {
   /** The catalog as the server is to use it: with every change in the ledger. */
   readonly catalog: Catalog;
   readonly #catalog: Catalog;
+  readonly #server: string;
   readonly #kept = new Map<string, KeptVault>();
   /** Shared vaults that another server keeps, and which as far as it is known. */
   readonly #elsewhere = new Map<string, string | undefined>();
@@ -75,7 +77,8 @@ export class Keeping {
   readonly #order = new Sequence();
   #onRecords: RecordsListener = () => {};
 
-  constructor(catalog: Catalog) {
+  constructor(catalog: Catalog, server: string) {
+    this.#server = server;
     this.#catalog = catalog;
     this.catalog = this.#recording(catalog);
   }
@@ -145,7 +148,12 @@ export class Keeping {
   async take(row: VaultRow, engine: Engine): Promise<void> {
     const ledger = await openLedger(row, engine);
     try {
-      const changes = await changesTo(this.#catalog, row.name, ledger.rows);
+      const { arrived } = await settleMoves(
+        this.#catalog,
+        { server: this.#server, vault: row.name },
+        ledger.rows,
+      );
+      const changes = await changesTo(this.#catalog, row.name, ledger.rows, arrived);
       const leftOut = new Set(await this.#catalog.applyVaultChanges(row.name, changes));
       this.#kept.set(row.name, { ledger, leftOut });
       this.#elsewhere.delete(row.name);

@@ -5,7 +5,8 @@ import type { NewPool, PoolRow } from '../ports/catalog.ts';
 import type { PoolChanges } from '../ports/catalog-media.ts';
 import type { ServerContext } from './context.ts';
 import { formatRetention } from './retention.ts';
-import { moveContent, refuseShared } from './tape-moves.ts';
+import { refuseShared } from './pending-moves.ts';
+import { moveContent } from './tape-moves.ts';
 import { isErased } from './tape-state.ts';
 import { poolOf } from './tapes.ts';
 import type { TapeServices } from './tapes.ts';
@@ -103,7 +104,7 @@ export async function movePool(
     const reason = 'it lies there already';
     throw new CapstanError('INVALID_ARGUMENT', { what: `Pool ${name} in vault ${vault}`, reason });
   }
-  await refuseShared(catalog, [pool.vault, vault]);
+  refuseShared(await catalog.listVaults(), { from: pool.vault, to: vault }, 'pool');
   const tapes = await catalog.listTapes(name);
   const mounted = tapes.find((tape) => busyTapes.has(tape.name));
   if (mounted !== undefined) {

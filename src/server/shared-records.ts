@@ -217,16 +217,21 @@ interface Named {
   readonly vault: string;
 }
 
-/** What a catalog has to change, so that a vault's rows in it are `wanted` and no others. */
+/**
+ * What a catalog has to change, so that a vault's rows in it are `wanted` and no others; tapes that have
+ * `arrived` are in another vault there.
+ */
 export async function changesTo(
   catalog: Catalog,
   vault: string,
   wanted: VaultRows,
+  arrived: readonly { readonly name: string }[],
 ): Promise<VaultChanges> {
   const own = (rows: readonly Named[], keep: ReadonlyMap<string, unknown>): readonly string[] =>
     rows.filter((row) => row.vault === vault && !keep.has(row.name)).map((row) => row.name);
   return {
     ...changesOf(wanted.records()),
+    arriving: arrived.map((each) => each.name),
     goneTapes: own(await catalog.listTapes(), wanted.tapes),
     gonePools: own(await catalog.listPools(), wanted.pools),
   };

@@ -29,7 +29,7 @@ import { PeerLinks } from './peer-links.ts';
 import type { PeerLink } from './peer-links.ts';
 import { RemoteMounts } from './remote-mounts.ts';
 import type { GuestMountRequest, RemoteMount } from './remote-mounts.ts';
-import { finishMoves } from './tape-moves.ts';
+import { finishMoves, finishSharedMoves } from './tape-moves.ts';
 
 export interface SharedVaultsOptions extends Omit<IscKeeperOptions, 'onAnswered'> {
   /** Takes a tape out of its drive whose keeper is gone. */
@@ -290,6 +290,7 @@ export class SharedVaults {
       keeper: server,
       session,
       onChanged: this.#options.onReleased,
+      onSettled: (moves) => finishSharedMoves(this.#context, this.#options.vaults, moves),
     });
     this.#guests.set(name, guest);
     try {

@@ -124,7 +124,7 @@ export async function moveTape(
     await context.decisions.run(record);
   } else {
     const of = { tape: name, pool: undefined };
-    const move = { tapes: [tape], of, to: target.vault, record };
+    const move = { tapes: [tape], of, to: target.vault, toPool: pool, record };
     await moveContent({ context, vaults, busyTapes }, move);
   }
   const fields = { tape: name, from: tape.pool, pool, vault: target.vault };

@@ -12,13 +12,15 @@ import type { Catalog, TapeRow } from '../ports/catalog.ts';
 import type { LockRow } from '../ports/catalog-media.ts';
 import type { Engine } from '../ports/engine.ts';
 import type { ServerContext } from './context.ts';
+import { moveOf, moveProcess, refuseShared } from './pending-moves.ts';
+import type { Move } from './pending-moves.ts';
+import type { SettledMoves } from './shared-moves.ts';
 import { makeImage, stageCopies } from './tape-content.ts';
 import type { Vaults } from './vaults.ts';
 import { DELETING_SUFFIX, MOVING_SUFFIX, contentOf, removeIfThere } from './vaults.ts';
 
-/** The processes that lock; behind them, the old name, or the vault where the content was. */
+/** The process that locks a tape while it gets another name; behind it, the old one. */
 const RENAMING = 'rename from ';
-const MOVING = 'move from ';
 
 /** The process that locks a tape while it is erased. */
 const ERASING = 'erasure';
@@ -81,6 +83,8 @@ export async function moveContent(
     readonly tapes: readonly TapeRow[];
     readonly of: Pick<LockRow, 'tape' | 'pool'>;
     readonly to: string;
+    /** Where a tape goes to; undefined where its pool goes with it. */
+    readonly toPool?: string;
     readonly record: () => Promise<void>;
   },
 ): Promise<void> {
@@ -90,9 +94,17 @@ export async function moveContent(
     await context.decisions.run(move.record);
     return;
   }
-  await refuseShared(catalog, [first.vault, move.to]);
-  const [from, to] = [vaults.engine(first.vault), vaults.engine(move.to)];
-  const process = `${MOVING}${first.vault}`;
+  const vault = { from: first.vault, to: move.to };
+  refuseShared(await catalog.listVaults(), vault, move.toPool === undefined ? 'pool' : 'tape');
+  const hidden = move.tapes.find(({ name }) => context.keeping.leftOut(vault.to).has(name));
+  if (hidden !== undefined) {
+    const fields = { kind: 'tape', name: hidden.name, where: ` in the shared vault ${vault.to}` };
+    throw new CapstanError('ALREADY_EXISTS', fields);
+  }
+  const [from, to] = [vaults.engine(vault.from), vaults.engine(vault.to)];
+  const server = context.settings.serverName;
+  const process = moveProcess({ server, ...vault, pool: move.toPool });
+  const isLeavingShared = context.keeping.isKept(vault.from);
   const lockOf = move.of.tape === undefined ? { pool: move.of.pool ?? '' } : { tape: move.of.tape };
   await catalog.takeLock({
     ...move.of,
@@ -106,6 +118,8 @@ export async function moveContent(
     await stageCopies({ from, to }, names, staging);
     await context.decisions.run(async () => {
       for (const tape of move.tapes) await refuseChanged(catalog, busyTapes, tape);
+      // Whoever keeps the vault next finds it, and knows that what it stands for is nobody's.
+      if (isLeavingShared) for (const { name } of move.tapes) await markDeleting(from, name);
       await move.record();
       recorded = true;
       for (const { name } of move.tapes) await arrive({ from, to }, name);
@@ -113,7 +127,10 @@ export async function moveContent(
   } catch (error) {
     // What is recorded is done: the lock stays, and the next start ends it.
     if (!recorded) {
-      for (const tape of move.tapes) await removeIfThere(to, staging(tape.name));
+      for (const { name } of move.tapes) {
+        await removeIfThere(to, staging(name));
+        if (isLeavingShared) await removeIfThere(from, deleting(name));
+      }
       await catalog.releaseLock(lockOf, process);
     }
     throw error;
@@ -121,19 +138,12 @@ export async function moveContent(
   await catalog.releaseLock(lockOf, process);
 }
 
-/** What a shared vault's ledger says and what another vault's rows say could not change in one step. */
-export async function refuseShared(catalog: Catalog, vaults: readonly string[]): Promise<void> {
-  const shared = (await catalog.listVaults()).find(
-    ({ name, sharedId }) => sharedId !== undefined && vaults.includes(name),
-  );
-  if (shared === undefined) return;
-  throw new CapstanError('INVALID_ARGUMENT', {
-    what: `A move between ${vaults.join(' and ')}`,
-    reason: `tapes and pools do not move between the shared vault ${shared.name} and others`,
-  });
-}
-
 const staging = (tape: string): string => `${tape}${MOVING_SUFFIX}`;
+const deleting = (tape: string): string => `${tape}${DELETING_SUFFIX}`;
+
+/** An image beside a tape's says that it is nobody's where there is no row of it. */
+const markDeleting = (engine: Engine, tape: string): Promise<unknown> =>
+  makeImage(engine, deleting(tape), { generation: toGeneration(0) });
 
 async function refuseChanged(
   catalog: Catalog,
@@ -161,7 +171,9 @@ async function arrive(
     // It has arrived already: a crash came behind that.
     if (!isCapstanError(error, 'NOT_FOUND')) throw error;
   }
-  if (from !== undefined && from !== to) await removeIfThere(from, tape);
+  if (from === undefined || from === to) return;
+  await removeIfThere(from, tape);
+  await removeIfThere(from, deleting(tape));
 }
 
 /** Puts an empty image in the place of a tape's and records it; within a decision. */
@@ -227,8 +239,8 @@ export async function deleteContent(
   { name, vault }: TapeRow,
 ): Promise<void> {
   const engine = vaults.engine(vault);
-  const marker = `${name}${DELETING_SUFFIX}`;
-  await makeImage(engine, marker, { generation: toGeneration(0) });
+  const marker = deleting(name);
+  await markDeleting(engine, name);
   try {
     await context.ports.catalog.deleteTape(name);
   } catch (error) {
@@ -249,6 +261,8 @@ export async function finishMoves(
   only?: string,
 ): Promise<void> {
   const { catalog } = context.ports;
+  const isAway = (vault: string): boolean =>
+    vaults.closed.has(vault) || context.keeping.isElsewhere(vault);
   for (const lock of await catalog.listLocks()) {
     const { process, tape, pool } = lock;
     const tapes = (await catalog.listTapes()).filter(
@@ -256,18 +270,17 @@ export async function finishMoves(
     );
     // What lies in a vault that cannot be opened has to wait until it can.
     const places = new Set(tapes.map((each) => each.vault));
-    if (process.startsWith(MOVING)) places.add(process.slice(MOVING.length));
-    const isAway = (vault: string): boolean =>
-      vaults.closed.has(vault) || context.keeping.isElsewhere(vault);
-    if ([...places].some(isAway)) continue;
+    const move = moveOf(process);
+    const isOurs = move?.server === context.settings.serverName;
+    if (move !== undefined && isOurs) places.add(move.from).add(move.to);
+    if ([...places].some((vault) => isAway(vault))) continue;
     if (only !== undefined && !places.has(only)) continue;
     if (process.startsWith(RENAMING)) {
       const oldName = process.slice(RENAMING.length);
       const isFree = (await catalog.findTape(oldName)) === undefined;
       for (const each of tapes) if (isFree) await finishRename(vaults, each, oldName);
-    } else if (process.startsWith(MOVING)) {
-      const from = process.slice(MOVING.length);
-      for (const each of tapes) await finishMove(vaults, each, from);
+    } else if (move !== undefined) {
+      for (const each of tapes) await finishMove(vaults, each, { ...move, isOurs });
     } else if (process === ERASING) {
       for (const each of tapes) await finishErasure(context, vaults, each);
     } else {
@@ -284,8 +297,34 @@ async function finishRename(vaults: Vaults, tape: TapeRow, oldName: string): Pro
   await removeIfThere(engine, oldName);
 }
 
-async function finishMove(vaults: Vaults, tape: TapeRow, from: string): Promise<void> {
+/** Of a move of another server's, only what lies in the vault that both have. */
+async function finishMove(
+  vaults: Vaults,
+  tape: TapeRow,
+  { from, isOurs }: Move & { readonly isOurs: boolean },
+): Promise<void> {
   if (tape.vault === from) return;
-  const source = vaults.all.find(([vault]) => vault === from)?.[1];
+  const source = isOurs ? vaults.all.find(([vault]) => vault === from)?.[1] : undefined;
   await arrive({ from: source, to: vaults.engine(tape.vault) }, tape.name);
+}
+
+/**
+ * A shared vault is kept by another server, which says that it has the tapes `arrived`, has not those that
+ * `stayed`, and those `departed` no more: what of their moves was left to do here is done.
+ */
+export async function finishSharedMoves(
+  context: ServerContext,
+  vaults: Vaults,
+  { arrived, stayed, departed }: SettledMoves,
+): Promise<void> {
+  const { catalog } = context.ports;
+  for (const { name, from } of arrived) {
+    const source = vaults.all.find(([vault]) => vault === from)?.[1];
+    if (source !== undefined) await removeIfThere(source, name);
+  }
+  for (const { name, process } of stayed) await catalog.releaseLock({ tape: name }, process);
+  for (const { name, process, to } of departed) {
+    await arrive({ from: undefined, to: vaults.engine(to) }, name);
+    await catalog.releaseLock({ tape: name }, process);
+  }
 }

@@ -319,7 +319,7 @@ function makeContext(
   settings: ServerSettings,
   listeners: ReadonlySet<Listener>,
 ): ServerContext {
-  const keeping = new Keeping(given.catalog);
+  const keeping = new Keeping(given.catalog, settings.serverName);
   const ports = { ...given, catalog: keeping.catalog };
   const debugLog = new DebugLog(ports.clock, ports.eventFiles, settings.debugFiles);
   const emit = (event: ServerEvent): void => {

@@ -6,6 +6,7 @@ import type { TapeRow, VaultRow } from '../ports/catalog.ts';
 import type { Engine, ImageInfo } from '../ports/engine.ts';
 import { LABEL_LENGTH } from '../tape/labels.ts';
 import type { ServerContext } from './context.ts';
+import { movesUnderWay } from './pending-moves.ts';
 
 /** Bytes of the longest label that a new tape has: five blocks. */
 const LABEL_BYTES_MAX = 5 * LABEL_LENGTH;
@@ -311,17 +312,23 @@ export class Vaults {
       if (!tapes.some((row) => row.name === tape)) await remove(tape);
       await remove(name);
     }
+    // A move that cannot be ended yet, since the other vault is not open, still needs what it has staged.
+    const moving = await movesUnderWay(this.#context.ports.catalog);
     for (const name of images.keys()) {
+      if (name.endsWith(MOVING_SUFFIX) && moving.has(name.slice(0, -MOVING_SUFFIX.length))) {
+        images.delete(name);
+        continue;
+      }
       const isStaged = STAGING_SUFFIXES.some((end) => name.endsWith(end));
       if (isStaged || name === LEDGER_STAGED) await remove(name);
     }
     for (const row of tapes.filter((each) => each.vault === vault)) {
-      await this.#reconcileTape(engine, row, images.get(row.name));
+      if (!moving.has(row.name)) await this.#reconcileTape(engine, row, images.get(row.name));
       images.delete(row.name);
     }
     const leftOut = this.#context.keeping.leftOut(vault);
     for (const [name, image] of images) {
-      if (name === LEDGER_IMAGE || leftOut.has(name)) continue;
+      if (name === LEDGER_IMAGE || leftOut.has(name) || moving.has(name)) continue;
       if (isUnwritten(image)) await remove(name);
       else await this.#reportStray(vault, name);
     }

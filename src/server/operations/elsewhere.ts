@@ -42,12 +42,22 @@ export async function vaultElsewhere(
   parameters: unknown,
 ): Promise<string | undefined> {
   if (!keeping.hasElsewhere || !DONE_BY_KEEPER.has(name)) return undefined;
-  // The first that is there: of a tape to be made, its pool.
+  const places: string[] = [];
   for (const subject of subjectsIn(entry.parameters, parameters)) {
     const vault = await vaultOf(catalog, subject);
-    if (vault !== undefined) return keeping.isElsewhere(vault) ? vault : undefined;
+    if (vault !== undefined) places.push(vault);
   }
-  return undefined;
+  // The first that is there: of a tape to be made, its pool.
+  const [first] = places;
+  // Of two vaults one is this server's alone: only who keeps the other can move tapes between its own and that.
+  const other = places.find(
+    (vault) => vault !== first && keeping.isElsewhere(vault) !== keeping.isElsewhere(first ?? ''),
+  );
+  if (first !== undefined && other !== undefined) {
+    keeping.refuseElsewhere(first);
+    keeping.refuseElsewhere(other);
+  }
+  return first !== undefined && keeping.isElsewhere(first) ? first : undefined;
 }
 
 async function vaultOf(catalog: Catalog, { kind, name }: Subject): Promise<string | undefined> {
