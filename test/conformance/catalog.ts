@@ -1,96 +1,27 @@
 /** What every catalog does: the contract of src/ports/catalog.ts, run by each implementation's test. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ErrorCode } from '../../src/base/errors.ts';
 import { generation } from '../../src/base/units.ts';
 import type {
   Catalog,
-  CopyJobRow,
-  CopyRuleRow,
-  DriveRow,
   EventRow,
   NewEvent,
   GenerationRow,
-  MountRequestRow,
   TapeRow,
 } from '../../src/ports/catalog.ts';
-
-const AT_MS = Date.UTC(2006, 7, 28, 16, 25, 18);
-
-const TAPE: TapeRow = {
-  name: 'LAB001',
-  pool: 'DAILY',
-  vault: 'VAULT00',
-  labelType: 'backup',
-  capacityBytes: 40_000_000_000,
-  generation: generation(0),
-  payloadBytes: 0,
-  createdAtMs: AT_MS,
-  writtenAtMs: undefined,
-  mountedAtMs: undefined,
-  dismountedAtMs: undefined,
-  copiedFrom: undefined,
-  owner: '',
-  updatedAtMs: undefined,
-  erasedAtMs: undefined,
-  exportedAtMs: undefined,
-  importedAtMs: undefined,
-  migratedAtMs: undefined,
-  migratedBy: undefined,
-  restoredAtMs: undefined,
-  userLocked: false,
-  autoloadLocked: false,
-  keyId: undefined,
-};
-const DRIVE: DriveRow = {
-  name: 'VTD01',
-  host: '\\LAB',
-  device: '$TAPE0',
-  serialNumber: 'CAP0000001',
-};
-const MOUNT = {
-  tape: 'LAB001',
-  drive: 'VTD01',
-  host: '\\LAB',
-  requestNumber: 7,
-  ring: true,
-  mountedAtMs: AT_MS + 1000,
-} as const;
-const REQUEST: MountRequestRow = {
-  host: '\\LAB',
-  requestNumber: 7,
-  tape: 'LAB001',
-  device: undefined,
-  ring: true,
-  receivedAtMs: AT_MS,
-  reason: 'waiting for a drive',
-};
-const RULE: Omit<CopyRuleRow, 'id'> = {
-  pool: 'DAILY',
-  target: {
-    server: 'west',
-    address: '127.0.0.1',
-    port: 2222,
-    user: 'capstan',
-    hostKey: 'SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU',
-    transport: 'ssh2',
-  },
-  targetPool: 'DR',
-  bytesPerSecond: undefined,
-};
-const CONTENT = {
-  generation: generation(1),
-  payloadBytes: 65_536,
-  manifestDigest: 'ab'.repeat(32),
-} as const;
-const EVENT: Omit<EventRow, 'id'> = {
-  atMs: AT_MS,
-  severity: 'INFO',
-  messageId: '220001',
-  address: '127.0.0.1',
-  user: 'operator',
-  program: '',
-  text: 'Cartridge LAB001 for read-write has been manually mounted',
-};
+import {
+  AT_MS,
+  TAPE,
+  DRIVE,
+  MOUNT,
+  REQUEST,
+  RULE,
+  CONTENT,
+  EVENT,
+  dismount,
+  furnish,
+  jobOf,
+  refuses,
+} from './catalog-rows.ts';
 
 /** Runs the suite; `open` gives an empty catalog each time. */
 export function catalogConformance(name: string, open: () => Catalog | Promise<Catalog>): void {
@@ -127,31 +58,6 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
       expect(await catalog.listVaults()).toHaveLength(2);
     });
 
-    /** A vault, two pools, a tape, a drive. */
-    async function furnish(): Promise<void> {
-      await catalog.createVault({ name: 'VAULT00', path: '/vaults/0', createdAtMs: AT_MS });
-      await catalog.createPool({ name: 'DAILY', vault: 'VAULT00', createdAtMs: AT_MS });
-      await catalog.createPool({ name: 'ARCHIVE', vault: 'VAULT00', createdAtMs: AT_MS });
-      await catalog.createTape(TAPE);
-      await catalog.createDrive(DRIVE);
-    }
-
-    function jobOf(rule: CopyRuleRow, fields: Partial<CopyJobRow> = {}): CopyJobRow {
-      return {
-        tape: 'LAB001',
-        ruleId: rule.id,
-        generation: generation(1),
-        state: 'due',
-        attempts: 3,
-        queuedAtMs: AT_MS,
-        nextAttemptAtMs: AT_MS + 900_000,
-        copiedGeneration: undefined,
-        lastError: 'west cannot be reached: connection refused.',
-        bytesSent: 12,
-        ...fields,
-      };
-    }
-
     describe('vaults, pools and drives', () => {
       it('come back as they were created, in order of their names', async () => {
         const vaults = ['VAULT01', 'VAULT00'].map((vault) => ({
@@ -186,7 +92,7 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
       });
 
       it('are refused under a name that is taken', async () => {
-        await furnish();
+        await furnish(catalog);
         await refuses('ALREADY_EXISTS', () =>
           catalog.createVault({ name: 'VAULT00', path: '/other', createdAtMs: AT_MS }),
         );
@@ -207,7 +113,7 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
         ));
 
       it("a drive is refused under a device or serial number that is another's", async () => {
-        await furnish();
+        await furnish(catalog);
         const taken = await refuses('ALREADY_EXISTS', () =>
           catalog.createDrive({ ...DRIVE, name: 'VTD02', serialNumber: 'other' }),
         );
@@ -219,7 +125,7 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
       });
 
       it('a drive is deleted only while no tape is mounted on it', async () => {
-        await furnish();
+        await furnish(catalog);
         const mount = await catalog.recordMount(MOUNT);
         expect(await refuses('IN_USE', () => catalog.deleteDrive('VTD01'))).toContain('LAB001');
         await dismount(catalog, mount.id);
@@ -232,7 +138,7 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
 
     describe('tapes', () => {
       it('come back field by field, whether a value is there or not', async () => {
-        await furnish();
+        await furnish(catalog);
         const whole: TapeRow = {
           ...TAPE,
           name: 'A1',
@@ -253,7 +159,7 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
       });
 
       it('have names that are unique across all pools, and the refusal names the pool', async () => {
-        await furnish();
+        await furnish(catalog);
         const sentence = await refuses('ALREADY_EXISTS', () =>
           catalog.createTape({ ...TAPE, pool: 'ARCHIVE' }),
         );
@@ -261,12 +167,12 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
       });
 
       it('are refused in a pool that is not there', async () => {
-        await furnish();
+        await furnish(catalog);
         await refuses('NOT_FOUND', () => catalog.createTape({ ...TAPE, name: 'B', pool: 'NONE' }));
       });
 
       it('are deleted with their generations, mounts, requests and copy jobs, but not while mounted', async () => {
-        await furnish();
+        await furnish(catalog);
         const rule = await catalog.createCopyRule(RULE);
         const mount = await catalog.recordMount(MOUNT);
         await refuses('IN_USE', () => catalog.deleteTape('LAB001'));
@@ -302,14 +208,14 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
       };
 
       it('creates the tape where it is missing', async () => {
-        await furnish();
+        await furnish(catalog);
         await catalog.recordContent(copied, version);
         expect(await catalog.findTape('C00001')).toStrictEqual(copied);
         expect(await catalog.listGenerations('C00001')).toStrictEqual([version]);
       });
 
       it('changes a present tape in its content only, and keeps its older generations', async () => {
-        await furnish();
+        await furnish(catalog);
         await catalog.recordContent(copied, version);
         const newer = { ...copied, generation: generation(5), payloadBytes: 20, createdAtMs: 1 };
         const next = { ...version, generation: generation(5), payloadBytes: 20 };
@@ -323,7 +229,7 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
       });
 
       it('takes the place of the same generation recorded before', async () => {
-        await furnish();
+        await furnish(catalog);
         await catalog.recordContent(copied, version);
         const again = { ...version, manifestDigest: 'ef'.repeat(32) };
         await catalog.recordContent(copied, again);
@@ -331,7 +237,7 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
       });
 
       it('is refused, without effect, where the tape lies in another pool', async () => {
-        await furnish();
+        await furnish(catalog);
         await catalog.recordContent(copied, version);
         await refuses('ALREADY_EXISTS', () =>
           catalog.recordContent(
@@ -344,215 +250,9 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
       });
     });
 
-    describe('mounts', () => {
-      it('are open until the dismount, which is on the tape as well', async () => {
-        await furnish();
-        const mount = await catalog.recordMount(MOUNT);
-        expect(mount).toStrictEqual({
-          ...MOUNT,
-          id: mount.id,
-          dismountedAtMs: undefined,
-          state: 'open',
-        });
-        expect(await catalog.listMounts({ open: true })).toStrictEqual([mount]);
-        expect((await catalog.findTape('LAB001'))?.mountedAtMs).toBe(MOUNT.mountedAtMs);
-
-        await dismount(catalog, mount.id, { atMs: AT_MS + 5000, state: 'interrupted' });
-        expect(await catalog.listMounts({ open: true })).toStrictEqual([]);
-        expect(await catalog.listMounts({ tape: 'LAB001' })).toStrictEqual([
-          { ...mount, dismountedAtMs: AT_MS + 5000, state: 'interrupted' },
-        ]);
-        expect((await catalog.findTape('LAB001'))?.dismountedAtMs).toBe(AT_MS + 5000);
-      });
-
-      it("list a tape's mounts with the newest last", async () => {
-        await furnish();
-        const first = await catalog.recordMount({ ...MOUNT, ring: false, mountedAtMs: AT_MS + 9 });
-        await dismount(catalog, first.id);
-        const second = await catalog.recordMount({ ...MOUNT, requestNumber: undefined });
-        const mounts = await catalog.listMounts({ tape: 'LAB001' });
-        expect(mounts.map(({ id, ring }) => ({ id, ring }))).toStrictEqual([
-          { id: first.id, ring: false },
-          { id: second.id, ring: true },
-        ]);
-        expect(mounts[1]?.requestNumber).toBeUndefined();
-      });
-
-      it('take a tape once and a drive once', async () => {
-        await furnish();
-        await catalog.createTape({ ...TAPE, name: 'LAB002' });
-        await catalog.createDrive({
-          ...DRIVE,
-          name: 'VTD02',
-          device: '$TAPE1',
-          serialNumber: 'CAP0000002',
-        });
-        await catalog.recordMount(MOUNT);
-        expect(
-          await refuses('IN_USE', () => catalog.recordMount({ ...MOUNT, drive: 'VTD02' })),
-        ).toContain('VTD01');
-        expect(
-          await refuses('IN_USE', () => catalog.recordMount({ ...MOUNT, tape: 'LAB002' })),
-        ).toContain('LAB001');
-        expect(await catalog.listMounts({ open: true })).toHaveLength(1);
-      });
-
-      it('are refused for a tape or a drive that is not there', async () => {
-        await furnish();
-        await refuses('NOT_FOUND', () => catalog.recordMount({ ...MOUNT, tape: 'NONE' }));
-        await refuses('NOT_FOUND', () => catalog.recordMount({ ...MOUNT, drive: 'NONE' }));
-      });
-
-      it('remove the request that they satisfy, and no other', async () => {
-        await furnish();
-        await catalog.putMountRequest(REQUEST);
-        await catalog.putMountRequest({ ...REQUEST, requestNumber: 8 });
-        await catalog.putMountRequest({ ...REQUEST, host: '\\DR' });
-        await catalog.recordMount(MOUNT);
-        const left = await catalog.listMountRequests();
-        expect(left.map(({ host, requestNumber }) => [host, requestNumber])).toStrictEqual([
-          ['\\LAB', 8],
-          ['\\DR', 7],
-        ]);
-      });
-
-      it('a refused mount leaves its request where it was', async () => {
-        await furnish();
-        await catalog.recordMount({ ...MOUNT, requestNumber: 1 });
-        await catalog.putMountRequest(REQUEST);
-        await refuses('IN_USE', () => catalog.recordMount(MOUNT));
-        expect(await catalog.listMountRequests()).toStrictEqual([REQUEST]);
-      });
-    });
-
-    describe('a dismount', () => {
-      it('without new content leaves generation and times of writing as they were', async () => {
-        await furnish();
-        const mount = await catalog.recordMount(MOUNT);
-        await dismount(catalog, mount.id);
-        expect(await catalog.findTape('LAB001')).toMatchObject({ generation: 0, payloadBytes: 0 });
-        expect((await catalog.findTape('LAB001'))?.writtenAtMs).toBeUndefined();
-        expect(await catalog.listGenerations('LAB001')).toStrictEqual([]);
-      });
-
-      it('with new content makes the generation, as written by the host', async () => {
-        await furnish();
-        await catalog.recordContent(
-          { ...TAPE, copiedFrom: 'east' },
-          { tape: 'LAB001', atMs: AT_MS, origin: 'east', ...CONTENT, generation: generation(0) },
-        );
-        const mount = await catalog.recordMount(MOUNT);
-        await dismount(catalog, mount.id, { atMs: AT_MS + 60, content: CONTENT });
-        expect(await catalog.findTape('LAB001')).toStrictEqual({
-          ...TAPE,
-          generation: 1,
-          payloadBytes: CONTENT.payloadBytes,
-          writtenAtMs: AT_MS + 60,
-          updatedAtMs: AT_MS + 60,
-          mountedAtMs: MOUNT.mountedAtMs,
-          dismountedAtMs: AT_MS + 60,
-        });
-        expect((await catalog.listGenerations('LAB001')).at(-1)).toStrictEqual({
-          tape: 'LAB001',
-          atMs: AT_MS + 60,
-          origin: '\\LAB',
-          ...CONTENT,
-        });
-      });
-
-      it('queues a copy a rule, due at once and with no attempt made', async () => {
-        await furnish();
-        const rule = await catalog.createCopyRule(RULE);
-        const mount = await catalog.recordMount(MOUNT);
-        await dismount(catalog, mount.id, {
-          atMs: AT_MS + 60,
-          content: CONTENT,
-          queueRuleIds: [rule.id],
-        });
-        expect(await catalog.listCopyJobs()).toStrictEqual([
-          jobOf(rule, {
-            attempts: 0,
-            queuedAtMs: AT_MS + 60,
-            nextAttemptAtMs: AT_MS + 60,
-            lastError: undefined,
-            bytesSent: 0,
-          }),
-        ]);
-      });
-
-      it('starts a failed copy anew and remembers what the target has', async () => {
-        await furnish();
-        const rule = await catalog.createCopyRule(RULE);
-        await catalog.putCopyJob(
-          jobOf(rule, { state: 'failed', attempts: 12, copiedGeneration: generation(1) }),
-        );
-        const mount = await catalog.recordMount(MOUNT);
-        await dismount(catalog, mount.id, {
-          atMs: AT_MS + 60,
-          content: { ...CONTENT, generation: generation(2) },
-          queueRuleIds: [rule.id],
-        });
-        expect(await catalog.listCopyJobs()).toStrictEqual([
-          jobOf(rule, {
-            generation: generation(2),
-            attempts: 0,
-            queuedAtMs: AT_MS + 60,
-            nextAttemptAtMs: AT_MS + 60,
-            copiedGeneration: generation(1),
-            lastError: undefined,
-            bytesSent: 0,
-          }),
-        ]);
-      });
-
-      it('queues nothing for a rule that was deleted in the meantime', async () => {
-        await furnish();
-        const rule = await catalog.createCopyRule(RULE);
-        const mount = await catalog.recordMount(MOUNT);
-        await catalog.deleteCopyRule(rule.id);
-        await dismount(catalog, mount.id, { queueRuleIds: [rule.id] });
-        expect(await catalog.listCopyJobs()).toStrictEqual([]);
-        expect(await catalog.listMounts({ open: true })).toStrictEqual([]);
-      });
-
-      it('is refused for a mount that is closed or was never there', async () => {
-        await furnish();
-        const mount = await catalog.recordMount(MOUNT);
-        await dismount(catalog, mount.id);
-        await refuses('NOT_FOUND', () => dismount(catalog, mount.id, { content: CONTENT }));
-        await refuses('NOT_FOUND', () => dismount(catalog, mount.id + 1));
-        expect(await catalog.findTape('LAB001')).toMatchObject({ generation: 0 });
-      });
-    });
-
-    describe('mount requests', () => {
-      it('come in order of arrival, and a replaced one keeps its place', async () => {
-        await furnish();
-        const second = { ...REQUEST, requestNumber: 3, device: '$TAPE0', ring: false };
-        await catalog.putMountRequest(REQUEST);
-        await catalog.putMountRequest(second);
-        const replaced = { ...REQUEST, reason: 'tape in use on VTD01', ring: false };
-        await catalog.putMountRequest(replaced);
-        expect(await catalog.listMountRequests()).toStrictEqual([replaced, second]);
-      });
-
-      it('are deleted by host and number, and once more without complaint', async () => {
-        await furnish();
-        await catalog.putMountRequest(REQUEST);
-        await catalog.deleteMountRequest('\\DR', 7);
-        expect(await catalog.listMountRequests()).toHaveLength(1);
-        await catalog.deleteMountRequest('\\LAB', 7);
-        await catalog.deleteMountRequest('\\LAB', 7);
-        expect(await catalog.listMountRequests()).toStrictEqual([]);
-      });
-
-      it('are refused for a tape that is not there', () =>
-        refuses('NOT_FOUND', () => catalog.putMountRequest(REQUEST)));
-    });
-
     describe('copy rules and jobs', () => {
       it('a rule comes back with its target, under its own number', async () => {
-        await furnish();
+        await furnish(catalog);
         const rule = await catalog.createCopyRule(RULE);
         const other = await catalog.createCopyRule({ ...RULE, pool: 'ARCHIVE' });
         expect(rule).toStrictEqual({ id: rule.id, ...RULE });
@@ -561,7 +261,7 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
       });
 
       it('a pool has one rule a target server, and must be there', async () => {
-        await furnish();
+        await furnish(catalog);
         await catalog.createCopyRule(RULE);
         await refuses('ALREADY_EXISTS', () =>
           catalog.createCopyRule({ ...RULE, targetPool: 'OTHER' }),
@@ -571,14 +271,14 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
       });
 
       it('a number is not given twice, so that a late job cannot hit another rule', async () => {
-        await furnish();
+        await furnish(catalog);
         const rule = await catalog.createCopyRule(RULE);
         await catalog.deleteCopyRule(rule.id);
         expect((await catalog.createCopyRule(RULE)).id).not.toBe(rule.id);
       });
 
       it('a job replaces the one of the same tape and rule', async () => {
-        await furnish();
+        await furnish(catalog);
         const rule = await catalog.createCopyRule(RULE);
         await catalog.putCopyJob(jobOf(rule));
         const done = jobOf(rule, { state: 'copied', copiedGeneration: generation(1) });
@@ -587,7 +287,7 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
       });
 
       it('a deleted rule takes its jobs with it', async () => {
-        await furnish();
+        await furnish(catalog);
         const rule = await catalog.createCopyRule(RULE);
         await catalog.putCopyJob(jobOf(rule));
         await catalog.deleteCopyRule(rule.id);
@@ -596,7 +296,7 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
       });
 
       it('a job and its event are written together or not at all', async () => {
-        await furnish();
+        await furnish(catalog);
         const rule = await catalog.createCopyRule(RULE);
         await catalog.putCopyJob(jobOf(rule, { state: 'failed' }), EVENT);
         expect(await catalog.listEvents({ limit: 10 })).toMatchObject([EVENT]);
@@ -625,7 +325,7 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
       });
 
       it('are chosen by where the things that they are about lay when they were written', async () => {
-        await furnish();
+        await furnish(catalog);
         const other = 'VAULT77';
         await catalog.createVault({ name: other, path: '/seventy-seven', createdAtMs: AT_MS });
         const write = (text: string, about: NewEvent['about']): Promise<EventRow> =>
@@ -659,29 +359,4 @@ export function catalogConformance(name: string, open: () => Catalog | Promise<C
       });
     });
   });
-}
-
-function dismount(
-  catalog: Catalog,
-  mountId: number,
-  fields: Partial<Parameters<Catalog['recordDismount']>[0]> = {},
-): Promise<void> {
-  return catalog.recordDismount({
-    mountId,
-    atMs: AT_MS + 60_000,
-    state: 'dismounted',
-    content: undefined,
-    queueRuleIds: [],
-    ...fields,
-  });
-}
-
-/** Expects a rejection with `code`; gives its sentence. */
-async function refuses(code: ErrorCode, call: () => Promise<unknown>): Promise<string> {
-  const error: unknown = await call().then(
-    () => new Error('nothing was refused'),
-    (reason: unknown) => reason,
-  );
-  expect(error).toMatchObject({ name: 'CapstanError', code });
-  return (error as Error).message;
 }

@@ -9,12 +9,14 @@ import { openCatalog } from '../../../src/catalog/sqlite-catalog.ts';
 import type { Catalog, EventRow } from '../../../src/ports/catalog.ts';
 import { instantDrCatalogConformance } from '../../conformance/catalog-instant-dr.ts';
 import { catalogConformance } from '../../conformance/catalog.ts';
+import { mountConformance } from '../../conformance/catalog-mounts.ts';
 import { accessCatalogConformance } from '../../conformance/catalog-access.ts';
 import { hostCatalogConformance } from '../../conformance/catalog-hosts.ts';
 import { licenceCatalogConformance } from '../../conformance/catalog-licences.ts';
 import { sharedCatalogConformance } from '../../conformance/catalog-shared.ts';
 
 catalogConformance('SQLite in memory', () => openCatalog(':memory:'));
+mountConformance('SQLite in memory', () => openCatalog(':memory:'));
 hostCatalogConformance('SQLite in memory', () => openCatalog(':memory:'));
 instantDrCatalogConformance('SQLite in memory', () => openCatalog(':memory:'));
 accessCatalogConformance('SQLite in memory', () => openCatalog(':memory:'));
@@ -42,6 +44,7 @@ function open(...[at, options]: Parameters<typeof openCatalog>): Catalog {
 }
 
 catalogConformance('SQLite in a file', () => openCatalog(join(folder, 'conformance.db')));
+mountConformance('SQLite in a file', () => openCatalog(join(folder, 'conformance.db')));
 
 const EVENT: Omit<EventRow, 'id'> = {
   atMs: 0,
