@@ -3,9 +3,7 @@
  *
  * A run is started by a scheme's schedules, by an operator (dispatch) or by VTSPolicy IDR; a scheme has
  * one at a time, and an occurrence that comes while one goes is passed over. What was missed while no
- * server ran is made up by one run at the start. A run that loses the target tries again every five
- * minutes, and is given up after twelve attempts that brought nothing; one that the server's end broke
- * off goes on at the next start.
+ * server ran is made up by one run at the start. instant-dr-runs.ts works on the runs.
  *
  * Of a scheme's two servers one is the source. instant-dr-roles.ts exchanges the roles.
  */
@@ -21,37 +19,20 @@ import type {
 import type { Cancel } from '../ports/clock.ts';
 import { reasonOf } from './context.ts';
 import type { ServerContext } from './context.ts';
-import type { Copies } from './copies.ts';
-import { LineLost } from './instant-dr-outcomes.ts';
-import { Ending } from './instant-dr-line.ts';
-import { InstantDrRun } from './instant-dr-run.ts';
 import type { RunProgress } from './instant-dr-run.ts';
+import { InstantDrRuns } from './instant-dr-runs.ts';
+import type { InstantDrOptions } from './instant-dr-runs.ts';
 import { checkScheme, nextOccurrenceMs, poolsOf, schemeOf } from './instant-dr-schemes.ts';
 import type { SchemeParameters } from './instant-dr-schemes.ts';
-import type { Vaults } from './vaults.ts';
 
 /** Schedules are looked at no later than this: the wall clock may be set meanwhile. */
 const LOOK_INTERVAL_MS = 60 * MINUTE_MS;
-
-export interface InstantDrOptions {
-  readonly context: ServerContext;
-  readonly vaults: Vaults;
-  readonly copies: Copies;
-  readonly busyTapes: ReadonlySet<string>;
-}
 
 /** What is to run: a scheme, or every scheme of this server that synchronises a pool, for that pool alone. */
 export type IdrDispatch = {
   readonly cause: Exclude<IdrRunCause, 'schedule'>;
   readonly kind?: IdrRunKind;
 } & ({ readonly scheme: string; readonly pool?: string | undefined } | { readonly pool: string });
-
-interface Active {
-  readonly runId: number;
-  readonly ending: Ending;
-  readonly over: Promise<void>;
-  progress: () => RunProgress;
-}
 
 /** A scheme as it stands. */
 export interface SchemeStatus {
@@ -65,17 +46,15 @@ export interface SchemeStatus {
 }
 
 export class InstantDr {
-  readonly #options: InstantDrOptions;
   readonly #context: ServerContext;
-  /** By scheme. */
-  readonly #active = new Map<string, Active>();
+  readonly #runs: InstantDrRuns;
   #timer: Cancel = () => undefined;
   #looking = Promise.resolve();
   #stopped = false;
 
   constructor(options: InstantDrOptions) {
-    this.#options = options;
     this.#context = options.context;
+    this.#runs = new InstantDrRuns(options);
   }
 
   /** Goes on with what was broken off, and heeds the schedules from now on. */
@@ -83,7 +62,7 @@ export class InstantDr {
     const { catalog } = this.#context.ports;
     const limit = (await catalog.listIdrSchemes()).length;
     if (limit === 0) return;
-    for (const run of await catalog.listIdrRuns({ running: true, limit })) this.#begin(run);
+    for (const run of await catalog.listIdrRuns({ running: true, limit })) this.#runs.begin(run);
     this.look();
   }
 
@@ -91,9 +70,7 @@ export class InstantDr {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer();
-    const active = [...this.#active.entries()];
-    for (const [scheme] of active) this.#end(scheme);
-    await Promise.all([this.#looking, ...active.map(([, { over }]) => over)]);
+    await Promise.all([this.#looking, this.#runs.stop()]);
   }
 
   /** Looks at the schedules now, and by itself when the next is due. */
@@ -188,8 +165,7 @@ export class InstantDr {
   /** Ends its run. The target keeps its copies. */
   async deleteScheme(name: string): Promise<void> {
     await schemeOf(this.#context, name);
-    this.#end(name);
-    await this.#active.get(name)?.over;
+    await this.#runs.end(name);
     await this.#context.ports.catalog.deleteIdrScheme(name);
     this.look();
   }
@@ -198,15 +174,14 @@ export class InstantDr {
   async cancel(name: string): Promise<IdrRunRow> {
     const { catalog, clock } = this.#context.ports;
     await schemeOf(this.#context, name);
-    this.#end(name);
-    await this.#active.get(name)?.over;
+    await this.#runs.end(name);
     const [run] = await catalog.listIdrRuns({ scheme: name, running: true, limit: 1 });
     if (run === undefined) {
       throw new CapstanError('NOT_FOUND', { kind: 'run that goes of the scheme', name });
     }
     const ended = { ...run, state: 'cancelled', endedAtMs: clock.nowMs() } as const;
     const fields = { scheme: name, run: run.id };
-    await this.#putRun(ended, this.#context.eventLog.entry('IDR_RUN_CANCELLED', fields));
+    await this.#runs.put(ended, this.#context.eventLog.entry('IDR_RUN_CANCELLED', fields));
     return ended;
   }
 
@@ -223,7 +198,7 @@ export class InstantDr {
           nextAtMs: heeded ? nextOccurrenceMs(scheme, scheme.answeredAtMs) : undefined,
           run,
           counts: run && (await catalog.countIdrResults(run.id)),
-          progress: this.#active.get(scheme.name)?.progress(),
+          progress: this.#runs.progress(scheme.name),
         };
       }),
     );
@@ -265,25 +240,20 @@ export class InstantDr {
     );
     this.#context.emit({ kind: 'event-logged', row: event });
     this.#context.emit({ kind: 'idr-run', run });
-    if (this.#context.settings.offline !== true && !this.#stopped) this.#begin(run);
+    if (this.#context.settings.offline !== true && !this.#stopped) this.#runs.begin(run);
     return run;
   }
 
   /** Resolves when the scheme's run is over, as far as this process has it. */
-  async runOver(name: string): Promise<void> {
-    await this.#active.get(name)?.over;
+  runOver(name: string): Promise<void> {
+    return this.#runs.over(name);
   }
 
   #refuseActive(name: string): void {
-    const active = this.#active.get(name);
-    if (active === undefined) return;
-    const by = `its run ${active.runId} is not over`;
+    const runId = this.#runs.idOf(name);
+    if (runId === undefined) return;
+    const by = `its run ${runId} is not over`;
     throw new CapstanError('IN_USE', { kind: 'scheme', name, by });
-  }
-
-  #end(scheme: string): void {
-    this.#active.get(scheme)?.ending.end();
-    this.#options.copies.end(({ owner }) => 'scheme' in owner && owner.scheme === scheme);
   }
 
   async #look(): Promise<void> {
@@ -330,130 +300,6 @@ export class InstantDr {
       const row = await ports.catalog.putIdrScheme(answered, entry);
       if (row !== undefined) this.#context.emit({ kind: 'event-logged', row });
     }
-  }
-
-  #begin(run: IdrRunRow): void {
-    const ending = new Ending();
-    const working = this.#work(run, ending, (progress) => {
-      active.progress = progress;
-    }).catch((error: unknown) => {
-      // The scheme was deleted: nothing is owed any more.
-      if (isCapstanError(error, 'NOT_FOUND')) return;
-      // Its state could not be recorded: it is as it was, and is gone on with.
-      const reason = reasonOf(error);
-      this.#context.emit({ kind: 'fault', what: `run ${run.id} of ${run.scheme}`, reason });
-      const { clock } = this.#context.ports;
-      clock.after(this.#context.copyPolicy.retryIntervalMs, () => this.#resume(run.id));
-    });
-    const active: Active = {
-      runId: run.id,
-      ending,
-      over: working.then(() => {
-        this.#active.delete(run.scheme);
-      }),
-      progress: () => ({ tapeCount: 0, doneCount: 0, copying: [] }),
-    };
-    this.#active.set(run.scheme, active);
-  }
-
-  /** Goes on with a run that is not over and that nobody works on. */
-  #resume(id: number): void {
-    this.#context.background(`go on with run ${id}`, async () => {
-      const run = await this.#context.ports.catalog.findIdrRun(id);
-      if (run?.state !== 'running' || this.#stopped || this.#active.has(run.scheme)) return;
-      this.#begin(run);
-    });
-  }
-
-  /** Works on a run until it is over, or is to end. */
-  async #work(
-    first: IdrRunRow,
-    ending: Ending,
-    onRun: (progress: () => RunProgress) => void,
-  ): Promise<void> {
-    const { catalog } = this.#context.ports;
-    let run = first;
-    while (!ending.hasCome) {
-      await this.#waitUntil(run.nextAttemptAtMs, ending);
-      if (ending.hasCome) return;
-      const doneBefore = (await catalog.listIdrResults(run.id)).length;
-      const scheme = await schemeOf(this.#context, run.scheme);
-      const work = new InstantDrRun({ ...this.#options, scheme, run, ending });
-      onRun(() => work.progress);
-      try {
-        await work.work();
-        if (!ending.hasCome) await this.#finish(run, scheme);
-        return;
-      } catch (error) {
-        if (ending.hasCome) return;
-        const progressed = (await catalog.listIdrResults(run.id)).length > doneBefore;
-        const next = await this.#afterFailure(run, scheme, progressed, error);
-        if (next === undefined) return;
-        run = next;
-      }
-    }
-  }
-
-  async #waitUntil(atMs: number, ending: Ending): Promise<void> {
-    const { clock } = this.#context.ports;
-    const delayMs = atMs - clock.nowMs();
-    if (delayMs <= 0) return;
-    let cancel: Cancel = () => undefined;
-    const passed = new Promise<void>((resolve) => {
-      cancel = clock.after(delayMs, resolve);
-    });
-    await Promise.race([passed, ending.come]);
-    cancel();
-  }
-
-  async #finish(run: IdrRunRow, { name }: IdrSchemeRow): Promise<void> {
-    const { ports, eventLog } = this.#context;
-    const counts = await ports.catalog.countIdrResults(run.id);
-    const fields = { ...counts, scheme: name, run: run.id };
-    const ended = { ...run, state: 'done', endedAtMs: ports.clock.nowMs() } as const;
-    await this.#putRun({ ...ended, reason: undefined }, eventLog.entry('IDR_RUN_ENDED', fields));
-  }
-
-  /** The run as it is to be tried again; undefined where it is given up. */
-  async #afterFailure(
-    run: IdrRunRow,
-    scheme: IdrSchemeRow,
-    progressed: boolean,
-    error: unknown,
-  ): Promise<IdrRunRow | undefined> {
-    const { ports, eventLog, copyPolicy } = this.#context;
-    const { attemptsMax, retryIntervalMs } = copyPolicy;
-    const lost = error instanceof LineLost;
-    const reason = lost ? error.message : reasonOf(error);
-    const nowMs = ports.clock.nowMs();
-    const target = scheme.target.server;
-    // An attempt that brought something is no failure of the line.
-    const attempts = (progressed ? 0 : run.attempts) + 1;
-    const fields = { scheme: scheme.name, run: run.id, reason };
-    // Who swaps roles waits for it, and is told at once.
-    if (lost && attempts < attemptsMax && run.cause !== 'swap') {
-      const next = { ...run, attempts, nextAttemptAtMs: nowMs + retryIntervalMs, reason };
-      const entry = eventLog.entry('IDR_LINE_LOST', {
-        ...fields,
-        target,
-        attempt: attempts,
-        attemptsMax,
-      });
-      await this.#putRun(next, entry);
-      return next;
-    }
-    const ended = { ...run, state: 'failed', endedAtMs: nowMs, attempts, reason } as const;
-    await this.#putRun(ended, eventLog.entry('IDR_RUN_FAILED', { ...fields, attempts }));
-    return undefined;
-  }
-
-  async #putRun(
-    run: IdrRunRow,
-    entry: ReturnType<ServerContext['eventLog']['entry']>,
-  ): Promise<void> {
-    const row = await this.#context.ports.catalog.putIdrRun(run, entry);
-    if (row !== undefined) this.#context.emit({ kind: 'event-logged', row });
-    this.#context.emit({ kind: 'idr-run', run });
   }
 }
 
