@@ -38,7 +38,7 @@ export async function shrinkFurther(
 
 type TryCase = (profile: CaseProfile, texts: readonly string[]) => Promise<CaseResult | undefined>;
 
-/** Drops `width` commands at a time, whichever, until no such set can be dropped. */
+/** Drops `width` commands at a time, whichever it can in one pass from the end. */
 async function dropCommands(
   failing: CaseResult,
   width: 1 | 2,
@@ -52,8 +52,8 @@ async function dropCommands(
       const result = await tryCase(profile, rest);
       if (result !== undefined && result.executed.length < executed.length) {
         smallest = result;
-        // Once more from the end: what could not be dropped before may be now.
-        first = smallest.executed.length;
+        // What could not be dropped before may be now: the next pass looks.
+        first = Math.min(first, smallest.executed.length);
         break;
       }
       if (width === 1) break;

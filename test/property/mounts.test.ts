@@ -7,4 +7,4 @@
 import { MOUNTS } from '../../harness/scenarios/mounts.ts';
 import { describeScenario } from './scenario-suite.ts';
 
-describeScenario(MOUNTS, { seed: 20_261_121, runs: 250, mutantRuns: 200 });
+describeScenario(MOUNTS, { seed: 20_261_121, runs: 250, mutantRuns: 300 });
