@@ -1,5 +1,6 @@
 /** What an image holds, read through the engine: objects, digest, generation. */
 import { assert } from '../../src/base/assert.ts';
+import { toHex } from '../../src/base/encodings.ts';
 import { logicalObjectNumber } from '../../src/base/units.ts';
 import type { Engine, ImageInfo } from '../../src/ports/engine.ts';
 import { unpackObjects } from '../../src/tape/tape-object.ts';
@@ -34,7 +35,7 @@ export async function readObjects(engine: Engine, name: string): Promise<readonl
 /** Hexadecimal digest of a manifest. */
 async function digestOf(engine: Engine, manifest: Uint8Array): Promise<string> {
   const { digest } = await engine.readManifest(manifest);
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return toHex(digest);
 }
 
 /** Hexadecimal digest of the image's manifest. */

@@ -6,6 +6,7 @@
  */
 import { assert } from '../../src/base/assert.ts';
 import { concatBytes } from '../../src/base/bytes.ts';
+import { toHex } from '../../src/base/encodings.ts';
 import { CapstanError } from '../../src/base/errors.ts';
 import { generation, logicalObjectNumber } from '../../src/base/units.ts';
 import type { Generation } from '../../src/base/units.ts';
@@ -33,7 +34,6 @@ import {
   objectsOf,
   parseManifest,
   splitDigests,
-  toHex,
   writeManifest,
 } from './model-store.ts';
 import { fillManifest, outlineManifest } from './manifest-outline.ts';

@@ -1,9 +1,10 @@
 /** Outlines of manifests as the engine makes them, but for the digests, which are the model's. */
 import { concatBytes, readUint, writeUint } from '../../src/base/bytes.ts';
+import { toHex } from '../../src/base/encodings.ts';
 import { CapstanError } from '../../src/base/errors.ts';
 import { OUTLINE_PIECE_BYTES, PIECE_BYTES_MAX, PIECE_BYTES_MIN } from '../../src/ports/engine.ts';
 import type { FilledManifest } from '../../src/ports/engine.ts';
-import { modelDigest, toHex } from './model-store.ts';
+import { modelDigest } from './model-store.ts';
 
 const GOLDEN = 2_654_435_761;
 const CUT_LIMIT = 2 ** 24;

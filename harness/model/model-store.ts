@@ -3,6 +3,7 @@
  * counter of operations at which it can be made to crash.
  */
 import { concatBytes, readUint, writeUint } from '../../src/base/bytes.ts';
+import { toHex } from '../../src/base/encodings.ts';
 import { CapstanError } from '../../src/base/errors.ts';
 import type { Generation } from '../../src/base/units.ts';
 import { CHUNK_BYTES_MAX, DIGEST_BYTES } from '../../src/ports/engine.ts';
@@ -26,8 +27,14 @@ export class ModelStore {
   #durableImages = new Map<string, StoredImage>();
   #durableChunks = new Map<string, Uint8Array>();
   #operationsLeft: number | undefined;
+  #operationCount = 0;
   /** So many bytes of chunks fit; undefined: as many as come. */
   quotaBytes: number | undefined;
+
+  /** Changes that reached the disk, or were about to. */
+  get operationCount(): number {
+    return this.#operationCount;
+  }
 
   /** To be called before a chunk is added. Throws NO_SPACE. */
   checkRoom(bytes: number): void {
@@ -45,6 +52,7 @@ export class ModelStore {
 
   /** To be called before each change that reaches the disk. Throws {@link ModelCrash}. */
   operation(): void {
+    this.#operationCount += 1;
     if (this.#operationsLeft === undefined) return;
     if (this.#operationsLeft > 0) {
       this.#operationsLeft -= 1;
@@ -79,14 +87,6 @@ export class ModelStore {
     this.chunks = new Map(this.#durableChunks);
     this.#operationsLeft = undefined;
   }
-}
-
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-
-export function toHex(bytes: Uint8Array): string {
-  let hex = '';
-  for (const byte of bytes) hex += HEX[byte];
-  return hex;
 }
 
 export function fromHex(hex: string): Uint8Array {

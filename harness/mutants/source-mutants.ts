@@ -187,8 +187,8 @@ const CATALOG: readonly ListedMutant[] = [
     scenario: 'autocopy',
     patch: {
       file: 'src/catalog/sqlite-catalog.ts',
-      from: 'ORDER BY id LIMIT :limit`;',
-      to: 'ORDER BY id DESC LIMIT :limit`;',
+      from: 'ORDER BY id LIMIT +:limit`;',
+      to: 'ORDER BY id DESC LIMIT +:limit`;',
     },
   },
   {

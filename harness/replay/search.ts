@@ -117,13 +117,15 @@ class Cases {
   > {
     const { scenario, mutant } = this.#options;
     const { shrinks = true } = scenario;
-    const details = await fc.check(this.#property, {
-      seed,
-      numRuns: 1,
-      // What has a path is shrunk already.
-      endOnFailure: !shrinks || path !== undefined,
-      ...(path !== undefined && { path }),
-    });
+    const details = await withoutStacks(() =>
+      fc.check(this.#property, {
+        seed,
+        numRuns: 1,
+        // What has a path is shrunk already.
+        endOnFailure: !shrinks || path !== undefined,
+        ...(path !== undefined && { path }),
+      }),
+    );
     const result = this.#smallest;
     if (!details.failed || result === undefined) return undefined;
     return {
@@ -137,6 +139,17 @@ class Cases {
       shrinkCount: details.numShrinks,
       result: shrinks ? await shrinkFurther(this.#options, result) : result,
     };
+  }
+}
+
+/** Errors are a part of a case, some twenty of each, and nobody looks at their stacks. */
+async function withoutStacks<Value>(work: () => Promise<Value>): Promise<Value> {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return await work();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 

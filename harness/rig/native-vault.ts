@@ -14,6 +14,10 @@ class NativeVault implements SimulatedVault {
     this.#disk = disk;
   }
 
+  get changeCount(): number {
+    return this.#disk.operationCount;
+  }
+
   open(): Promise<Engine> {
     return openSimulatedEngine(this.#disk, STORE_PATH, {
       mode: 'create',

@@ -7,7 +7,7 @@
  */
 import { concatBytes } from '../../src/base/bytes.ts';
 import { formatTimestamp } from '../../src/base/civil-time.ts';
-import { encodeUtf8, toBase64Url } from '../../src/base/encodings.ts';
+import { encodeUtf8, toBase64Url, toHex } from '../../src/base/encodings.ts';
 import { isCapstanError } from '../../src/base/errors.ts';
 import { MINUTE_MS } from '../../src/base/units.ts';
 import { LABORATORY, LICENCE_CONTEXT } from '../../src/server/licence-keys.ts';
@@ -82,7 +82,7 @@ export class LicenceWorld {
         systemId: 'CAPSTAN',
         address: '10.0.0.1',
         hosts: [],
-        licencePublicKeys: [hexadecimal(ISSUER)],
+        licencePublicKeys: [toHex(ISSUER)],
       },
       vault: newVault({ seed: profile.worldSeed, leftovers: 'ordered' }),
       replicationPorts: [],
@@ -284,6 +284,3 @@ export class LicenceWorld {
     await this.check();
   }
 }
-
-const hexadecimal = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -35,15 +35,23 @@ export class Life {
     this.#endings.clear();
   }
 
-  /** What `work` gives, as long as the life lasts; it is not even begun after. */
-  call<Value>(work: () => Promise<Value>): Promise<Value> {
+  /**
+   * What `work` gives, as long as the life lasts; it is not even begun after. `succeeded` and `failed` come before that is
+   * known, and may end the life.
+   */
+  call<Value>(
+    work: () => Promise<Value>,
+    { succeeded, failed }: { succeeded?: () => void; failed?: (error: unknown) => void } = {},
+  ): Promise<Value> {
     if (this.#ended) return never();
     return new Promise((resolve, reject) => {
       work().then(
         (value) => {
+          if (!this.#ended) succeeded?.();
           if (!this.#ended) resolve(value);
         },
         (error: unknown) => {
+          if (!this.#ended) failed?.(error);
           if (!this.#ended) reject(error instanceof Error ? error : new Error(String(error)));
         },
       );

@@ -113,6 +113,10 @@ export class SharedView implements SimulatedVault {
     return this.#parts.isHeldBy(this);
   }
 
+  get changeCount(): number {
+    return this.#parts.vault.changeCount;
+  }
+
   open(): Promise<Engine> {
     return this.#parts.open(this, this.ignoresLock);
   }

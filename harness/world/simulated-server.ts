@@ -149,6 +149,11 @@ export class SimulatedServer {
     return this.#engine;
   }
 
+  /** What is on its disk is the same as long as this is. */
+  get diskChangeCount(): number {
+    return this.#options.vault.changeCount;
+  }
+
   /** Starts the process; resolves when it serves, or has been killed while it started. */
   async start(): Promise<void> {
     assert(this.#life === undefined, `the server ${this.name} is started once at a time`);
@@ -249,23 +254,18 @@ export class SimulatedServer {
     const engine = await this.#options.vault.open();
     this.#engine = engine;
     const sabotaged = this.#options.sabotage?.engine?.(engine) ?? engine;
-    const guard = (call: () => Promise<unknown>): Promise<unknown> =>
-      life.call(async () => {
-        try {
-          return await call();
-        } catch (error) {
-          if (this.#options.vault.isCrash(error)) this.#kill(life);
-          throw error;
-        }
+    const failed = (error: unknown): void => {
+      if (this.#options.vault.isCrash(error)) this.#kill(life);
+    };
+    const guard = (call: () => Promise<unknown>): Promise<unknown> => life.call(call, { failed });
+    const guardImage = async (opening: Promise<unknown>): Promise<TapeImage> =>
+      decorate((await opening) as TapeImage, (method, call) => {
+        if (method !== 'sync' || this.#slowImageMs === 0) return guard(call);
+        return this.#beSlowWithImages(life).then(() => guard(call));
       });
-    return decorate(sabotaged, async (method, call) => {
-      if (method === 'sync') await this.#beSlow(life);
-      const value = await guard(call);
-      if (method !== 'openImage') return value;
-      return decorate(value as TapeImage, async (imageMethod, imageCall) => {
-        if (imageMethod === 'sync') await this.#beSlowWithImages(life);
-        return guard(imageCall);
-      });
+    return decorate(sabotaged, (method, call) => {
+      if (method === 'sync' && this.#slowMs > 0) return this.#beSlow(life).then(() => guard(call));
+      return method === 'openImage' ? guardImage(guard(call)) : guard(call);
     });
   }
 
@@ -280,31 +280,24 @@ export class SimulatedServer {
   }
 
   async #beSlowWithImages(life: Life): Promise<void> {
-    const delayMs = this.#slowImageMs;
-    if (delayMs === 0) return;
-    await sleep(life.clock(this.#world.clock), delayMs);
+    await sleep(life.clock(this.#world.clock), this.#slowImageMs);
   }
 
   async #beSlow(life: Life): Promise<void> {
     const delayMs = this.#slowMs;
-    if (delayMs === 0) return;
     this.#slowMs = 0;
     this.#world.trace.record(`${this.name}: a sync takes ${delayMs} ms`);
     await sleep(life.clock(this.#world.clock), delayMs);
   }
 
   #guardCatalog(life: Life, catalog: Catalog): Catalog {
-    const guarded = decorate(catalog, (method, call) =>
-      life.call(async () => {
-        // The process ends, the database stays.
-        if (method === 'close') return undefined;
-        this.#countCatalogCall(life, method);
-        if (life.ended) return undefined;
-        const value = await call();
-        this.#countCatalogCall(life, method);
-        return value;
-      }),
-    );
+    const guarded = decorate(catalog, (method, call) => {
+      // The process ends, the database stays.
+      if (method === 'close') return life.call(() => Promise.resolve());
+      const count = (): void => this.#countCatalogCall(life, method);
+      if (!life.ended) count();
+      return life.call(call, { succeeded: count });
+    });
     const atomically: Catalog['atomically'] = (work) =>
       guarded.atomically(async () => {
         const result = await work();

@@ -10,6 +10,8 @@ import { ModelCrash, ModelStore } from '../model/model-store.ts';
 export type CrashKind = 'kill' | 'power-cut';
 
 export interface SimulatedVault {
+  /** Changes of the disk so far, but those of a crash. */
+  readonly changeCount: number;
   /** Opens the store that is on the disk, as a new process would. */
   open(): Promise<Engine>;
   /** A store in a folder for a while, on the same disk; made where there is none. */
@@ -39,6 +41,10 @@ export type NewVault = (options: {
 /** Over the engine model: quick, and without the native module. */
 class ModelVault implements SimulatedVault {
   readonly #store = new ModelStore();
+
+  get changeCount(): number {
+    return this.#store.operationCount;
+  }
 
   open(): Promise<Engine> {
     return Promise.resolve(new EngineModel(this.#store));

@@ -68,10 +68,17 @@ Napi::Uint32Array WordsArgument(const Napi::CallbackInfo& info, size_t i, const 
   return info[i].As<Napi::Uint32Array>();
 }
 
+// Up to here a copy costs less than an array over foreign memory with the finalizer that frees it.
+constexpr size_t kCopiedBytesMax = 8192;
+
 template <class Vector>
 Napi::Value HandOver(Napi::Env env, Vector&& bytes) {
   const size_t size = bytes.size();
-  if (size == 0) return Napi::Uint8Array::New(env, 0);
+  if (size <= kCopiedBytesMax) {
+    Napi::Uint8Array array = Napi::Uint8Array::New(env, size);
+    if (size > 0) std::memcpy(array.Data(), bytes.data(), size);
+    return array;
+  }
   auto held = std::make_unique<Vector>(std::move(bytes));
   uint8_t* data = held->data();
   const Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(

@@ -24,7 +24,7 @@ Napi::Uint32Array WordsArgument(const Napi::CallbackInfo& info, size_t i, const 
 // {data, size} of an array that stays alive as long as the call that uses it.
 inline View ViewOf(const Napi::Uint8Array& array) { return {array.Data(), array.ByteLength()}; }
 
-// Takes over the memory: no copy.
+// Takes over the memory, without a copy where they are many.
 Napi::Value ToJs(Napi::Env env, Bytes&& bytes);
 Napi::Value ToJs(Napi::Env env, RawBytes&& bytes);
 Napi::Value ToJs(Napi::Env env, std::vector<uint32_t>&& words);

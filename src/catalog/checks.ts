@@ -4,6 +4,7 @@ import { CapstanError } from '../base/errors.ts';
 import type { EventRow, NewEvent, NewPool, NewTape, PoolRow, TapeRow } from '../ports/catalog.ts';
 import type { Database, Parameters } from './database.ts';
 import { EVENT, MOUNT, POOL, TAPE } from './tables.ts';
+import type { Table } from './tables.ts';
 
 /** Throws NOT_FOUND. */
 export function requireRow(
@@ -95,25 +96,29 @@ export function tapeExists(tape: TapeRow): CapstanError {
 
 /**
  * Where what an entry is about lies now, as a JSON array; what is not there, but for the other things
- * named, counts not. Null where nobody can tell.
+ * named, counts not. Undefined where nobody can tell.
  */
-function vaultsOf(database: Database, about: NewEvent['about']): string | null {
-  if (about === undefined || about === 'anything') return null;
+function vaultsOf(database: Database, about: NewEvent['about']): string | undefined {
+  if (about === undefined || about === 'anything') return undefined;
   const vaults = about.flatMap(({ kind, name }) => {
     if (kind === 'vault') return [name];
     const row = database.one(`SELECT vault FROM ${kind} WHERE name = :name`, { name });
     return row === undefined ? [] : [String(row['vault'])];
   });
-  return vaults.length === 0 && about.length > 0 ? null : JSON.stringify([...new Set(vaults)]);
+  if (vaults.length === 0 && about.length > 0) return undefined;
+  return JSON.stringify([...new Set(vaults)]);
 }
+
+/** An entry as it lies in its table: with the vaults that it is about. */
+const KEPT_EVENT: Table<EventRow & { readonly vaults: string | undefined }> = {
+  name: EVENT.name,
+  columns: { ...EVENT.columns, vaults: 'plain' },
+};
 
 /** Keeps the newest `countMax`. */
 export function insertEvent(database: Database, event: NewEvent, countMax: number): EventRow {
-  const row = database.insertNumbered(EVENT, event);
-  const vaults = vaultsOf(database, event.about);
-  if (vaults !== null) {
-    database.run('UPDATE event SET vaults = :vaults WHERE id = :id', { vaults, id: row.id });
-  }
+  const kept = { ...event, vaults: vaultsOf(database, event.about) };
+  const { vaults: _, ...row } = database.insertNumbered(KEPT_EVENT, kept);
   if (row.id > countMax) {
     database.run('DELETE FROM event WHERE id <= :last', { last: row.id - countMax });
   }

@@ -14,7 +14,7 @@ import {
 import { assert } from '../base/assert.ts';
 import { CapstanError } from '../base/errors.ts';
 import { GIB, SECOND_MS } from '../base/units.ts';
-import { type Table, insertSql, selectSql, toRow, toValues } from './tables.ts';
+import { type Table, insertSql, replaceSql, selectSql, toRow, toValues } from './tables.ts';
 
 /** Largest catalog file unless told otherwise, bytes. */
 export const CATALOG_BYTES_MAX = 8 * GIB;
@@ -115,7 +115,10 @@ export class Database {
     return guard(this.#path, () => this.#prepared(sql).get(parameters));
   }
 
-  /** The rows of `table`; `rest` is the statement behind FROM, with its order. */
+  /**
+   * The rows of `table`; `rest` is the statement behind FROM, with its order. A bare parameter behind LIMIT has SQLite
+   * parse the statement anew at each call, because its plan depends on the number; `+:limit` says that it must not.
+   */
   rows<Row>(table: Table<Row>, rest: string, parameters: Parameters = {}): Row[] {
     return guard(this.#path, () => {
       const found = this.#selection(table, rest).all(parameters) as unknown as SQLOutputValue[][];
@@ -125,12 +128,13 @@ export class Database {
 
   /** `onConflict`: what to do where the row is there, as SQL has it; nothing said is an error. */
   insert<Row>(table: Table<Row>, row: Row, onConflict = ''): void {
-    this.#prepared(`${insertSql(table)} ${onConflict}`).run(...toValues(table, row));
+    const sql = insertSql(table);
+    this.#prepared(onConflict === '' ? sql : `${sql} ${onConflict}`).run(...toValues(table, row));
   }
 
   /** Inserts, or takes the place of the row of the same primary key. */
   replace<Row>(table: Table<Row>, row: Row): void {
-    this.#prepared(insertSql(table, 'REPLACE')).run(...toValues(table, row));
+    this.#prepared(replaceSql(table)).run(...toValues(table, row));
   }
 
   /** Inserts under the next number; the row as it is kept. */
@@ -140,9 +144,8 @@ export class Database {
   ): Row {
     const values = toValues(table, row as Row);
     const { lastInsertRowid } = this.#prepared(insertSql(table)).run(...values);
-    const [kept] = this.rows(table, 'WHERE id = :id', { id: lastInsertRowid });
-    assert(kept !== undefined, 'an insert gives back its row');
-    return kept;
+    // Tables are STRICT and every value is given: reading the row back would show what went in.
+    return { ...toRow(table, values), id: Number(lastInsertRowid) };
   }
 
   close(): void {

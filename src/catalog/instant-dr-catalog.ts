@@ -126,7 +126,7 @@ export function instantDrCatalog(
       database.rows(
         RUN,
         `WHERE (:scheme IS NULL OR scheme = :scheme) AND (:running = 0 OR state = 'running')
-         ORDER BY id DESC LIMIT :limit`,
+         ORDER BY id DESC LIMIT +:limit`,
         { scheme: scheme ?? null, running: running === true ? 1 : 0, limit },
       ),
 

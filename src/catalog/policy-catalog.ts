@@ -118,7 +118,7 @@ function runCatalog(database: Database): Pick<PolicyCatalog, RunMethod> {
     listPolicyRuns: async ({ running, limit }) =>
       database.rows(
         POLICY_RUN,
-        `${running === true ? "WHERE state = 'running'" : ''} ORDER BY id DESC LIMIT :limit`,
+        `${running === true ? "WHERE state = 'running'" : ''} ORDER BY id DESC LIMIT +:limit`,
         { limit },
       ),
   };

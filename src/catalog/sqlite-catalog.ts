@@ -348,10 +348,10 @@ class SqliteCatalog implements CoreCatalog {
     assert(Number.isSafeInteger(limit) && limit > 0, 'events are listed by whole numbers above 0');
     const { condition, parameters } = eventCondition(where ?? {});
     if (afterId !== undefined) {
-      const rest = `WHERE id > :afterId AND ${condition} ORDER BY id LIMIT :limit`;
+      const rest = `WHERE id > :afterId AND ${condition} ORDER BY id LIMIT +:limit`;
       return this.#database.rows(EVENT, rest, { ...parameters, afterId, limit });
     }
-    const rest = `WHERE ${condition} ORDER BY id DESC LIMIT :limit`;
+    const rest = `WHERE ${condition} ORDER BY id DESC LIMIT +:limit`;
     return this.#database.rows(EVENT, rest, { ...parameters, limit }).reverse();
   }
 

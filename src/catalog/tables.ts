@@ -201,8 +201,8 @@ export const EVENT: Table<EventRow> = {
 interface TableSql {
   readonly columns: readonly (readonly [name: string, kind: ColumnKind])[];
   readonly select: string;
-  /** From INTO on. */
-  readonly into: string;
+  readonly insert: string;
+  readonly replace: string;
 }
 
 const TABLE_SQL = new WeakMap<object, TableSql>();
@@ -216,7 +216,8 @@ function sqlOf<Row>(table: Table<Row>): TableSql {
   const made = {
     columns,
     select: `SELECT ${names} FROM ${table.name}`,
-    into: `INTO ${table.name} (${names}) VALUES (${places})`,
+    insert: `INSERT INTO ${table.name} (${names}) VALUES (${places})`,
+    replace: `REPLACE INTO ${table.name} (${names}) VALUES (${places})`,
   };
   TABLE_SQL.set(table, made);
   return made;
@@ -228,9 +229,16 @@ export function selectSql<Row>(table: Table<Row>): string {
 }
 
 /** `INSERT` of a whole row, its values by place; an `id` of NULL takes the next number. */
-export function insertSql<Row>(table: Table<Row>, verb: 'INSERT' | 'REPLACE' = 'INSERT'): string {
-  return `${verb} ${sqlOf(table).into}`;
+export function insertSql<Row>(table: Table<Row>): string {
+  return sqlOf(table).insert;
 }
+
+/** As {@link insertSql}, in place of the row of the same primary key. */
+export function replaceSql<Row>(table: Table<Row>): string {
+  return sqlOf(table).replace;
+}
+
+type SqlValue = SQLInputValue | SQLOutputValue;
 
 /** A field's value as SQL has it. */
 export function toSqlValue(value: unknown): SQLInputValue {
@@ -243,8 +251,11 @@ export function toValues<Row>(table: Table<Row>, row: Row): SQLInputValue[] {
   return sqlOf(table).columns.map(([name]) => toSqlValue(given[name]));
 }
 
-/** The port's row out of the values of {@link selectSql}; the schema's checks vouch for the types. */
-export function toRow<Row>(table: Table<Row>, values: readonly SQLOutputValue[]): Row {
+/**
+ * The port's row out of the values of {@link selectSql}, or as they went into {@link insertSql}; the schema's
+ * checks vouch for the types.
+ */
+export function toRow<Row>(table: Table<Row>, values: readonly SqlValue[]): Row {
   const row: Record<string, unknown> = {};
   let place = 0;
   for (const [name, kind] of sqlOf(table).columns) {

@@ -6,6 +6,7 @@
  * that is being received. A lane that nothing of waits here may always be read, so that the frame whose turn
  * it is always comes.
  */
+import { toHex } from '../base/encodings.ts';
 import { CapstanError } from '../base/errors.ts';
 import { MIB } from '../base/units.ts';
 import type { Connection } from './connection.ts';
@@ -155,22 +156,19 @@ export class ParcelQueue {
   }
 }
 
-const hexOf = (token: Uint8Array): string =>
-  Array.from(token, (byte) => byte.toString(16).padStart(2, '0')).join('');
-
 /** The connections of one server that take lanes, by the token that their senders chose. */
 export class LaneRegistry {
   readonly #queues = new Map<string, ParcelQueue>();
 
   /** Throws PROTOCOL_VIOLATION where another connection has the token. */
   add(peer: string, token: Uint8Array, queue: ParcelQueue): void {
-    const name = hexOf(token);
+    const name = toHex(token);
     if (this.#queues.has(name)) throw violation(peer, 'another connection has the token');
     this.#queues.set(name, queue);
   }
 
   find(token: Uint8Array): ParcelQueue | undefined {
-    return this.#queues.get(hexOf(token));
+    return this.#queues.get(toHex(token));
   }
 
   delete(queue: ParcelQueue): void {

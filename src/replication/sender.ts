@@ -5,6 +5,7 @@
  * LIMIT_EXCEEDED (the manifest), and what the source's own engine rejects with.
  */
 import { equalBytes } from '../base/bytes.ts';
+import { toHex } from '../base/encodings.ts';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
 import { MIB } from '../base/units.ts';
@@ -248,9 +249,6 @@ async function* batchesOf(transfer: Transfer, bytesMax: number): AsyncGenerator<
     yield batch;
   }
 }
-
-const toHex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 
 type Refusal = MessageOf<'refuse'>;
 

@@ -7,9 +7,10 @@
  */
 import type { Generation } from '../base/units.ts';
 import { equalBytes } from '../base/bytes.ts';
+import { toHex } from '../base/encodings.ts';
 import type { Catalog, TapeRow } from '../ports/catalog.ts';
 import type { Holding, TapeVersion } from '../ports/copy-receiver.ts';
-import { contentOf, hexadecimal } from './vaults.ts';
+import { contentOf } from './vaults.ts';
 import type { Vaults } from './vaults.ts';
 
 /** How our version of a tape stands to the other server's. */
@@ -39,7 +40,7 @@ export async function knows(
   if (version.generation === current.generation) return sameVersion(version, current);
   if (version.generation > current.generation) return false;
   const recorded = await catalog.findGeneration(name, version.generation);
-  return recorded?.manifestDigest === hexadecimal(version.manifestDigest);
+  return recorded?.manifestDigest === toHex(version.manifestDigest);
 }
 
 export async function relate(
@@ -71,7 +72,7 @@ export function recordOf(version: TapeVersion): {
 } {
   return {
     generation: version.generation,
-    manifestDigest: hexadecimal(version.manifestDigest),
+    manifestDigest: toHex(version.manifestDigest),
   };
 }
 

@@ -8,6 +8,7 @@
  *
  * The same generation once more is taken where this one is known to be damaged: what is damaged lacks.
  */
+import { toHex } from '../base/encodings.ts';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
 import type { Generation } from '../base/units.ts';
@@ -30,7 +31,7 @@ import {
   WRITTEN_HERE,
 } from './copy-refusals.ts';
 import { giveUpDamage } from './repair.ts';
-import { INCOMING_SUFFIX, contentOf, hexadecimal, removeIfThere } from './vaults.ts';
+import { INCOMING_SUFFIX, contentOf, removeIfThere } from './vaults.ts';
 import type { Vaults } from './vaults.ts';
 
 export interface CopyReceiverOptions {
@@ -131,7 +132,7 @@ export class TapeReceiver implements CopyReceiver {
     const same = row !== undefined && row.generation === offer.generation;
     if (same) {
       const present = await this.#present(row);
-      if (present.manifestDigest !== hexadecimal(offer.manifestDigest)) {
+      if (present.manifestDigest !== toHex(offer.manifestDigest)) {
         return refuse(ANOTHER_CONTENT);
       }
       if (present.whole && !heals) return { kind: 'present' };
@@ -168,7 +169,7 @@ export class TapeReceiver implements CopyReceiver {
     if (row.copiedFrom !== undefined || row.generation === 0) return true;
     if (replaces?.generation !== row.generation) return false;
     const { manifestDigest } = await this.#present(row);
-    return manifestDigest === hexadecimal(replaces.manifestDigest);
+    return manifestDigest === toHex(replaces.manifestDigest);
   }
 
   /** What this server has of a tape; not whole where it is known to be damaged. */
@@ -177,7 +178,7 @@ export class TapeReceiver implements CopyReceiver {
     try {
       const { digest, digests } = await engine.readManifest(await engine.exportManifest(row.name));
       const lacking = await engine.lackingChunks(digests);
-      return { manifestDigest: hexadecimal(digest), whole: !lacking.includes(1) };
+      return { manifestDigest: toHex(digest), whole: !lacking.includes(1) };
     } catch (error) {
       if (!isCapstanError(error, 'STORE_CORRUPT', 'NOT_FOUND')) throw error;
       const generations = await this.#context.ports.catalog.listGenerations(row.name);

@@ -1,4 +1,5 @@
 /** The vaults of a server: their open stores, and what their images are against the catalog's rows. */
+import { toHex } from '../base/encodings.ts';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
 import type { Generation } from '../base/units.ts';
@@ -407,12 +408,8 @@ export async function contentOf(engine: Engine, image: string): Promise<ImageCon
   const { digest, partitions } = await engine.readManifest(await engine.exportManifest(image));
   return {
     payloadBytes: partitions.reduce((sum, partition) => sum + partition.payloadBytes, 0),
-    manifestDigest: hexadecimal(digest),
+    manifestDigest: toHex(digest),
   };
-}
-
-export function hexadecimal(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** Removes an image that may not be there. */

@@ -119,6 +119,9 @@ export class Machine {
   #vault(): SimulatedVault {
     const { disk } = this;
     return {
+      get changeCount() {
+        return disk.operationCount;
+      },
       open: () => openSimulatedEngine(disk, '/vault', { mode: 'create' }),
       openScratch: (path) => openSimulatedEngine(disk, path, { mode: 'create' }),
       resize: (bytes) => disk.setQuotaBytes(bytes),
