@@ -2,7 +2,7 @@
 import { Option } from 'commander';
 import { given, nothing } from './operation-command.ts';
 import type { CommandGroup } from './operation-command.ts';
-import { SERVER_OPTIONS } from './target-options.ts';
+import { SERVER_OPTIONS, fingerprint } from './target-options.ts';
 
 export const ISC_COMMANDS: CommandGroup = {
   description: 'inter-system communication: the servers that share vaults with this one',
@@ -21,7 +21,10 @@ export const ISC_COMMANDS: CommandGroup = {
       operation: 'isc.add',
       options: [
         ...SERVER_OPTIONS,
-        new Option('--client-key <fingerprint>', 'of the key that it shows when it calls'),
+        new Option(
+          '--client-key <fingerprint>',
+          'of the key that it shows when it calls',
+        ).argParser(fingerprint),
       ],
       parameters: (args, options) => ({
         server: args[0],

@@ -7,9 +7,11 @@ import type { Values } from './operation-command.ts';
 const PORT_DEFAULT = 4022;
 
 /** As `capstan init` and ssh-keygen print one: 32 bytes in base64. */
-function fingerprint(text: string): string {
+export function fingerprint(text: string): string {
   if (/^SHA256:[A-Za-z0-9+/]{43}$/.test(text)) return text;
-  throw new InvalidArgumentError("It is SHA256: and 43 characters, as its server's log has it.");
+  throw new InvalidArgumentError(
+    "It is SHA256: and 43 characters, as its server's log or ssh-keygen -l has it.",
+  );
 }
 
 /** How another server is reached. */
