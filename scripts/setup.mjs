@@ -13,7 +13,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
@@ -83,6 +83,14 @@ function installPackages() {
     .update(readFileSync(join(ROOT, 'package-lock.json')))
     .digest('hex');
   if (existsSync(STAMP) && JSON.parse(readFileSync(STAMP, 'utf8')).lock === lock) return;
+  // npm ci empties the folder first: behind a link that is another checkout's.
+  const folder = join(ROOT, 'node_modules');
+  if (lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
+    throw new SetupError(
+      `${folder} is a symbolic link, and what npm installs there would replace what it leads to; ` +
+        'remove the link and run this again, or update the packages where they are.',
+    );
+  }
   const missing = missingTools();
   if (missing !== undefined) throw new SetupError(missing);
   step('installing npm packages', () =>

@@ -1,6 +1,7 @@
 /** The native engine on its simulated disk, as a vault of the simulated world. */
 import { SimulatedCrash, SimulatedDisk, openSimulatedEngine } from '../../src/platform/engine.ts';
 import type { Engine } from '../../src/ports/engine.ts';
+import { SimulatedBallast } from '../world/simulated-ballast.ts';
 import type { CrashKind, NewVault, SimulatedVault } from '../world/simulated-vault.ts';
 
 const STORE_PATH = '/vault';
@@ -8,10 +9,12 @@ const STORE_PATH = '/vault';
 const PACK_BYTES_MAX = 64 * 1024;
 
 class NativeVault implements SimulatedVault {
+  readonly ballast: SimulatedBallast;
   readonly #disk: SimulatedDisk;
 
   constructor(disk: SimulatedDisk) {
     this.#disk = disk;
+    this.ballast = new SimulatedBallast((bytes) => disk.setQuotaBytes(bytes));
   }
 
   get changeCount(): number {
@@ -26,7 +29,7 @@ class NativeVault implements SimulatedVault {
   }
 
   resize(bytes: number | undefined): void {
-    this.#disk.setQuotaBytes(bytes);
+    this.ballast.resize(bytes);
   }
 
   crashAfter(count: number | undefined): void {

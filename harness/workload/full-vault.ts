@@ -2,6 +2,7 @@
  * `full-vault`: a vault's disk fills up in the middle of backups, or of the copies that come to the other side, and
  * is given room again: by erasing and collecting, or by a larger disk.
  *
+ * What makes room is never refused for want of it, unless others have taken what the server held back.
  * What must hold: a host is told that its tape cannot be written, and nothing that it was told to be written is lost;
  * what is there is read and restored as before; an operator whose tape cannot be made or erased for want of room is
  * told so in a sentence, and the tape is as it was; the other side's full disk costs attempts to copy and nothing
@@ -33,6 +34,8 @@ const HEARING_MS = 5 * SECOND_MS;
 const DRAIN_MS = 61 * MINUTE_MS;
 /** What an operator may be told where there is no room. */
 const NO_ROOM = ['NO_SPACE', 'STORE_FAILED'] as const;
+/** What finds room on a full disk. */
+const MAKES_ROOM: ReadonlySet<string> = new Set(['mount.end', 'tape.erase', 'vault.collect']);
 /** What a host is told where its block, its marks or its tape cannot be written: the medium is well. */
 const HOST_TOLD =
   /MEDIUM ERROR|HARDWARE ERROR|WRITE ERROR|VOLUME OVERFLOW|ABORTED COMMAND|not ready/i;
@@ -136,12 +139,15 @@ export class FullVault extends CentreScenario<FullVaultProfile> {
     const error = await centre.ask(name, parameters);
     if (error === undefined) return true;
     if (isCapstanError(error, 'NOT_FOUND', 'IN_USE', 'ALREADY_EXISTS')) return false;
-    hold(
-      isCapstanError(error, ...NO_ROOM) && !this.#roomy.east,
-      () => `${name} is refused: ${error.message}`,
-    );
+    const isWell = isCapstanError(error, ...NO_ROOM) && !this.#roomy.east;
+    hold(isWell && !this.#getsThrough(name), () => `${name} is refused: ${error.message}`);
     this.#refusals.push(`${name}: ${error.message}`);
     return false;
+  }
+
+  /** On a disk of which others took nothing, what makes room finds some. */
+  #getsThrough(operation: string): boolean {
+    return !this.#shrunk && MAKES_ROOM.has(operation);
   }
 
   /** An operator erases a tape, or is told why not; then it is as it was. */

@@ -10,6 +10,7 @@ import { CapstanError } from '../../src/base/errors.ts';
 import type { Catalog } from '../../src/ports/catalog.ts';
 import { sleep } from '../../src/ports/clock.ts';
 import type { Engine, TapeImage } from '../../src/ports/engine.ts';
+import type { Ballast } from '../../src/ports/ballast.ts';
 import type { FileSystemUsage, FileSystems } from '../../src/ports/file-systems.ts';
 import type { LogFiles } from '../../src/ports/log-files.ts';
 import type { Network } from '../../src/ports/network.ts';
@@ -85,6 +86,12 @@ export const NO_PROGRAMS: Processes = {
     outcome: Promise.resolve({ kind: 'not-started', reason: 'ENOENT' }),
     end: () => {},
   }),
+};
+
+/** The simulated catalog's disk never fills up. */
+const NO_BALLAST: Ballast = {
+  hold: () => Promise.resolve(true),
+  release: () => Promise.resolve(false),
 };
 
 export class SimulatedServer {
@@ -178,6 +185,7 @@ export class SimulatedServer {
 
   async #serve(life: Life): Promise<void> {
     const { replicationPorts, sabotage } = this.#options;
+    const { ballast } = this.#options.vault;
     const openScratch = this.#options.vault.openScratch?.bind(this.#options.vault);
     let scratchCount = 0;
     const clock = life.clock(this.#world.clock);
@@ -200,6 +208,7 @@ export class SimulatedServer {
           catalog: this.#guardCatalog(life, catalog),
           processes: sabotage?.processes?.(programs) ?? programs,
           logFiles: sabotage?.logFiles?.(logFiles) ?? logFiles,
+          ...(ballast && { ballasts: { catalog: NO_BALLAST, vault: () => ballast } }),
           fileSystems: sabotage?.fileSystems?.(fileSystems) ?? fileSystems,
           ...(openScratch && {
             scratch: {

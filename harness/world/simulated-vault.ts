@@ -1,4 +1,5 @@
 /** The disk under a simulated server's vault, as the world handles it: open, crash, crash inside. */
+import type { Ballast } from '../../src/ports/ballast.ts';
 import type { Engine } from '../../src/ports/engine.ts';
 import { EngineModel } from '../model/engine-model.ts';
 import { ModelCrash, ModelStore } from '../model/model-store.ts';
@@ -16,6 +17,8 @@ export interface SimulatedVault {
   open(): Promise<Engine>;
   /** A store in a folder for a while, on the same disk; made where there is none. */
   openScratch?(path: string): Promise<Engine>;
+  /** What is held back on the disk for what makes room; nothing is where it is missing. */
+  readonly ballast?: Ballast;
   /** The disk takes so many bytes in all from now on; undefined: as many as come. */
   resize(bytes: number | undefined): void;
   /** The disk operation after `count` more ones crashes; undefined: none does. */

@@ -11,6 +11,12 @@ import { openCatalog } from '../catalog/sqlite-catalog.ts';
 import { answers } from '../platform/control-socket.ts';
 import { childProcesses } from '../platform/child-processes.ts';
 import { openEngine } from '../platform/engine.ts';
+import {
+  CATALOG_BALLAST_BYTES,
+  VAULT_BALLAST,
+  VAULT_BALLAST_BYTES,
+  fileBallast,
+} from '../platform/file-ballast.ts';
 import { scratchFolders } from '../platform/scratch-folders.ts';
 import { logFolder } from '../platform/log-folder.ts';
 import { openHandoverDoor } from '../platform/handover-door.ts';
@@ -26,6 +32,8 @@ import { systemClock, systemTimeZone } from '../platform/system-clock.ts';
 import { systemCryptography } from '../platform/system-cryptography.ts';
 import { systemRandom } from '../platform/system-random.ts';
 import { tcpNetwork } from '../platform/tcp-network.ts';
+import type { Ballast } from '../ports/ballast.ts';
+import type { Catalog } from '../ports/catalog.ts';
 import type { DuplexStream, Endpoint } from '../ports/network.ts';
 import type { ReplicationLink } from '../ports/replication-link.ts';
 import { LANE_POLICY } from '../replication/lanes.ts';
@@ -178,7 +186,8 @@ export async function openServer(
     },
   };
   const link = await chooseLink(paths);
-  const catalog = openCatalog(paths.catalog);
+  const catalogBallast = fileBallast(`${paths.catalog}.ballast`, CATALOG_BALLAST_BYTES);
+  const catalog = await openCatalogWith(catalogBallast, paths.catalog);
   try {
     return await TapeServer.start(
       {
@@ -195,6 +204,11 @@ export async function openServer(
         processes: childProcesses,
         scratch: scratchFolders(paths.scratch),
         logFiles: logFolder(paths.log),
+        ballasts: {
+          catalog: catalogBallast,
+          vault: ({ path }) =>
+            fileBallast(join(inHome(paths, path), VAULT_BALLAST), VAULT_BALLAST_BYTES),
+        },
         openEngine: (vault, mode) =>
           openEngine(inHome(paths, vault.path), { mode, ...configuration.store }),
       },
@@ -203,6 +217,16 @@ export async function openServer(
   } catch (error) {
     await catalog.close();
     throw error;
+  }
+}
+
+/** Opens the catalog; on a full disk with what is held back beside it. */
+async function openCatalogWith(ballast: Ballast, path: string): Promise<Catalog> {
+  try {
+    return openCatalog(path);
+  } catch (error) {
+    if (!isCapstanError(error, 'NO_SPACE') || !(await ballast.release())) throw error;
+    return openCatalog(path);
   }
 }
 

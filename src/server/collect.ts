@@ -41,7 +41,9 @@ export async function collectVault(
   const total = { packsRemoved: 0, freedBytes: 0, copiedBytes: 0 };
   for (;;) {
     const startMs = clock.monotonicMs();
-    const step = await vaults.engine(vault).collect({ ...options, continues });
+    const step = await context.ballasts.rescue(() =>
+      vaults.engine(vault).collect({ ...options, continues }),
+    );
     // One collection, however long it takes: a copy that comes in meanwhile is not to lose what came for it.
     continues = true;
     total.packsRemoved += step.packsRemoved;
@@ -49,7 +51,10 @@ export async function collectVault(
     total.copiedBytes += step.copiedBytes;
     packsLeft -= step.packsRemoved;
     context.emit({ kind: 'collect-progress', vault, ...total });
-    if (step.packsRemoved < packCountMax || packsLeft <= 0) return { name, ...total };
+    if (step.packsRemoved < packCountMax || packsLeft <= 0) {
+      context.ballasts.holdAgain();
+      return { name, ...total };
+    }
     if (rate !== undefined) {
       const untilMs = startMs + (step.copiedBytes / rate) * SECOND_MS;
       await pause(clock, untilMs, () => vaults.engine(vault));

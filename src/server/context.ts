@@ -5,6 +5,7 @@ import type { EmsHostParameters } from '../ems/parameters.ts';
 import { MINUTE_MS } from '../base/units.ts';
 import type { Catalog, EventRow, MountRow, VaultRow } from '../ports/catalog.ts';
 import type { IdrOutcome, IdrRunRow } from '../ports/catalog-instant-dr.ts';
+import type { BallastPorts } from '../ports/ballast.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Cryptography } from '../ports/cryptography.ts';
 import type { CollectReport, Engine } from '../ports/engine.ts';
@@ -18,6 +19,7 @@ import type { ReplicationLink } from '../ports/replication-link.ts';
 import { LANE_POLICY } from '../replication/lanes.ts';
 import type { LanePolicy } from '../replication/lanes.ts';
 import type { AccessPolicy } from './access.ts';
+import type { Ballasts } from './ballasts.ts';
 import type { HsmSettings } from './bma.ts';
 import type { DebugFilePolicy, DebugLog } from './debug-log.ts';
 import type { EventFilePolicy } from './event-files.ts';
@@ -43,6 +45,8 @@ export interface ServerPorts {
   /** Where tapes lie on their way to a backup application and back; they go no such way where it is missing. */
   readonly scratch?: Scratch;
   readonly logFiles: LogFiles;
+  /** Room that is held back for what makes room; none is where it is missing. */
+  readonly ballasts?: BallastPorts;
   /** Opens a vault's store; with 'create' there is none yet, with 'read' another may be writing. */
   openEngine(vault: VaultRow, mode: 'create' | 'write' | 'read'): Promise<Engine>;
 }
@@ -192,6 +196,8 @@ export interface ServerContext {
   readonly licences: Licences;
   /** Which shared vaults this server keeps. */
   readonly keeping: Keeping;
+  /** For what makes room, or ends a mount, on a full disk. */
+  readonly ballasts: Ballasts;
   /**
    * What changes which tape there is and where it lies runs in here: mounts, dismounts, a copy that
    * becomes a tape, creation, deletion. Who runs in it waits for no drive's command, and for no other

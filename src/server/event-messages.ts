@@ -81,6 +81,10 @@ export const EVENT_MESSAGES = {
     id: '420115',
     text: 'Cartridge {tape} on {drive} has no label that {host} can read: request {requestNumber} waits for its operator',
   },
+  UNMOUNTED_SHORT: {
+    id: '420116',
+    text: 'Cartridge {tape} left {drive} without the last {lostObjectCount} objects: {reason} Generation {generation} with {payloadBytes} bytes is durable',
+  },
   STORE_DAMAGED: { id: '820110', text: 'Vault {vault} is damaged at {place}: {what}' },
   STORE_FAILED: { id: '820111', text: 'Vault {vault} failed: {reason}' },
   CONTENT_FOUND: {

@@ -5,6 +5,9 @@
  * Each server has a registry of its own; prom-client's global one is not used. METRICS is the whole table,
  * which docs/reference/metrics.md explains; a test compares. Labels are names of the server's own vaults, pools,
  * drives, hosts and targets, so there are as many series as there are of those.
+ *
+ * Who may see some vaults only is told of those, and what tells nothing of any: counts of the whole server
+ * would say what happens in the others.
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 import { assert } from '../base/assert.ts';
@@ -141,6 +144,16 @@ export const METRICS = {
 
 type MetricName = keyof typeof METRICS;
 
+/** What tells nothing of any vault: the program, the sessions with hosts, licences. */
+const OF_NO_VAULT: ReadonlySet<string> = new Set<MetricName>([
+  'capstan_info',
+  'capstan_start_time_seconds',
+  'capstan_ems_session',
+  'capstan_ems_sessions_total',
+  'capstan_ems_events_total',
+  'capstan_licence_end_time_seconds',
+]);
+
 const EMS_STATES = [
   'disabled',
   'stopped',
@@ -212,14 +225,15 @@ export class Metrics {
     }
   }
 
-  /** All of them as text. */
-  async text(sources: MetricSources): Promise<string> {
+  /** As text: all of them, or what one who may see these vaults alone is told. */
+  async text(sources: MetricSources, vaults: ReadonlySet<string> | 'all'): Promise<string> {
     await this.#readQueues(sources);
     await this.#readDrives(sources);
     await this.#readVaults(sources);
     this.#readSessions(sources);
     await this.#readLicences();
-    return this.#registry.metrics();
+    const text = await this.#registry.metrics();
+    return vaults === 'all' ? text : confined(text, vaults);
   }
 
   async #readQueues({ copies }: MetricSources): Promise<void> {
@@ -321,6 +335,23 @@ export class Metrics {
   #clear(...names: readonly MetricName[]): void {
     for (const name of names) this.#metrics.get(name)?.reset();
   }
+}
+
+/** The lines of a text of metrics that are about these vaults, or about none. */
+function confined(text: string, vaults: ReadonlySet<string>): string {
+  const isTold = (line: string): boolean => {
+    const name = /^(?:# (?:HELP|TYPE) )?(\w+)/.exec(line)?.[1] ?? '';
+    if (OF_NO_VAULT.has(name)) return true;
+    const labels: readonly string[] = METRICS[name as MetricName]?.labels ?? [];
+    if (!labels.includes('vault')) return false;
+    // A vault's name has no character that would be escaped.
+    const vault = /[{,]vault="([^"]*)"/.exec(line)?.[1];
+    return line.startsWith('#') || (vault !== undefined && vaults.has(vault));
+  };
+  return text
+    .split('\n')
+    .filter((line) => line === '' || isTold(line))
+    .join('\n');
 }
 
 function payloadOf(tapes: readonly { readonly payloadBytes: number }[]): number {

@@ -114,7 +114,8 @@ export class Mounts {
   }
 
   addDrive(row: DriveRow): void {
-    this.#drives.set(row.name, new VirtualDrive(row, (drive) => this.#dismount(drive)));
+    const onUnload = (drive: VirtualDrive): Promise<void> => this.#dismount(drive);
+    this.#drives.set(row.name, new VirtualDrive(row, onUnload, this.#context.ballasts));
   }
 
   /** Tries every request that waits, once what is being decided is done. */
@@ -213,19 +214,30 @@ export class Mounts {
   }
 
   /**
-   * An operator dismounts a tape: what the host wrote is made durable first. NOT_FOUND where it is not
-   * mounted; and as the drive and the catalog do.
+   * An operator dismounts a tape: what the host wrote is made durable first; of what finds no room, how
+   * much it is is told. NOT_FOUND where it is not mounted; and as the drive and the catalog do.
    */
-  async unmountManually(name: string, eventLog: EventLog): Promise<MountRow> {
+  async unmountManually(
+    name: string,
+    eventLog: EventLog,
+  ): Promise<MountRow & { readonly lostObjectCount?: number }> {
     const [drive, mounted] = [...this.#mounted].find(([, { tape }]) => tape.name === name) ?? [];
     if (drive === undefined || mounted === undefined) {
       throw new CapstanError('NOT_FOUND', { kind: 'mounted tape', name });
     }
     // Outside of a decision: the drive may be in a command of its host.
-    await drive.dismount(name);
-    await eventLog.log('MANUALLY_UNMOUNTED', { tape: name });
-    const mounts = await this.#context.ports.catalog.listMounts({ tape: name });
-    return mounts.find((row) => row.id === mounted.mount.id) ?? mounted.mount;
+    const lost = await drive.dismount(name);
+    const { ballasts, ports } = this.#context;
+    const { catalog } = ports;
+    if (lost !== undefined) {
+      const { generation, payloadBytes } = (await catalog.findTape(name)) ?? mounted.tape;
+      const fields = { tape: name, drive: drive.row.name, ...lost, generation, payloadBytes };
+      await ballasts.rescue(() => eventLog.log('UNMOUNTED_SHORT', fields));
+    }
+    await ballasts.rescue(() => eventLog.log('MANUALLY_UNMOUNTED', { tape: name }));
+    const mounts = await catalog.listMounts({ tape: name });
+    const row = mounts.find((each) => each.id === mounted.mount.id) ?? mounted.mount;
+    return lost === undefined ? row : { ...row, lostObjectCount: lost.lostObjectCount };
   }
 
   async #mountFreeTape(purpose: MountPurpose, tape: TapeRow, drive: DriveRow): Promise<MountRow> {
@@ -284,13 +296,14 @@ export class Mounts {
       const { catalog } = this.#context.ports;
       const outcome = drive.outcome;
       try {
-        await catalog.recordDismount({
+        const record: DismountRecord = {
           mountId: mount.id,
           ...(elsewhere ?? (await this.#ended(drive, mounted, false))),
           state: 'dismounted',
           // Who keeps the vault copies its tapes.
           queueRuleIds: remote === undefined ? await this.#rulesToQueue(mount, tape) : [],
-        });
+        };
+        await this.#context.ballasts.rescue(() => catalog.recordDismount(record));
       } catch (error) {
         this.#reportDismountFailure(drive, error);
         throw error;

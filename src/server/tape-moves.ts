@@ -182,20 +182,22 @@ export async function eraseContent(
   vaults: Vaults,
   tape: TapeRow,
 ): Promise<void> {
+  const { ballasts } = context;
   const { catalog, clock } = context.ports;
   const { name } = tape;
   const engine = vaults.engine(tape.vault);
   const generation = toGeneration(tape.generation + 1);
+  const lock = {
+    tape: name,
+    pool: undefined,
+    process: ERASING,
+    sinceMs: clock.nowMs(),
+    reason: 'its content is taken away',
+  };
   try {
-    await makeImage(engine, staging(name), { generation });
-    await catalog.takeLock({
-      tape: name,
-      pool: undefined,
-      process: ERASING,
-      sinceMs: clock.nowMs(),
-      reason: 'its content is taken away',
-    });
-    await engine.publishImage(staging(name), name);
+    await ballasts.rescue(() => makeImage(engine, staging(name), { generation }));
+    await ballasts.rescue(() => catalog.takeLock(lock));
+    await ballasts.rescue(() => engine.publishImage(staging(name), name));
   } catch (error) {
     // Where its turn had come all the same, the lock stays, and the next start ends it.
     const image = (await engine.listImages()).find((each) => each.name === name);
@@ -205,7 +207,7 @@ export async function eraseContent(
     throw error;
   }
   await recordErasure(context, engine, tape);
-  await catalog.releaseLock({ tape: name }, ERASING);
+  await ballasts.rescue(() => catalog.releaseLock({ tape: name }, ERASING));
 }
 
 /** Of an image that is empty already, where its row does not say so. */
@@ -214,9 +216,12 @@ async function recordErasure(context: ServerContext, engine: Engine, tape: TapeR
   const generation = toGeneration(tape.generation + 1);
   const { manifestDigest, payloadBytes } = await contentOf(engine, tape.name);
   const origin = context.settings.serverName;
-  const row = await catalog.recordErase(
-    { tape: tape.name, generation, atMs: clock.nowMs(), payloadBytes, manifestDigest, origin },
-    context.eventLog.entry('CARTRIDGE_ERASED', { tape: tape.name, pool: tape.pool }),
+  const atMs = clock.nowMs();
+  const row = await context.ballasts.rescue(() =>
+    catalog.recordErase(
+      { tape: tape.name, generation, atMs, payloadBytes, manifestDigest, origin },
+      context.eventLog.entry('CARTRIDGE_ERASED', { tape: tape.name, pool: tape.pool }),
+    ),
   );
   context.emit({ kind: 'event-logged', row });
 }
@@ -239,10 +244,11 @@ export async function deleteContent(
   { name, vault }: TapeRow,
 ): Promise<void> {
   const engine = vaults.engine(vault);
+  const { ballasts, ports } = context;
   const marker = deleting(name);
-  await markDeleting(engine, name);
+  await ballasts.rescue(() => markDeleting(engine, name));
   try {
-    await context.ports.catalog.deleteTape(name);
+    await ballasts.rescue(() => ports.catalog.deleteTape(name));
   } catch (error) {
     await removeIfThere(engine, marker);
     throw error;

@@ -14,6 +14,7 @@ import type { ScsiTransport } from '../ports/scsi-transport.ts';
 import { AccessControl } from './access-control.ts';
 import type { Access, Principal } from './access.ts';
 import { AutoCopy } from './autocopy.ts';
+import { Ballasts } from './ballasts.ts';
 import { BackupManagement } from './bma.ts';
 import { COPY_POLICY, Sequence, reasonOf } from './context.ts';
 import type {
@@ -194,12 +195,14 @@ export class TapeServer {
       await finishMoves(context, vaults);
       await vaults.reconcile();
       // What a new server begins with stays, whatever version it becomes later.
-      await ports.catalog.beginAccess(context.profile.accessDefaults);
+      const { ballasts, eventLog } = context;
+      await ballasts.start(() => vaults.all.map(([name]) => name));
+      await ballasts.rescue(() => ports.catalog.beginAccess(context.profile.accessDefaults));
       const server = new TapeServer(context, vaults, listeners);
       await server.#cleanup.recover();
       await server.#mounts.start();
       if (settings.offline === true) return server;
-      await context.eventLog.log('SERVER_STARTED', { server: settings.serverName });
+      await ballasts.rescue(() => eventLog.log('SERVER_STARTED', { server: settings.serverName }));
       await server.#startEventFiles();
       await context.licences.start();
       await server.#backupManagement.start();
@@ -280,9 +283,10 @@ export class TapeServer {
 
   /** Ends sessions, copies and mounts, makes everything durable and closes it. */
   async stop(): Promise<void> {
-    const { settings, eventLog, ports } = this.#context;
+    const { settings, eventLog, ports, ballasts } = this.#context;
     try {
       this.#context.licences.stop();
+      ballasts.stop();
       this.#outstanding.stop();
       await this.#ems.stop();
       await this.#backupManagement.stop();
@@ -295,7 +299,8 @@ export class TapeServer {
       await this.#mounts.stop();
       await this.#shared.stop();
       if (settings.offline !== true) {
-        await eventLog.log('SERVER_STOPPED', { server: settings.serverName });
+        const fields = { server: settings.serverName };
+        await ballasts.rescue(() => eventLog.log('SERVER_STOPPED', fields));
       }
     } finally {
       await this.#eventFiles?.stop();
@@ -353,6 +358,7 @@ function makeContext(
       publicKeys: settings.licencePublicKeys,
     }),
     keeping,
+    ballasts: new Ballasts({ ports, background }),
     decisions: new Sequence(),
     emit,
     background,

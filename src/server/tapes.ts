@@ -199,7 +199,8 @@ export async function deleteTape(
     await deleteContent(context, vaults, tape);
     return tape;
   });
-  await context.eventLog.log('CARTRIDGE_DELETED', { tape: name, pool });
+  const { ballasts, eventLog } = context;
+  await ballasts.rescue(() => eventLog.log('CARTRIDGE_DELETED', { tape: name, pool }));
   return { name, pool };
 }
 

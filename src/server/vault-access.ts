@@ -5,8 +5,8 @@
  * parameters (operations/subjects.ts): what lies in another vault is refused. Rows of a result that are
  * about such a thing are left out. An operation that changes something and names nothing of the user's (a
  * verification of everything, rules of the server as a whole) needs the right to all vaults. The event log
- * and its stream leave out what is about another vault, or may be about any; counts and metrics tell of
- * the whole server, and have rights of their own.
+ * and its stream leave out what is about another vault, or may be about any; metrics.ts does so with the
+ * metrics.
  */
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import type { Catalog, EventSubject } from '../ports/catalog.ts';
@@ -102,6 +102,20 @@ export class VaultScope {
         return false;
     }
   }
+}
+
+/** Those of `rows` that are about what the caller may see, where `subjectOf` says what that is. */
+export async function rowsFor<Each>(
+  { ports }: ServerContext,
+  { vaults }: Principal,
+  rows: readonly Each[],
+  subjectOf: (row: Each) => Subject,
+): Promise<readonly Each[]> {
+  if (vaults === 'all') return rows;
+  const scope = new VaultScope(ports.catalog, vaults);
+  const seen: Each[] = [];
+  for (const row of rows) if ((await scope.sightOf(subjectOf(row))) === 'seen') seen.push(row);
+  return seen;
 }
 
 export class VaultView {

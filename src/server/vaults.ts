@@ -157,6 +157,7 @@ export class Vaults {
     this.#failures.delete(name);
     await finish();
     await this.#reconcileVault(name, engine, await catalog.listTapes());
+    this.#context.ballasts.holdAgain();
     return row;
   }
 
@@ -184,6 +185,7 @@ export class Vaults {
       throw error;
     }
     this.#engines.set(name, engine);
+    this.#context.ballasts.holdAgain();
     await eventLog.log('VAULT_CREATED', { vault: name, path });
     return row;
   }

@@ -18,6 +18,7 @@ import type { ScsiCommand, ScsiResult, ScsiTransport } from '../ports/scsi-trans
 import { SENSE, buildSense } from '../scsi/sense.ts';
 import { STATUS } from '../scsi/status.ts';
 import type { ImageCall, ImageReplies, Step } from '../tape/image-call.ts';
+import type { Ballasts } from './ballasts.ts';
 import { Sequence } from './context.ts';
 
 /** What a drive's tape is when it is taken out. */
@@ -25,6 +26,12 @@ export interface MountOutcome {
   readonly generation: Generation;
   /** Whether the mount changed the content. */
   readonly changed: boolean;
+}
+
+/** What a host wrote and no tape has. */
+export interface LostObjects {
+  readonly lostObjectCount: number;
+  readonly reason: string;
 }
 
 interface MountedImage {
@@ -38,12 +45,18 @@ export class VirtualDrive implements ScsiTransport {
   readonly #drive: TapeDrive;
   readonly #commands = new Sequence();
   readonly #onUnload: (drive: VirtualDrive) => Promise<void>;
+  readonly #ballasts: Pick<Ballasts, 'rescue'>;
   #mounted: MountedImage | undefined;
   #gone = false;
 
   /** `onUnload` records the dismount; the image is synced, and closed by {@link release} afterwards. */
-  constructor(row: DriveRow, onUnload: (drive: VirtualDrive) => Promise<void>) {
+  constructor(
+    row: DriveRow,
+    onUnload: (drive: VirtualDrive) => Promise<void>,
+    ballasts: Pick<Ballasts, 'rescue'>,
+  ) {
     this.row = row;
+    this.#ballasts = ballasts;
     this.#drive = new TapeDrive({ model: CAPSTAN_VTD, serialNumber: row.serialNumber });
     this.#onUnload = onUnload;
   }
@@ -91,17 +104,23 @@ export class VirtualDrive implements ScsiTransport {
 
   /**
    * An operator ends the mount of `volume`, between two commands of the host: makes durable what was
-   * acknowledged, and records the dismount. Rejects NOT_FOUND where the host was quicker, and with
-   * what keeps the data or the record from being durable; the tape stays then.
+   * acknowledged, and records the dismount. What was in the drive's memory and finds no room on the disk is
+   * lost: how many objects, and why, is given; the rest is durable. Rejects NOT_FOUND where the host was
+   * quicker, and with what keeps the data or the record from being durable; the tape stays then.
    */
-  dismount(volume: string): Promise<void> {
+  dismount(volume: string): Promise<LostObjects | undefined> {
     return this.#commands.run(async () => {
       if (this.#mounted === undefined || this.state.volume !== volume) {
         throw new CapstanError('NOT_FOUND', { kind: 'mounted tape', name: volume });
       }
       const failure = await this.#run(this.#drive.synchronize());
-      if (failure !== undefined) throw failure.cause;
+      if (failure !== undefined && failure.cause.code !== 'NO_SPACE') throw failure.cause;
+      // What found no room is given up; what lies before it still has to be made durable.
+      const again = failure && (await this.#run(this.#drive.synchronize()));
+      if (again !== undefined) throw again.cause;
       await this.#onUnload(this);
+      if (failure === undefined) return undefined;
+      return { lostObjectCount: failure.acknowledgedCount, reason: failure.cause.message };
     });
   }
 
@@ -162,7 +181,8 @@ export class VirtualDrive implements ScsiTransport {
       case 'locate':
         return image.locate(call);
       case 'sync':
-        await image.sync({ generation: this.outcome.generation });
+        // What was accepted has its room; to shorten a tape takes some that may be gone.
+        await this.#ballasts.rescue(() => image.sync({ generation: this.outcome.generation }));
         return {};
       default:
         return assertNever(call);

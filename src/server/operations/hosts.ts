@@ -4,6 +4,7 @@ import { formatTimestamp } from '../../base/civil-time.ts';
 import { checkName } from '../../base/names.ts';
 import { DEFAULT_EMS_HOST_PARAMETERS } from '../../ems/parameters.ts';
 import type { HostSettings } from '../context.ts';
+import { rowsFor } from '../vault-access.ts';
 import { byName, found, nothing, operation, query } from './operation.ts';
 import type { OperationContext, OperationTable } from './operation.ts';
 import { text } from './subjects.ts';
@@ -46,11 +47,15 @@ export const HOST_OPERATIONS: OperationTable = {
 };
 
 async function hostRow(
-  { context, ems }: OperationContext,
+  { context, ems, caller }: OperationContext,
   { host, endpoint }: HostSettings,
 ): Promise<object> {
   const { catalog } = context.ports;
-  const requests = (await catalog.listMountRequests()).filter((row) => row.host === host);
+  const waiting = (await catalog.listMountRequests()).filter((row) => row.host === host);
+  const requests = await rowsFor(context, caller, waiting, ({ tape }) => ({
+    kind: 'tape',
+    name: tape,
+  }));
   const session = ems.status().find((each) => each.host === host);
   const lastEvent = session?.lastEventHostTime;
   return {

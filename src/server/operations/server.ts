@@ -2,22 +2,32 @@
 import { z } from 'zod';
 import { CapstanError } from '../../base/errors.ts';
 import { DEBUG_AREAS, DEBUG_LEVELS } from '../debug-log.ts';
+import { rowsFor } from '../vault-access.ts';
 import { nothing, operation, query } from './operation.ts';
 import type { OperationTable } from './operation.ts';
 
 export const SERVER_OPERATIONS: OperationTable = {
-  'server.status': query('view-system-status', nothing, async ({ context, copies }) => {
+  /** Who may see some vaults only is given the counts of those. */
+  'server.status': query('view-system-status', nothing, async ({ context, copies, caller }) => {
     const { catalog } = context.ports;
-    const jobs = await catalog.listCopyJobs();
+    const ofTapes = async <Row extends { readonly tape: string }>(
+      rows: readonly Row[],
+    ): Promise<readonly Row[]> =>
+      rowsFor(context, caller, rows, ({ tape }) => ({ kind: 'tape', name: tape }));
+    const vaultOf = ({ name }: { readonly name: string }) => ({ kind: 'vault', name }) as const;
+    const jobs = await ofTapes(await catalog.listCopyJobs());
+    const tapes = (await catalog.listTapes()).filter(
+      ({ vault }) => caller.vaults === 'all' || caller.vaults.has(vault),
+    );
     return {
       name: context.settings.serverName,
       profile: context.profile.name,
       systemId: context.settings.systemId,
       hosts: context.settings.hosts.map((each) => each.host),
-      vaultCount: (await catalog.listVaults()).length,
-      tapeCount: (await catalog.listTapes()).length,
-      openMountCount: (await catalog.listMounts({ open: true })).length,
-      waitingRequestCount: (await catalog.listMountRequests()).length,
+      vaultCount: (await rowsFor(context, caller, await catalog.listVaults(), vaultOf)).length,
+      tapeCount: tapes.length,
+      openMountCount: (await ofTapes(await catalog.listMounts({ open: true }))).length,
+      waitingRequestCount: (await ofTapes(await catalog.listMountRequests())).length,
       dueCopyCount: jobs.filter((job) => job.state === 'due').length,
       failedCopyCount: jobs.filter((job) => job.state === 'failed').length,
       copiesUnderWay: copies.all.map((flight) => flight.progress),
@@ -44,6 +54,6 @@ export const SERVER_OPERATIONS: OperationTable = {
     },
   ),
   'server.metrics': query('view-system-status', nothing, (services) =>
-    services.metrics.text(services),
+    services.metrics.text(services, services.caller.vaults),
   ),
 };

@@ -69,6 +69,7 @@ function services(rate?: number): TapeServices {
   const parts: unknown = {
     context: {
       settings: { collectRateBytesPerSecond: rate },
+      ballasts: { rescue: (work: () => Promise<unknown>) => work(), holdAgain: () => {} },
       emit: (event: ServerEvent) => events.push(event),
       ports: {
         clock: {

@@ -18,8 +18,6 @@ const MARY: Principal = {
 };
 /** Names that nobody but who has vault SECRET may see. */
 const HIDDEN = ['SECRET', 'HIDDENPOOL', 'HID001', 'HID002'];
-/** Operations that tell of the whole server, and say so. */
-const OF_THE_SERVER = new Set(['server.metrics']);
 
 let bench: Bench;
 beforeEach(async () => {
@@ -71,10 +69,37 @@ const codeOf = (promise: Promise<unknown>): Promise<string> =>
     (error: CapstanError) => error.code,
   );
 const lookingOperations = Object.entries(OPERATIONS)
-  .filter(([name, { changes }]) => !changes && !OF_THE_SERVER.has(name))
+  .filter(([, { changes }]) => !changes)
   .map(([name]) => name);
 
 describe('a user with one vault', () => {
+  it('is given the counts and the metrics of that vault alone', async () => {
+    expect(await asMary('server.status', {})).toMatchObject({
+      vaultCount: 1,
+      tapeCount: 2,
+      openMountCount: 0,
+      waitingRequestCount: 0,
+    });
+    expect(await asMary('host.list', {})).toMatchObject([{ waitingRequestCount: 0 }]);
+    expect(await bench.east.call('server.status', {})).toMatchObject({
+      vaultCount: 2,
+      tapeCount: 4,
+      openMountCount: 1,
+      waitingRequestCount: 1,
+    });
+    const mine = String(await asMary('server.metrics', {})).split('\n');
+    const all = String(await bench.east.call('server.metrics')).split('\n');
+    const names = (lines: readonly string[]): readonly string[] =>
+      lines.flatMap((line) => /^(\w+)/.exec(line)?.[1] ?? []);
+    expect(all).toEqual(expect.arrayContaining(mine));
+    expect(mine).toContain('capstan_tapes{vault="VAULT00",pool="POOL1"} 2');
+    expect(names(mine)).toContain('capstan_ems_session');
+    expect(names(mine)).not.toContain('capstan_mounts_open');
+    expect(names(mine)).not.toContain('capstan_events_total');
+    expect(names(all)).toContain('capstan_mounts_open');
+    expect(all.join('\n')).toContain('vault="SECRET"');
+  });
+
   it.each(lookingOperations)('is told nothing of other vaults by %s', async (operation) => {
     const answers: unknown[] = [];
     const parameters = [

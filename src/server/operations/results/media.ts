@@ -150,7 +150,9 @@ export const MEDIA_RESULTS: Readonly<Record<string, z.ZodType>> = {
   'drive.delete': named,
   'mount.list': z.object({ mounts: z.array(mount), requests: z.array(request) }),
   'mount.create': mount,
-  'mount.end': mount,
+  'mount.end': mount.extend({
+    lostObjectCount: z.int().min(1).optional().describe('written, and lost for want of room'),
+  }),
   'mount.drop': request,
   'lock.list': z.array(lock),
   'lock.remove': lock,

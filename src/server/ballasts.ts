@@ -1,0 +1,103 @@
+/**
+ * Room for what makes room: where the disk under the catalog or a vault is full, erasing, deleting,
+ * collecting and dismounting take what is held back for them, and once they are done it is held again.
+ *
+ * What fills a disk never gets at it: a host's blocks, a copy that comes in, further tapes are refused as
+ * before.
+ */
+import { isCapstanError } from '../base/errors.ts';
+import { MINUTE_MS } from '../base/units.ts';
+import type { Ballast, BallastPorts } from '../ports/ballast.ts';
+import type { Catalog } from '../ports/catalog.ts';
+import type { Cancel, Clock } from '../ports/clock.ts';
+import { Sequence } from './context.ts';
+
+/** What is not held whole is made up for so often. */
+export const HOLD_INTERVAL_MS = 5 * MINUTE_MS;
+
+export interface BallastsOptions {
+  readonly ports: {
+    readonly ballasts?: BallastPorts;
+    readonly catalog: Catalog;
+    readonly clock: Clock;
+  };
+  readonly background: (what: string, work: () => Promise<void>) => void;
+}
+
+export class Ballasts {
+  readonly #options: BallastsOptions;
+  /** Vaults that are open here: in the folder of another one a ballast might be anywhere. */
+  #openVaults: () => readonly string[] = () => [];
+  /** A ballast that is being held is held before it is given up. */
+  readonly #changes = new Sequence();
+  #cancel: Cancel = () => {};
+  #stopped = false;
+
+  constructor(options: BallastsOptions) {
+    this.#options = options;
+  }
+
+  /** Holds what is to be held, now and whenever it is not. */
+  async start(openVaults: () => readonly string[]): Promise<void> {
+    this.#openVaults = openVaults;
+    await this.#hold();
+  }
+
+  /** A vault is open that was not, room was given up, or there is some again. */
+  holdAgain(): void {
+    this.#options.background('hold room back', () => this.#hold());
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel();
+  }
+
+  /**
+   * Runs what makes room; where it finds none, once more with what was held back. It must leave everything
+   * as it was where it fails.
+   */
+  async rescue<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isCapstanError(error, 'NO_SPACE') || !(await this.#release())) throw error;
+    }
+    try {
+      return await work();
+    } finally {
+      this.holdAgain();
+    }
+  }
+
+  async #all(): Promise<readonly Ballast[]> {
+    const { ballasts, catalog } = this.#options.ports;
+    if (ballasts === undefined) return [];
+    const open = this.#openVaults();
+    const vaults = (await catalog.listVaults()).filter(({ name }) => open.includes(name));
+    return [ballasts.catalog, ...vaults.map((row) => ballasts.vault(row))];
+  }
+
+  #release(): Promise<boolean> {
+    return this.#changes.run(async () => {
+      const released = [];
+      for (const ballast of await this.#all()) released.push(await ballast.release());
+      return released.includes(true);
+    });
+  }
+
+  async #hold(): Promise<void> {
+    this.#cancel();
+    const isWhole = await this.#changes.run(async () => {
+      const held = [];
+      for (const ballast of await this.#all()) held.push(await ballast.hold());
+      return !held.includes(false);
+    });
+    this.#cancel();
+    if (this.#stopped || isWhole) return;
+    // There may be room again.
+    this.#cancel = this.#options.ports.clock.after(HOLD_INTERVAL_MS, () =>
+      this.#options.background('hold room back', () => this.#hold()),
+    );
+  }
+}
