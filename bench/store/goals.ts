@@ -290,8 +290,9 @@ const GOALS: readonly Goal[] = [
     isMet: (millions) => millions >= 1,
     text: (millions) => `${millions.toFixed(1)} million`,
   },
-  javascriptShare('first backup', 'stream/first'),
-  javascriptShare('second backup', 'stream/second'),
+  // Out of memory: Node's reading of a source file is no part of a drive's stream.
+  javascriptShare('first backup', 'memory/first'),
+  javascriptShare('second backup', 'memory/second'),
   javascriptShare('restore', 'stream/restore-second'),
 ];
 

@@ -143,9 +143,11 @@ const stream: Step = {
 const memory: Step = {
   name: 'memory',
   run: (bench) => {
-    const { first } = bench.data.backups(FIRST_SEED, 'tar');
+    const { first, second } = bench.data.backups(FIRST_SEED, 'tar');
     const store = new Store(bench);
-    bench.figures.add('memory/first', store.write('FIRST', first, { source: 'memory' }));
+    const how = { source: 'memory' } as const;
+    bench.figures.add('memory/first', store.write('FIRST', first, how));
+    bench.figures.add('memory/second', store.write('SECOND', second, how));
     store.remove();
   },
 };

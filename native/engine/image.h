@@ -104,7 +104,8 @@ class Image {
   Status ReadStream(const Partition& partition, StreamKind kind, uint64_t from,
                     std::span<uint8_t> out) const;
   struct Part;
-  Status ReadParts(std::span<const Part> parts) const;
+  Status ReadParts(std::span<const Part> parts, std::span<const uint32_t> next) const;
+  std::vector<uint32_t> RegionsBehind(ChunkList::Cursor cursor, uint32_t last) const;
   Status ReadPart(const Part& part) const;
   void Prefetch(const Partition& partition, uint64_t payload_byte, uint64_t byte_count, bool goes_on);
   void DropAhead(uint64_t payload_byte);

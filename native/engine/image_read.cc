@@ -13,6 +13,8 @@ namespace {
 // are wanted; what follows is only read meanwhile. It lies in memory as it lies on the disk.
 constexpr uint64_t kAtOnceBytes = 1u << 20;
 constexpr uint64_t kReadAheadBytes = 12u << 20;
+// Of those, so many are decoded by who finds nothing left to do in the call: one a core of a small machine.
+constexpr size_t kDecodedAheadRegions = 2;
 // For less, so much behind what was asked for is decoded, too.
 constexpr uint64_t kDecodedAheadBytes = 8u << 20;
 // Of one call and what follows it.
@@ -68,10 +70,11 @@ Status Image::ReadStream(const Partition& partition, StreamKind kind, uint64_t f
                          std::span<uint8_t> out) const {
   const ChunkList& list = partition.state.stream(kind);
   std::vector<Part> parts;
+  std::vector<uint32_t> next;
   if (from < list.byte_count()) {
     size_t part_bytes = 0;
-    for (ChunkList::Cursor cursor = list.CursorAt(from); !cursor.at_end() && part_bytes < out.size();
-         cursor.Next()) {
+    ChunkList::Cursor cursor = list.CursorAt(from);
+    for (; !cursor.at_end() && part_bytes < out.size(); cursor.Next()) {
       const Slice slice = cursor.slice();
       const uint64_t skip = from - cursor.start();
       const bool same = !parts.empty() &&
@@ -88,8 +91,10 @@ Status Image::ReadStream(const Partition& partition, StreamKind kind, uint64_t f
       parts.back().out = out.first(part_bytes);
     }
     out = out.subspan(part_bytes);
+    if (kind == StreamKind::kPayload && !parts.empty())
+      next = RegionsBehind(cursor, RegionOf(parts.back().slices.back().ref));
   }
-  TRY(ReadParts(parts));
+  TRY(ReadParts(parts, next));
   if (out.empty()) return Ok();
   const Bytes& pending = partition.writers[static_cast<size_t>(kind)].pending();
   const uint64_t skip = from - list.byte_count();
@@ -99,7 +104,19 @@ Status Image::ReadStream(const Partition& partition, StreamKind kind, uint64_t f
   return Ok();
 }
 
-Status Image::ReadParts(std::span<const Part> parts) const {
+// What was read ahead and is wanted first behind `last`.
+std::vector<uint32_t> Image::RegionsBehind(ChunkList::Cursor cursor, uint32_t last) const {
+  std::vector<uint32_t> regions;
+  for (; !cursor.at_end() && cursor.start() < prefetch_end_; cursor.NextOther()) {
+    const uint32_t region = RegionOf(cursor.slice().ref);
+    if (region == last) continue;
+    if (regions.size() == kDecodedAheadRegions) break;
+    regions.push_back(last = region);
+  }
+  return regions;
+}
+
+Status Image::ReadParts(std::span<const Part> parts, std::span<const uint32_t> next) const {
   size_t bytes = 0;
   for (const Part& part : parts) bytes += part.out.size();
   if (bytes < kAtOnceBytes) {
@@ -108,6 +125,8 @@ Status Image::ReadParts(std::span<const Part> parts) const {
   }
   std::vector<std::optional<Error>> errors(parts.size());
   store_->packs_->ShareReading(parts.size(), [&](size_t i) {
+    // Who is done before others goes on with what the next call wants.
+    if (i + 1 == parts.size()) store_->packs_->DecodeAhead(next);
     if (const Status read = ReadPart(parts[i]); !read.ok()) errors[i] = read.error();
   });
   for (const auto& error : errors)

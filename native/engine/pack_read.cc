@@ -8,8 +8,6 @@
 namespace capstan {
 namespace {
 
-// Read in one go: disks are faster with long reads.
-constexpr uint64_t kExtentBytes = 1 << 20;
 constexpr size_t kExtentsMax = 32;
 constexpr size_t kDecodesMax = 64;
 
@@ -54,8 +52,8 @@ Result<std::vector<PackStore::RawRegion>> PackStore::ReadRaw(std::span<const uin
   const uint64_t start = places.front().offset / kDirectAlignment * kDirectAlignment;
   const uint64_t end = (places.back().offset + uint64_t{places.back().total_bytes} +
                         kDirectAlignment - 1) / kDirectAlignment * kDirectAlignment;
-  const auto buffer = std::make_shared<AlignedBuffer>(end - start);
-  TRY(file->ReadAt(start, buffer->span()));
+  const std::shared_ptr<AlignedBuffer> buffer = raw_buffers_.Take(end - start);
+  TRY(file->ReadAt(start, buffer->span().first(end - start)));
   std::vector<RawRegion> raws;
   for (const RegionPlace& place : places)
     raws.push_back({buffer, buffer->span().subspan(place.offset - start, place.total_bytes),
@@ -183,8 +181,15 @@ bool PackStore::ReadRegion(uint32_t region, std::span<const uint32_t> lengths,
          std::ranges::equal(content.value()->chunks, lengths, {}, &ChunkEntry::length);
 }
 
+void PackStore::DecodeAhead(std::span<const uint32_t> regions) {
+  for (const uint32_t region : regions)
+    // Whoever wants it is told where it fails.
+    workers_.TrySubmit([this, region] { (void)Content(region, 0).ok(); }, regions.size());
+}
+
+// In the order they lie: what is wanted one after the other was seldom written quite so, workers being faster or slower.
 std::vector<PackStore::Extent> PackStore::ExtentsOf(std::span<const uint32_t> regions) {
-  std::vector<Extent> extents;
+  std::vector<std::pair<RegionPlace, uint32_t>> wanted;
   std::unordered_set<uint32_t> seen;
   const std::lock_guard guard(mutex_);
   const auto add = [&](uint32_t region) {
@@ -192,15 +197,7 @@ std::vector<PackStore::Extent> PackStore::ExtentsOf(std::span<const uint32_t> re
     if (place == nullptr || (place->flags & RegionPlace::kBad) != 0 ||
         !seen.insert(region).second || cache_.Knows(region) || read_ahead_.Knows(region))
       return;
-    const uint64_t end = place->offset + uint64_t{place->total_bytes};
-    // What a sync filled up lies between two regions.
-    const bool follows = !extents.empty() && extents.back().pack == place->pack &&
-                         place->offset >= extents.back().end &&
-                         place->offset - extents.back().end < kDirectAlignment &&
-                         end - extents.back().offset <= kExtentBytes;
-    if (!follows) extents.push_back({place->pack, place->offset, end, {}});
-    extents.back().end = end;
-    extents.back().regions.push_back(region);
+    wanted.emplace_back(*place, region);
   };
   for (const uint32_t region : regions) {
     const RegionPlace* const place = regions_.Find(region);
@@ -210,6 +207,20 @@ std::vector<PackStore::Extent> PackStore::ExtentsOf(std::span<const uint32_t> re
     if (const PackTable::Region* const delta = table == nullptr ? nullptr : table->Find(region))
       for (const BaseRun& run : table->BasesOf(*delta)) add(run.region);
     add(region);
+  }
+  std::ranges::sort(wanted, {}, [](const auto& each) {
+    return std::pair(each.first.pack, each.first.offset);
+  });
+  std::vector<Extent> extents;
+  for (const auto& [place, region] : wanted) {
+    const uint64_t end = place.offset + uint64_t{place.total_bytes};
+    // What a sync filled up lies between two regions.
+    const bool follows = !extents.empty() && extents.back().pack == place.pack &&
+                         place.offset - extents.back().end < kDirectAlignment &&
+                         end - extents.back().offset <= kExtentBytes;
+    if (!follows) extents.push_back({place.pack, place.offset, end, {}});
+    extents.back().end = end;
+    extents.back().regions.push_back(region);
   }
   return extents;
 }

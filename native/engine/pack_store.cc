@@ -9,7 +9,7 @@ namespace {
 
 constexpr size_t kOpenFilesMax = 64;
 // Threads that wait for the disk.
-constexpr unsigned kReaderCount = 2;
+constexpr unsigned kReaderCount = 4;
 
 }  // namespace
 

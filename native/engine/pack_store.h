@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 
+#include "buffer_pool.h"
 #include "chunk_index.h"
 #include "pack_format.h"
 #include "pack_writer.h"
@@ -25,8 +26,11 @@
 
 namespace capstan {
 
-constexpr size_t kDecodeCacheBytesMax = 24u << 20;
+constexpr size_t kDecodeCacheBytesMax = 16u << 20;
 constexpr size_t kTableCacheBytesMax = 16u << 20;
+// Read in one go: disks are faster with long reads.
+constexpr uint64_t kExtentBytes = 1u << 20;
+constexpr size_t kFreeBuffersMax = 8;
 
 struct Damage {
   std::string place;
@@ -160,6 +164,8 @@ class PackStore {
   std::vector<uint32_t> BeginReading(std::span<const uint32_t> regions) {
     return Prefetch(regions, std::nullopt);
   }
+  // Has workers that are idle decode regions that are wanted next.
+  void DecodeAhead(std::span<const uint32_t> regions);
   void DropAhead(std::span<const uint32_t> regions) {
     for (const uint32_t region : regions) read_ahead_.Drop(region);
   }
@@ -401,6 +407,8 @@ class PackStore {
   std::vector<std::pair<uint32_t, uint32_t>> based_;
 
   RegionCache cache_{kDecodeCacheBytesMax};
+  // An extent may begin and end anywhere in a block.
+  BufferPool raw_buffers_{kExtentBytes + 2 * kDirectAlignment, kFreeBuffersMax};
   ReadAhead<RawRegion> read_ahead_;
   // Last, so that their threads end first; what is read goes on to the workers.
   WorkerPool workers_;

@@ -128,8 +128,8 @@ TEST("close", "what was to be read ahead when the store is closed opens no file 
     const auto image = Must(store->OpenImage("A", false));
     gate.Shut();
     Must(image->Read(0, 0, false, 1, kBytes));
-    // Both threads that read ahead.
-    gate.AwaitWaiting(2);
+    // All four threads that read ahead.
+    gate.AwaitWaiting(4);
     // Not std::async: where it hangs, the test must end.
     std::promise<bool> closing;
     auto closed = closing.get_future();
@@ -142,7 +142,7 @@ TEST("close", "what was to be read ahead when the store is closed opens no file 
     CHECK(closed.wait_for(std::chrono::seconds(20)) == std::future_status::ready);
     CHECK(closed.get());
   }
-  CHECK(gate.opened.size() == 3, gate.opened.size());
+  CHECK(gate.opened.size() == 5, gate.opened.size());
 }
 
 }  // namespace
