@@ -4,6 +4,7 @@
  */
 import { EMS, MOUNTS } from './host-source-mutants.ts';
 import type { Mutant, SourcePatch } from './mutant.ts';
+import { REPLICATION } from './replication-mutants.ts';
 
 export type Area = 'EMS' | 'mounts' | 'replication' | 'catalog' | 'licences' | 'shared vaults';
 
@@ -16,89 +17,6 @@ export interface SourceMutant extends Mutant {
 
 /** A bug without what it has in common with the others of its list. */
 export type ListedMutant = Omit<SourceMutant, 'area' | 'sabotage'>;
-
-const REPLICATION: readonly ListedMutant[] = [
-  {
-    name: 'copy-not-abandoned',
-    what: 'what was received of a copy that failed is left behind',
-    scenario: 'autocopy',
-    patch: {
-      file: 'src/replication/receiver.ts',
-      from: 'await copy.abandon();',
-      to: '',
-    },
-  },
-  {
-    name: 'needed-chunk-skipped',
-    what: 'the first chunk of a tape is not sent where the receiver lacks it',
-    scenario: 'autocopy',
-    patch: {
-      file: 'src/replication/need.ts',
-      from: 'if (!isNeeded(need, ordinal)) continue;\n    const at',
-      to: 'if (!isNeeded(need, ordinal) || ordinal === 0) continue;\n    const at',
-    },
-  },
-  {
-    name: 'need-bits-turned',
-    what: 'the bits of what the receiver lacks are read from the other end',
-    scenario: 'autocopy',
-    patch: {
-      file: 'src/replication/need.ts',
-      from: '((need.bitmap[ordinal >> 3] ?? 0) & (0x80 >> (ordinal & 7))) !== 0;',
-      to: '((need.bitmap[ordinal >> 3] ?? 0) & (1 << (ordinal & 7))) !== 0;',
-    },
-  },
-  {
-    name: 'older-taken',
-    what: 'the receiver compares generations the wrong way round',
-    scenario: 'autocopy',
-    patch: {
-      file: 'src/server/copy-receiver.ts',
-      from: 'if (row !== undefined && row.generation > offer.generation) {',
-      to: 'if (row !== undefined && row.generation + 1000 < offer.generation) {',
-    },
-  },
-  {
-    name: 'copy-into-any-pool',
-    what: 'a copy takes the place of a tape in another pool',
-    scenario: 'autocopy',
-    patch: {
-      file: 'src/server/copy-receiver.ts',
-      from: 'if (row !== undefined && row.pool !== offer.pool) {',
-      to: 'if (row !== undefined && row.pool === offer.pool) {',
-    },
-  },
-  {
-    name: 'commit-unseen',
-    what: 'the receiver takes a copy that was cut off before its end',
-    scenario: 'autocopy',
-    patch: {
-      file: 'src/replication/receiver.ts',
-      from: 'await receiveCommit(connection, offer, need.chunkCount);',
-      to: '',
-    },
-  },
-  {
-    name: 'checksum-turned',
-    what: 'a frame is taken where its checksum is wrong, and no other',
-    scenario: 'autocopy',
-    patch: {
-      file: 'src/replication/frame.ts',
-      from: 'if (readUint(frame, 8, 4) !== checksum(frame, this.#kind)) {',
-      to: 'if (readUint(frame, 8, 4) === checksum(frame, this.#kind)) {',
-    },
-  },
-  {
-    name: 'chunks-counted-short',
-    what: 'the sender leaves the last frame of chunks out of its count',
-    scenario: 'autocopy',
-    patch: {
-      file: 'src/replication/sender.ts',
-      from: 'this.#window.add(chunkCount, parcels.length);',
-      to: 'this.#window.add(chunkCount - 1, parcels.length);',
-    },
-  },
-];
 
 const CATALOG: readonly ListedMutant[] = [
   {

@@ -2,6 +2,7 @@
 import { CapstanError } from '../../src/base/errors.ts';
 import type { Mutant } from '../mutants/mutant.ts';
 import { AUTOCOPY } from './autocopy.ts';
+import { BAD_LINE } from './bad-line.ts';
 import { BATCH_DAY } from './batch-day.ts';
 import { DISASTER } from './disaster.ts';
 import { DR_YEAR } from './dr-year.ts';
@@ -35,6 +36,7 @@ export const SCENARIOS: readonly [Scenario, ...Scenario[]] = [
   PROFILE_UPGRADES,
   SHARED_VAULT,
   LICENCES,
+  BAD_LINE,
 ];
 
 /** Throws INVALID_ARGUMENT. */

@@ -13,35 +13,39 @@ import { hold } from '../checker/violation.ts';
 import { TapeLineage } from '../model/tape-lineage.ts';
 import type { VersionKey } from '../model/tape-lineage.ts';
 import { SimulatedServer } from '../world/simulated-server.ts';
-import type { Sabotage } from '../world/simulated-server.ts';
+import type { SimulatedClock } from '../world/simulated-clock.ts';
+import type { Sabotage, SimulatedServerOptions } from '../world/simulated-server.ts';
 import type { NewVault } from '../world/simulated-vault.ts';
 import type { Wire } from '../world/simulated-wire.ts';
 import { World } from '../world/world.ts';
-import { ZONE, other } from './dr-sides.ts';
+import { ADDRESSES, POOLS, PORT, ZONE, other, targetAt } from './dr-sides.ts';
 import type { Side } from './dr-sides.ts';
 import type { CommonProfile } from './fault-profile.ts';
 
 export const DR_TAPES = ['LAB001', 'LAB002', 'LAB003'] as const;
 export const SCHEME = 'NIGHTLY';
-const PORT = 2201;
 const ANSWER_LIMIT_MS = 120 * MINUTE_MS;
 const SETTLING_MS = 10_000;
 /** Twelve attempts, five minutes apart, fit into it. */
 const DRAIN_MS = 70 * MINUTE_MS;
 
-const ADDRESSES: Readonly<Record<Side, string>> = { east: '10.0.0.1', west: '10.0.0.2' };
-const POOLS: Readonly<Record<Side, string>> = { east: 'BACKUP', west: 'DR' };
-
 export interface DrProfile extends CommonProfile {
   readonly schedules: readonly string[];
   /** Whose wall clock the schedules go by; default {@link ZONE}. */
   readonly timeZone?: string;
+  /** What each server's copies may send in a second. */
+  readonly copyBytesPerSecond?: number | undefined;
 }
 
 export interface DrWorldOptions {
   readonly profile: DrProfile;
   readonly newVault: NewVault;
   readonly sabotage?: { readonly east?: Sabotage; readonly west?: Sabotage } | undefined;
+  /** What watches a server's lines. */
+  readonly watch?: (
+    side: Side,
+    clock: SimulatedClock,
+  ) => Pick<SimulatedServerOptions, 'onFamily' | 'onSent' | 'onReplicationLog'>;
 }
 
 /** What is known of one tape. */
@@ -70,6 +74,7 @@ export class DrWorld {
 
   private constructor(options: DrWorldOptions) {
     const { profile, newVault, sabotage } = options;
+    const { copyBytesPerSecond } = profile;
     const world = new World(profile.worldSeed);
     this.world = world;
     this.schedules = profile.schedules;
@@ -84,11 +89,18 @@ export class DrWorld {
     const make = (side: Side, seed: number): SimulatedServer => {
       const faults = sabotage?.[side];
       return new SimulatedServer(world, {
-        settings: { serverName: side, systemId: 'CAPSTAN', address: ADDRESSES[side], hosts: [] },
+        settings: {
+          serverName: side,
+          systemId: 'CAPSTAN',
+          address: ADDRESSES[side],
+          hosts: [],
+          ...(copyBytesPerSecond !== undefined && { copyBytesPerSecond }),
+        },
         vault: newVault({ seed, leftovers: profile.leftovers }),
         replicationPorts: [PORT],
         keepAlive: profile.keepAlive,
         ...(faults !== undefined && { sabotage: faults }),
+        ...options.watch?.(side, world.clock),
         onKilled: () => {
           for (const tape of this.tapes) tape.written[side] ||= this.#isOpen(side, tape.name);
           this.#open[side].clear();
@@ -161,14 +173,7 @@ export class DrWorld {
     await this.call(side, 'idr.create', {
       name: SCHEME,
       role,
-      target: {
-        server,
-        address: ADDRESSES[server],
-        port: PORT,
-        user: 'capstan',
-        hostKey: 'SHA256:simulated',
-        transport: 'ssh2',
-      },
+      target: targetAt(server),
       sources: [{ pool: POOLS[side], targetPool: POOLS[server] }],
       schedules: this.schedules,
       timeZone: this.timeZone,
@@ -231,21 +236,33 @@ export class DrWorld {
   }
 
   /** The host writes a block and makes it durable. */
-  async write(
+  write(
     side: Side,
     index: number,
     seed: number,
+    at: 'beginning' | 'end-of-data' = 'end-of-data',
+  ): Promise<void> {
+    const block = new Uint8Array(300 + seed).map((_, offset) => (offset * (seed + 7)) >> 3);
+    return this.writeBlocks(side, index, [block], at);
+  }
+
+  /** The host writes blocks, each a file of its own. */
+  async writeBlocks(
+    side: Side,
+    index: number,
+    blocks: Iterable<Uint8Array>,
     at: 'beginning' | 'end-of-data' = 'end-of-data',
   ): Promise<void> {
     const tape = this.tape(index);
     const operations = this.#open[side].get(tape.name);
     if (operations === undefined) return;
     tape.written[side] = true;
-    const block = new Uint8Array(300 + seed).map((_, offset) => (offset * (seed + 7)) >> 3);
     await this.attempt(side, async () => {
       await (at === 'beginning' ? operations.rewind() : operations.spaceToEndOfData());
-      await operations.writeBlock(block);
-      await operations.writeFilemarks(1);
+      for (const block of blocks) {
+        await operations.writeBlock(block);
+        await operations.writeFilemarks(1);
+      }
     });
   }
 
@@ -342,7 +359,7 @@ export class DrWorld {
     if (key === undefined || tape.lineage.has(key)) return;
     const before = tape.seen[side];
     if (tape.written[side] || (before === undefined && key.startsWith('0:'))) {
-      tape.lineage.add(key, before);
+      tape.lineage.add(key, before, side);
     }
   }
 
@@ -370,13 +387,9 @@ export class DrWorld {
     return !tape.lineage.descends(east, west) && !tape.lineage.descends(west, east);
   }
 
-  /**
-   * The end of every case: all is healed, one run in each direction is asked for; then every tape without
-   * a conflict is the same on both sides, and every run is over.
-   */
-  async finish(): Promise<void> {
+  /** Faults cease, servers run, hosts give their tapes back, and time goes by. */
+  async makeWell(): Promise<void> {
     const { world, servers, wire } = this;
-    world.trace.record('> finale');
     for (const side of ['east', 'west'] as const) servers[side].cancelCrash();
     wire.heal();
     for (const side of ['east', 'west'] as const)
@@ -388,6 +401,16 @@ export class DrWorld {
     }
     await world.advance(DRAIN_MS);
     await this.check();
+  }
+
+  /**
+   * The end of every case: all is healed, one run in each direction is asked for; then every tape without
+   * a conflict is the same on both sides, and every run is over.
+   */
+  async finish(): Promise<void> {
+    const { world, servers } = this;
+    world.trace.record('> finale');
+    await this.makeWell();
     for (const side of ['east', 'west'] as const) {
       const running = await servers[side].catalog.listIdrRuns({ running: true, limit: 9 });
       hold(running.length === 0, () => `run ${running[0]?.id} of ${side} is never over`);
@@ -396,6 +419,11 @@ export class DrWorld {
     await this.#runNow(first);
     await this.#swapBack(first);
     for (const tape of this.tapes) this.#checkInStep(tape);
+    await this.checkStores();
+  }
+
+  /** No store is damaged, and nothing staged is left in one. */
+  async checkStores(): Promise<void> {
     for (const side of ['east', 'west'] as const) await this.#checkStore(side);
   }
 

@@ -76,6 +76,12 @@ export interface SimulatedServerOptions {
   /** The replication link was asked to connect to this port of a target. */
   readonly onAttempt?: (port: number) => void;
   readonly onKilled?: () => void;
+  /** It has connected to a target; lanes of the connection follow it in the array. */
+  readonly onFamily?: (family: readonly SimulatedStream[]) => void;
+  /** Its receiver has something to tell of a peer. */
+  readonly onReplicationLog?: (sentence: string) => void;
+  /** So many bytes are handed to the line of a copy. */
+  readonly onSent?: (bytes: number) => void;
   /** The client of a backup management application on its machine. */
   readonly backup?: BackupApplication;
 }
@@ -249,7 +255,10 @@ export class SimulatedServer {
           serverName: this.name,
           stallTimeoutMs: STALL_TIMEOUT_MS,
           lanes: server.lanes,
-          log: (sentence) => this.#world.trace.record(`${this.name}: ${sentence}`),
+          log: (sentence) => {
+            this.#world.trace.record(`${this.name}: ${sentence}`);
+            this.#options.onReplicationLog?.(sentence);
+          },
         });
       });
     }
@@ -337,25 +346,30 @@ export class SimulatedServer {
           this.#world.trace.record(`${this.name}: connects to ${target.server} port ${port}`);
           const open = async (): Promise<SimulatedStream> => {
             const stream = await network.connect({ address, port });
-            if (this.#options.keepAlive) this.#keepAlive(life, stream, address);
+            stream.onWrite = this.#options.onSent;
+            if (this.#options.keepAlive) this.#keepAlive(life, stream);
             return stream;
           };
-          const another = (): Promise<SimulatedStream> => {
+          const main = await open();
+          const family = [main];
+          this.#options.onFamily?.(family);
+          const another = async (): Promise<SimulatedStream> => {
             this.#world.trace.record(`${this.name}: another stream to ${target.server}`);
-            return life.call(open);
+            const lane = await life.call(open);
+            family.push(lane);
+            return lane;
           };
-          return Object.assign(await open(), { another });
+          return Object.assign(main, { another });
         }),
     };
   }
 
   /** SSH's keep-alive: a connection on which nothing comes back for long is ended. */
-  #keepAlive(life: Life, stream: SimulatedStream, peer: string): void {
-    const wire = this.#world.network.wire(this.address, peer);
+  #keepAlive(life: Life, stream: SimulatedStream): void {
     let silentMs = 0;
     const probe = (): void => {
       if (stream.closed || life.ended) return;
-      silentMs = wire.stalled ? silentMs + SSH_PROBE_INTERVAL_MS : 0;
+      silentMs = stream.isStalled ? silentMs + SSH_PROBE_INTERVAL_MS : 0;
       if (silentMs >= SSH_KEEP_ALIVE_MS) stream.destroy();
       else this.#world.clock.after(SSH_PROBE_INTERVAL_MS, probe);
     };

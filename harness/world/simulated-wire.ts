@@ -1,5 +1,6 @@
 /** The way between two addresses of the simulated network, and what can be wrong with it. */
-import type { Connection } from './simulated-stream.ts';
+import { changeManifest } from './changed-frame.ts';
+import type { Connection, PlannedFault } from './simulated-stream.ts';
 import type { Trace } from './trace.ts';
 
 export type WireState = 'up' | 'down' | 'stalled';
@@ -26,6 +27,10 @@ export class Wire {
   readonly #onHeal: (() => void)[] = [];
   #state: WireState = 'up';
   #ambush: Ambush | undefined;
+  #forgedPlace: number | undefined;
+  /** By which of the connections made it is for. */
+  readonly #planned = new Map<number, PlannedFault>();
+  #connectionsMade = 0;
   #bytesPassed = 0;
 
   constructor(name: string, trace: Trace, speed: { latencyMs: number; bytesPerMs: number }) {
@@ -48,8 +53,29 @@ export class Wire {
     return this.#bytesPassed;
   }
 
-  add(connection: Connection): void {
+  /** Whether nothing is wrong, and nothing waits to go wrong. */
+  get isWell(): boolean {
+    if (this.#state !== 'up' || this.#planned.size > 0) return false;
+    if (this.#ambush !== undefined || this.#forgedPlace !== undefined) return false;
+    return [...this.#connections].every((connection) => connection.isWell);
+  }
+
+  /** A connection was made; the fault that is planned for it. */
+  add(connection: Connection): PlannedFault | undefined {
     this.#connections.add(connection);
+    this.#connectionsMade += 1;
+    const planned = this.#planned.get(this.#connectionsMade);
+    this.#planned.delete(this.#connectionsMade);
+    return planned;
+  }
+
+  /** Of the connections that are still to be made the `nth`, from 1, will have the fault. */
+  plan(nth: number, fault: PlannedFault): void {
+    this.#planned.set(this.#connectionsMade + nth, fault);
+  }
+
+  note(what: string): void {
+    this.#trace.record(`wire ${this.name}: ${what}`);
   }
 
   remove(connection: Connection): void {
@@ -58,7 +84,7 @@ export class Wire {
 
   /** Takes down every connection; new ones are possible at once. */
   cut(): void {
-    this.#trace.record(`wire ${this.name}: cut`);
+    this.note('cut');
     this.#dropAll();
   }
 
@@ -69,14 +95,14 @@ export class Wire {
   /** Nothing gets through, and both sides are told so. */
   takeDown(): void {
     this.#state = 'down';
-    this.#trace.record(`wire ${this.name}: down`);
+    this.note('down');
     this.#dropAll();
   }
 
   /** Nothing gets through, and nobody is told. */
   stall(): void {
     this.#state = 'stalled';
-    this.#trace.record(`wire ${this.name}: stalled`);
+    this.note('stalled');
   }
 
   /** One of the three. */
@@ -86,13 +112,16 @@ export class Wire {
     else this.stall();
   }
 
-  /** All is well again; what a stall held back arrives. No ambush is left. */
+  /** All is well again; what a stall held back arrives. No ambush is left, and no plan. */
   heal(): void {
     this.#ambush = undefined;
-    if (this.#state === 'up') return;
+    this.#forgedPlace = undefined;
+    this.#planned.clear();
+    const wasUp = this.#state === 'up';
     this.#state = 'up';
-    this.#trace.record(`wire ${this.name}: healed`);
+    if (!wasUp) this.note('healed');
     for (const connection of this.#connections) connection.release();
+    if (wasUp) return;
     for (const callback of this.#onHeal.splice(0)) callback();
   }
 
@@ -107,6 +136,17 @@ export class Wire {
     this.#ambush = { kind, unit: 'bytes', left: bytes, onSprung: () => undefined };
   }
 
+  /** In the next page of a manifest that passes a byte is changed, and its frame's checksum with it. */
+  forgeManifest(place: number): void {
+    this.#forgedPlace = place;
+  }
+
+  #forge(bytes: Uint8Array): void {
+    if (this.#forgedPlace === undefined || !changeManifest(bytes, this.#forgedPlace)) return;
+    this.#forgedPlace = undefined;
+    this.note('a byte of a manifest is changed, and the checksum fits');
+  }
+
   /** Behind so much more the wire stalls, also in the middle of what is sent together; calls `onStalled` then. */
   stallBehind(count: number, unit: WireUnit, onStalled: () => void): void {
     this.#ambush = { kind: 'stall', unit, left: count, onSprung: onStalled };
@@ -117,6 +157,7 @@ export class Wire {
    * before it where the wire stalls. Changes them where a fault wants it.
    */
   pass(bytes: Uint8Array): number {
+    this.#forge(bytes);
     const ambush = this.#ambush;
     const at = ambush === undefined ? undefined : sprungAt(ambush, bytes);
     const passed = ambush?.kind === 'stall' ? (at ?? bytes.length) : bytes.length;
@@ -132,7 +173,7 @@ export class Wire {
         this.cut();
         return 0;
       case 'corrupt':
-        this.#trace.record(`wire ${this.name}: a byte is changed on the way`);
+        this.note('a byte is changed on the way');
         bytes[at] = (bytes[at] ?? 0) ^ (1 << (at % 8));
         return passed;
     }

@@ -8,6 +8,7 @@
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { MIB, SECOND_MS } from '../base/units.ts';
 import { PARCEL_BYTES_MAX } from '../ports/engine.ts';
+import type { Cancel } from '../ports/clock.ts';
 import type { DuplexStream } from '../ports/network.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionOptions, Greeting } from './connection.ts';
@@ -31,6 +32,8 @@ export const LANE_POLICY: LanePolicy = {
 
 /** Of a PARCELS frame, what is not parcels. */
 const PARCELS_FRAME_BYTES = FRAME_HEADER_BYTES + PARCELS_FIELDS_BYTES;
+/** What was acknowledged is told of after this, whatever lanes hang. */
+const END_PATIENCE_MS = 5 * SECOND_MS;
 /** More lanes have to make a copy so much faster. */
 const SPEED_UP_MIN = 1.25;
 
@@ -108,6 +111,8 @@ export class Lanes {
   readonly #options: LaneOptions | undefined;
   readonly #trial: Trial;
   readonly #lanes: Lane[];
+  /** Not lanes yet. */
+  readonly #joining = new Set<Connection>();
   /** Where to look first for one that is free. */
   #turn = 0;
   #laneBytesSent = 0;
@@ -245,7 +250,9 @@ export class Lanes {
 
   async #openOne({ open, token }: LaneOptions): Promise<void> {
     const connection = new Connection({ ...this.#connection, stream: await open() });
+    this.#joining.add(connection);
     try {
+      if (this.#ending) throw this.#lost('it has ended');
       await connection.greet(this.#serverName);
       await connection.send({ kind: 'join', token });
       const answer = await connection.expect('done', 'refuse');
@@ -257,6 +264,8 @@ export class Lanes {
     } catch (error) {
       connection.destroy();
       throw error;
+    } finally {
+      this.#joining.delete(connection);
     }
     this.#lanes.push({ connection, offer: 0, busy: false, ended: this.#watch(connection) });
     this.#wake();
@@ -283,8 +292,27 @@ export class Lanes {
     this.destroy();
   }
 
-  /** Ends the lanes in order; the connection itself stays. */
+  /** Ends the lanes in order, and drops those that hang; the connection itself stays. */
   async end(): Promise<void> {
+    const ended = this.#endInOrder();
+    let cancel: Cancel = () => undefined;
+    const patience = new Promise<void>((resolve) => {
+      cancel = this.#connection.clock.after(END_PATIENCE_MS, resolve);
+    });
+    try {
+      await Promise.race([ended, patience]);
+    } finally {
+      cancel();
+      this.#ending = true;
+      ended.catch(() => {
+        // They are dropped here, if they were not lost before.
+      });
+      for (const { connection } of this.#lanes.slice(1)) connection.destroy();
+      for (const connection of this.#joining) connection.destroy();
+    }
+  }
+
+  async #endInOrder(): Promise<void> {
     await this.#opening;
     this.#ending = true;
     const [, ...lanes] = this.#lanes;
@@ -296,6 +324,7 @@ export class Lanes {
   destroy(): void {
     this.#ending = true;
     for (const { connection } of this.#lanes) connection.destroy();
+    for (const connection of this.#joining) connection.destroy();
     this.#wake();
   }
 }

@@ -2,20 +2,17 @@ import { describe, expect, it } from 'vitest';
 import { concatBytes } from '../../../src/base/bytes.ts';
 import { generation } from '../../../src/base/units.ts';
 import { MANIFEST_BYTES_MAX } from '../../../src/ports/engine.ts';
-import type { DuplexStream } from '../../../src/ports/network.ts';
 import { Connection } from '../../../src/replication/connection.ts';
-import { PREAMBLE } from '../../../src/replication/frame.ts';
-import { encodeMessage } from '../../../src/replication/messages.ts';
 import { needOf } from '../../../src/replication/need.ts';
 import type { Message, MessageOf, Offer } from '../../../src/replication/messages.ts';
 import { receiveCopies } from '../../../src/replication/receiver.ts';
-import { sendTape } from '../../../src/replication/sender.ts';
 import { EngineModel } from '../../../harness/model/engine-model.ts';
 import { ModelStore } from '../../../harness/model/model-store.ts';
 import { SimulatedClock } from '../../../harness/world/simulated-clock.ts';
 import { parcelsOf } from '../../parcels.ts';
 import { OFFER, STALL_TIMEOUT_MS, TargetServer, settle, writeTape } from './copies.ts';
 import { duplexPair } from './duplex-pair.ts';
+import { helloOf, receiveSaid, said, sendToSaid } from './hostile-peer.ts';
 
 const source = new EngineModel(new ModelStore());
 await writeTape(source, 4, 20);
@@ -23,7 +20,7 @@ const manifest = await source.exportManifest('LAB001');
 const { digest, digests } = await source.readManifest(manifest);
 const parcels = await parcelsOf(source, digests);
 
-const hello: MessageOf<'hello'> = { kind: 'hello', version: 2, features: 0, serverName: 'east' };
+const hello = helloOf('east');
 const { image: _, ...named } = OFFER;
 const offer: Offer = {
   kind: 'offer',
@@ -54,26 +51,9 @@ interface Reception {
 
 /** A receiver that is sent `bytes`, and then the end of the stream. */
 async function receive(bytes: Uint8Array, ending: 'end' | 'silence' = 'end'): Promise<Reception> {
-  const { near, far } = duplexPair();
-  const clock = new SimulatedClock();
   const target = new TargetServer();
-  const log: string[] = [];
-  const receiving = receiveCopies({
-    stream: far,
-    receiver: target,
-    clock,
-    serverName: 'west',
-    stallTimeoutMs: STALL_TIMEOUT_MS,
-    log: (sentence) => log.push(sentence),
-  });
-  await near.write(bytes);
-  if (ending === 'end') await near.end();
-  await settle(clock, receiving);
-  return { target, log, elapsedMs: clock.elapsedMs };
+  return { target, ...(await receiveSaid(bytes, { receiver: target, ending })) };
 }
-
-const said = (...messages: Message[]): Uint8Array =>
-  concatBytes([PREAMBLE, ...messages.map(encodeMessage)]);
 
 describe('a receiver', () => {
   it('takes a copy that follows the protocol', async () => {
@@ -201,32 +181,8 @@ function firstOf(): MessageOf<'parcels'> {
 }
 
 /** A sender whose receiver says `messages`, whatever it is sent. */
-async function sendTo(...messages: Message[]): Promise<unknown> {
-  const { near, far } = duplexPair();
-  const clock = new SimulatedClock();
-  const answering = answer(far, messages);
-  const sending = sendTape({
-    stream: near,
-    engine: source,
-    clock,
-    offer: OFFER,
-    sourceServer: 'east',
-    stallTimeoutMs: STALL_TIMEOUT_MS,
-  }).catch((error: unknown) => error);
-  const outcome = await settle(clock, sending);
-  far.destroy();
-  await answering;
-  return outcome;
-}
-
-async function answer(stream: DuplexStream, messages: readonly Message[]): Promise<void> {
-  await stream.write(said({ ...hello, serverName: 'west' }, ...messages));
-  try {
-    while ((await stream.read()) !== undefined);
-  } catch {
-    // The sender dropped the connection.
-  }
-}
+const sendTo = async (...messages: Message[]): Promise<unknown> =>
+  (await sendToSaid(source, said(helloOf('west'), ...messages))).outcome;
 
 const needManifest: Message = { kind: 'need-manifest', wants: 'whole' };
 const need: Message = needOf(Uint8Array.of(1, 1, 1, 1));

@@ -1,7 +1,6 @@
 /** A copy over several lanes, on a clean line and on bad ones; and what a receiver takes over a lane. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CapstanError, isCapstanError } from '../../../src/base/errors.ts';
-import { concatBytes } from '../../../src/base/bytes.ts';
 import type { CopyReceiver } from '../../../src/ports/copy-receiver.ts';
 import type { Engine } from '../../../src/ports/engine.ts';
 import { Connection } from '../../../src/replication/connection.ts';
@@ -12,8 +11,6 @@ import {
   LaneRegistry,
   ParcelQueue,
 } from '../../../src/replication/parcel-queue.ts';
-import { PREAMBLE } from '../../../src/replication/frame.ts';
-import { encodeMessage } from '../../../src/replication/messages.ts';
 import type { Message, Parcels } from '../../../src/replication/messages.ts';
 import { receiveCopies } from '../../../src/replication/receiver.ts';
 import { CopySender } from '../../../src/replication/sender.ts';
@@ -23,6 +20,7 @@ import { ModelStore } from '../../../harness/model/model-store.ts';
 import { SimulatedClock } from '../../../harness/world/simulated-clock.ts';
 import { OFFER, STALL_TIMEOUT_MS, TargetServer, settle, writeTape } from './copies.ts';
 import { duplexPair } from './duplex-pair.ts';
+import { helloOf, said } from './hostile-peer.ts';
 import type { DuplexPair, Faults } from './duplex-pair.ts';
 
 const TOKEN = new Uint8Array(16).fill(7);
@@ -51,6 +49,8 @@ interface Line {
 class Site {
   readonly clock = new SimulatedClock();
   readonly log: string[] = [];
+  /** When the copy's end was told. */
+  toldAtMs = 0;
   readonly pairs: DuplexPair[] = [];
   readonly receiving: Promise<void>[] = [];
   readonly registry = new LaneRegistry();
@@ -99,6 +99,7 @@ class Site {
         (error: unknown) => ({ error }),
       );
     const end = await settle(this.clock, sending);
+    this.toldAtMs = this.clock.elapsedMs;
     await settle(this.clock, Promise.all(this.receiving));
     return end;
   }
@@ -206,6 +207,14 @@ describe('a copy over lanes', () => {
     expect(error).toMatchObject({ code: 'CONNECTION_LOST' });
     expect([target.committed, target.abandoned]).toEqual([0, 1]);
     expect(site.log.length).toBeGreaterThan(0);
+  });
+
+  it('that was acknowledged waits for no lane that hangs', async () => {
+    const silent = { near: { silentAfterBytes: 0 }, far: { silentAfterBytes: 0 } };
+    const site = new Site({ faults: [{}, silent], policy: { ...EAGER, countMax: 2 } });
+    expect((await site.copy()).result).toMatchObject({ outcome: 'copied' });
+    expect(site.pairs).toHaveLength(2);
+    expect(site.toldAtMs).toBeLessThan(10_000);
   });
 
   it('that the target refuses in the middle leaves nothing in the way of the next', async () => {
@@ -338,13 +347,13 @@ describe('a sender', () => {
   it('asks a receiver of version 2 for no lanes', async () => {
     const pair = duplexPair();
     const clock = new SimulatedClock();
-    const hello: Message = { kind: 'hello', version: 2, features: 3, serverName: 'west' };
-    await pair.far.write(concatBytes([PREAMBLE, encodeMessage(hello)]));
+    const hello: Message = { ...helloOf('west'), features: 3 };
+    await pair.far.write(said(hello));
     const lanes = { token: TOKEN, open: async () => duplexPair().near, policy: EAGER };
     const options = { stream: pair.near, clock, stallTimeoutMs: STALL_TIMEOUT_MS, lanes };
     const sender = await CopySender.open(options, 'east');
-    const greeting = encodeMessage({ ...hello, version: 3, features: 1, serverName: 'east' });
-    expect(pair.bytesWritten().near).toBe(PREAMBLE.length + greeting.length);
+    const greeting = said({ ...helloOf('east', 3), features: 1 });
+    expect(pair.bytesWritten().near).toBe(greeting.length);
     sender.destroy();
   });
 });

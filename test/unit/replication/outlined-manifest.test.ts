@@ -4,25 +4,20 @@
  * that says of the outline what is not so.
  */
 import { describe, expect, it } from 'vitest';
-import { concatBytes } from '../../../src/base/bytes.ts';
 import { CapstanError } from '../../../src/base/errors.ts';
 import { SimulatedDisk, openSimulatedEngine } from '../../../src/platform/engine.ts';
 import type { CopyReceiver } from '../../../src/ports/copy-receiver.ts';
 import { OUTLINE_PIECE_BYTES } from '../../../src/ports/engine.ts';
 import type { Engine } from '../../../src/ports/engine.ts';
-import { PREAMBLE } from '../../../src/replication/frame.ts';
-import { encodeMessage } from '../../../src/replication/messages.ts';
 import { needOf } from '../../../src/replication/need.ts';
 import type { Message, Need } from '../../../src/replication/messages.ts';
 import { OutlineIntake, neededPieces } from '../../../src/replication/outline.ts';
-import { receiveCopies } from '../../../src/replication/receiver.ts';
-import { sendTape } from '../../../src/replication/sender.ts';
 import { EngineModel } from '../../../harness/model/engine-model.ts';
 import { ModelStore } from '../../../harness/model/model-store.ts';
-import { SimulatedClock } from '../../../harness/world/simulated-clock.ts';
 import { SimulatedRandom } from '../../../harness/world/simulated-random.ts';
-import { OFFER, STALL_TIMEOUT_MS, runCopy, settle, writeBlocks } from './copies.ts';
+import { OFFER, runCopy, writeBlocks } from './copies.ts';
 import { duplexPair } from './duplex-pair.ts';
+import { helloOf, receiveSaid, said, sendToSaid } from './hostile-peer.ts';
 
 const BLOCK_COUNT = 1000;
 const BLOCK_BYTES = 4000;
@@ -108,23 +103,11 @@ const withLength = (piece: number, length: number): Message => {
 };
 
 /** What a receiver that has the older version says to a sender of `messages`. */
-async function receive(...messages: Message[]): Promise<{ log: string[]; committed: number }> {
-  const { near, far } = duplexPair();
-  const clock = new SimulatedClock();
-  const log: string[] = [];
+async function receive(
+  ...messages: Message[]
+): Promise<{ log: readonly string[]; committed: number }> {
   const receiver = receiverOf(older, 'LAB001');
-  const receiving = receiveCopies({
-    stream: far,
-    receiver,
-    clock,
-    serverName: 'west',
-    stallTimeoutMs: STALL_TIMEOUT_MS,
-    log: (sentence) => log.push(sentence),
-  });
-  const hello = { kind: 'hello', version: 2, features: 0, serverName: 'east' } as const;
-  await near.write(concatBytes([PREAMBLE, ...[hello, ...messages].map(encodeMessage)]));
-  await near.end();
-  await settle(clock, receiving);
+  const { log } = await receiveSaid(said(helloOf('east'), offer, ...messages), { receiver });
   return { log, committed: receiver.committed };
 }
 
@@ -152,7 +135,7 @@ describe('a receiver that is sent an outline', () => {
     ],
     ['another manifest than it offered', [outline, lackingPage(1)], /manifest/],
   ])('ends the connection at %s, and publishes nothing', async (_name, messages, what) => {
-    const { log, committed } = await receive(offer, ...messages);
+    const { log, committed } = await receive(...messages);
     expect(log).toHaveLength(1);
     expect(log[0]).toMatch(/^east broke the replication protocol: /);
     expect(log[0]).toMatch(what);
@@ -160,7 +143,7 @@ describe('a receiver that is sent an outline', () => {
   });
 
   it('takes the right one, and asks for the chunks next', async () => {
-    const { log } = await receive(offer, outline, lackingPage(0));
+    const { log } = await receive(outline, lackingPage(0));
     expect(log).toEqual([expect.stringMatching(/ended it/)]);
   });
 });
@@ -191,21 +174,10 @@ describe('what lacks of a manifest', () => {
   });
 
   it('is not believed of a receiver that asks for pieces of another', async () => {
-    const { near, far } = duplexPair();
-    const clock = new SimulatedClock();
-    const sending = sendTape({
-      stream: near,
-      engine: source,
-      clock,
-      offer: OFFER,
-      sourceServer: 'east',
-      stallTimeoutMs: STALL_TIMEOUT_MS,
-    }).catch((error: unknown) => error);
-    const hello = { kind: 'hello', version: 2, features: 0, serverName: 'west' } as const;
-    const wanted = { kind: 'need-manifest', wants: 'outline' } as const;
-    const said = [hello, wanted, needOf(Uint8Array.of(1, 1))].map(encodeMessage);
-    await far.write(concatBytes([PREAMBLE, ...said]));
-    expect(await settle(clock, sending)).toMatchObject({ code: 'PROTOCOL_VIOLATION' });
+    const wanted: Message = { kind: 'need-manifest', wants: 'outline' };
+    const answers = said(helloOf('west'), wanted, needOf(Uint8Array.of(1, 1)));
+    const { outcome } = await sendToSaid(source, answers);
+    expect(outcome).toMatchObject({ code: 'PROTOCOL_VIOLATION' });
   });
 });
 
