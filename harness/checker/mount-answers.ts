@@ -94,13 +94,14 @@ function wrongTime(
     return `request ${each.requestNumber} was answered with ${tape} again, which its job had given back`;
   }
   // The host's tape: the server has mounted it before this look, and that was in order.
-  if (each.state !== 'ended' || atMs - each.endedAtMs <= HEARING_MS) return undefined;
+  if (each.state !== 'ended') return undefined;
   const what = `request ${each.requestNumber} for ${tape} was answered`;
   const isReplayed = each.endedAtMs < sessionSinceMs && sessionSinceMs <= atMs;
   const isKnown = each.answered || each.knownSinceMs !== undefined;
   if (isReplayed && !each.lost && !isKnown && troubleMs <= sessionSinceMs) {
     return `${what} although the host told of its end as it told of it`;
   }
+  if (atMs - each.endedAtMs <= HEARING_MS) return undefined;
   if (each.lost && !mayAsk) {
     // Only the next request of its number says that it is no more.
     const isToldOf = next !== undefined && atMs - Math.max(next.askedAtMs, troubleMs) > RECOVERY_MS;
