@@ -42,6 +42,8 @@ export async function writeTape(engine: Engine, count: number, sizeBytes: number
 export class TargetServer implements CopyReceiver {
   readonly engine = new EngineModel(new ModelStore());
   readonly offers: TapeOffer[] = [];
+  /** Copies that it took. */
+  accepted = 0;
   committed = 0;
   abandoned = 0;
   /** Given in place of what the offer would get. */
@@ -54,6 +56,7 @@ export class TargetServer implements CopyReceiver {
     if (this.answer !== undefined) return this.answer;
     if (offer.generation < this.#generation) return { kind: 'stale', generation: this.#generation };
     if (offer.generation === this.#generation) return { kind: 'present' };
+    this.accepted += 1;
     return {
       kind: 'accept',
       copy: {
