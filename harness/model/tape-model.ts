@@ -76,6 +76,11 @@ export class TapeModel {
     this.#position += objects.length;
   }
 
+  /** The tape has this content, or is to have it soon: its server writes it by itself. */
+  mayBe(objects: readonly TapeObject[]): void {
+    this.#states.push(objects);
+  }
+
   /** All that was issued is durable. */
   synced(): void {
     this.#states = [this.content];

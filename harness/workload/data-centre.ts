@@ -11,6 +11,7 @@ import { equalBytes } from '../../src/base/bytes.ts';
 import { isCapstanError } from '../../src/base/errors.ts';
 import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
 import type { ServerEvent, ServerSettings } from '../../src/server/context.ts';
+import { initialLabel } from '../../src/tape/labels.ts';
 import { readObjects, readVersion } from '../checker/image-content.ts';
 import { checkReplicas } from '../checker/replicas.ts';
 import type { CheckedTape } from '../checker/replicas.ts';
@@ -25,6 +26,9 @@ import { World } from '../world/world.ts';
 import { BatchHost } from './batch-host.ts';
 import type { BackupRecord } from './batch-host.ts';
 import type { CommonProfile } from './fault-profile.ts';
+
+/** By a tape's label type. */
+const LABELS = { ansi: 'ANSI', backup: 'BACKUP', ibm: 'IBM' } as const;
 
 const EAST_ADDRESS = '10.0.0.1';
 const WEST_ADDRESS = '10.0.0.2';
@@ -287,6 +291,12 @@ export class DataCentre {
     const tape = this.tape(name);
     tape.writer = undefined;
     await this.#observe(tape, 'new');
+    const row = await this.east.catalog.findTape(name);
+    if (row === undefined || row.labelType === 'unlabelled') return;
+    const { labelType, owner } = row;
+    if (tape.model.content.length > 0) return;
+    // An erased tape has its label again from its next mount with ring on.
+    tape.model.mayBe(initialLabel({ volume: name, owner, type: LABELS[labelType] }));
   }
 
   /** Throws InvariantViolation where something does not hold that must at any time. */
