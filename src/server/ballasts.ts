@@ -66,7 +66,8 @@ export class Ballasts {
     try {
       return await work();
     } finally {
-      this.holdAgain();
+      // Before anybody else can take it.
+      await this.#hold();
     }
   }
 

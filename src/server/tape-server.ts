@@ -5,6 +5,7 @@
  * listens to hosts and works off the AutoCopy queue. The same code runs in `capstan serve`, in the
  * laboratory and in the simulated world.
  */
+import { isCapstanError } from '../base/errors.ts';
 import type { CopyReceiver } from '../ports/copy-receiver.ts';
 import { LaneRegistry } from '../replication/parcel-queue.ts';
 import type { TapeRow } from '../ports/catalog.ts';
@@ -300,7 +301,11 @@ export class TapeServer {
       await this.#shared.stop();
       if (settings.offline !== true) {
         const fields = { server: settings.serverName };
-        await ballasts.rescue(() => eventLog.log('SERVER_STOPPED', fields));
+        const log = (): Promise<unknown> => eventLog.log('SERVER_STOPPED', fields);
+        await ballasts.rescue(log).catch((error: unknown) => {
+          // A server that stops on a full disk has stopped in order, told or not.
+          if (!isCapstanError(error, 'NO_SPACE')) throw error;
+        });
       }
     } finally {
       await this.#eventFiles?.stop();

@@ -144,9 +144,11 @@ describe('a tape server', () => {
     const closed: string[] = [];
     bench.east.before = (call) => {
       if (call.endsWith('.close')) closed.push(call);
-      else if (call.startsWith('catalog.')) throw noSpace();
+      else if (call.startsWith('catalog.')) {
+        throw new CapstanError('DISK_IO', { place: 'catalog.sqlite', what: 'EIO' });
+      }
     };
-    await expect(bench.east.stop()).rejects.toMatchObject({ code: 'NO_SPACE' });
+    await expect(bench.east.stop()).rejects.toMatchObject({ code: 'DISK_IO' });
     expect(closed).toEqual(['engine.close']);
     await bench.east.restart();
     expect(await openMounts(bench)).toBe(0);
