@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Bench, NODE, TARGET, noSpace } from './bench.ts';
+import { CapstanError } from '../../../src/base/errors.ts';
+import { Bench, NODE, TARGET } from './bench.ts';
 
 const openMounts = async (bench: Bench): Promise<number> =>
   (await bench.east.catalog.listMounts({ open: true })).length;
