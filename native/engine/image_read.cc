@@ -69,6 +69,7 @@ Status Image::ReadPart(const Part& part) const {
 Status Image::ReadStream(const Partition& partition, StreamKind kind, uint64_t from,
                          std::span<uint8_t> out) const {
   const ChunkList& list = partition.state.stream(kind);
+  const bool at_once = kind == StreamKind::kPayload && out.size() >= kAtOnceBytes;
   std::vector<Part> parts;
   std::vector<uint32_t> next;
   if (from < list.byte_count()) {
@@ -91,7 +92,7 @@ Status Image::ReadStream(const Partition& partition, StreamKind kind, uint64_t f
       parts.back().out = out.first(part_bytes);
     }
     out = out.subspan(part_bytes);
-    if (kind == StreamKind::kPayload && !parts.empty())
+    if (at_once && !parts.empty())
       next = RegionsBehind(cursor, RegionOf(parts.back().slices.back().ref));
   }
   TRY(ReadParts(parts, next));

@@ -184,7 +184,7 @@ bool PackStore::ReadRegion(uint32_t region, std::span<const uint32_t> lengths,
 void PackStore::DecodeAhead(std::span<const uint32_t> regions) {
   for (const uint32_t region : regions)
     // Whoever wants it is told where it fails.
-    workers_.TrySubmit([this, region] { (void)Content(region, 0).ok(); }, regions.size());
+    workers_.TrySubmit([this, region] { (void)Content(region, 0); }, regions.size());
 }
 
 // In the order they lie: what is wanted one after the other was seldom written quite so, workers being faster or slower.
