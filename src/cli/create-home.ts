@@ -5,6 +5,7 @@ import { CapstanError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
 import { openCatalog } from '../catalog/sqlite-catalog.ts';
 import { checkSocketPath } from '../platform/control-socket.ts';
+import { asDiskError } from '../platform/disk-errors.ts';
 import { openEngine } from '../platform/engine.ts';
 import { generateSshKeyPair, sshKeyFingerprint } from '../platform/ssh-keys.ts';
 import { systemClock } from '../platform/system-clock.ts';
@@ -130,14 +131,4 @@ async function writeNew(path: string, text: string, mode: number): Promise<void>
   await using file = await open(path, 'wx', mode);
   await file.writeFile(text);
   await file.sync();
-}
-
-function asDiskError(place: string, error: unknown): unknown {
-  if (error instanceof Error && 'code' in error && 'syscall' in error) {
-    if (error.code === 'ENOSPC' || error.code === 'EDQUOT') {
-      return new CapstanError('NO_SPACE', { path: place }, { cause: error });
-    }
-    return new CapstanError('DISK_IO', { place, what: String(error.code) }, { cause: error });
-  }
-  return error;
 }

@@ -6,6 +6,7 @@ import { unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import type { Server } from 'node:net';
 import { CapstanError } from '../base/errors.ts';
+import { asDiskError, codeOf } from './disk-errors.ts';
 
 /** Longest path of a Unix socket on Linux, bytes: 108 with the NUL behind it. */
 export const SOCKET_PATH_BYTES_MAX = 107;
@@ -44,13 +45,13 @@ export async function listenPath(server: Server, path: string): Promise<void> {
   try {
     await listen(server, path);
   } catch (error) {
-    if (errorCode(error) !== 'EADDRINUSE') throw diskError(path, error);
+    if (codeOf(error) !== 'EADDRINUSE') throw asDiskError(path, error);
     if (await answers(path)) throw inUse(path);
     await unlink(path).catch((cause: unknown) => {
-      throw diskError(path, cause);
+      throw asDiskError(path, cause);
     });
     await listen(server, path).catch((cause: unknown) => {
-      throw diskError(path, cause);
+      throw asDiskError(path, cause);
     });
   }
 }
@@ -69,14 +70,6 @@ function listen(server: Server, path: string): Promise<void> {
       process.umask(maskBefore);
     }
   });
-}
-
-function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
-}
-
-function diskError(path: string, cause: unknown): CapstanError {
-  return new CapstanError('DISK_IO', { place: path, what: errorCode(cause) ?? '' }, { cause });
 }
 
 function inUse(path: string): CapstanError {

@@ -6,8 +6,10 @@
 import { randomFillSync } from 'node:crypto';
 import { open, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { MIB } from '../base/units.ts';
+import { KIB, MIB } from '../base/units.ts';
+import { isCapstanError } from '../base/errors.ts';
 import type { Ballast } from '../ports/ballast.ts';
+import { guard } from './disk-errors.ts';
 
 /** Beside a catalog: its log takes some pages for each change. */
 export const CATALOG_BALLAST_BYTES = 4 * MIB;
@@ -17,30 +19,28 @@ export const VAULT_BALLAST_BYTES = 16 * MIB;
 const SHARE_MAX = 1 / 64;
 /** Its name in a vault's folder; of a file that readers of the store pass by. */
 export const VAULT_BALLAST = '~ballast';
-const STEP_BYTES = 256 * 1024;
+const STEP_BYTES = 256 * KIB;
+const STEP_BYTES_MIN = 4 * KIB;
 
 export function fileBallast(path: string, bytesMax: number): Ballast {
+  // A disk that fails otherwise than by being full tells so where it matters.
+  const attempt = async (work: () => Promise<boolean>): Promise<boolean> => {
+    try {
+      return await guard(path, work);
+    } catch (error) {
+      if (isCapstanError(error)) return false;
+      throw error;
+    }
+  };
   return {
-    hold: async () => {
-      try {
-        return await grow(path, await sizeFor(path, bytesMax));
-      } catch (error) {
-        // What could be taken is taken; a disk that fails otherwise tells so where it matters.
-        if (isSystemError(error)) return false;
-        throw error;
-      }
-    },
-    release: async () => {
-      try {
+    hold: () => attempt(async () => grow(path, await sizeFor(path, bytesMax))),
+    release: () =>
+      attempt(async () => {
         const { size } = await stat(path);
         await rm(path);
         await syncFolder(path);
         return size > 0;
-      } catch (error) {
-        if (isSystemError(error)) return false;
-        throw error;
-      }
-    },
+      }),
   };
 }
 
@@ -49,20 +49,31 @@ async function sizeFor(path: string, bytesMax: number): Promise<number> {
   return Math.min(bytesMax, Math.floor(bsize * blocks * SHARE_MAX));
 }
 
-/** Makes the file longer, durably; whether it has its length now. */
+/**
+ * Makes the file longer, durably, as far as there is room; whether it has its length now. A file system may have room
+ * for less than a step, and some that was given up only once its log is written.
+ */
 async function grow(path: string, bytes: number): Promise<boolean> {
   const file = await open(path, 'a', 0o600);
   try {
     let { size } = await file.stat();
-    if (size >= bytes) return true;
+    let stepBytes = STEP_BYTES;
+    let isLogWritten = false;
     const step = new Uint8Array(STEP_BYTES);
-    while (size < bytes) {
+    while (size < bytes && stepBytes >= STEP_BYTES_MIN) {
       randomFillSync(step);
-      const { bytesWritten } = await file.write(step, 0, Math.min(STEP_BYTES, bytes - size));
-      size += bytesWritten;
+      try {
+        const take = Math.min(stepBytes, bytes - size);
+        size += (await guard(path, () => file.write(step, 0, take))).bytesWritten;
+      } catch (error) {
+        if (!isCapstanError(error, 'NO_SPACE')) throw error;
+        if (isLogWritten) stepBytes /= 2;
+        else await file.sync();
+        isLogWritten = true;
+      }
     }
     await file.sync();
-    return true;
+    return size >= bytes;
   } finally {
     await file.close();
   }
@@ -77,6 +88,3 @@ async function syncFolder(path: string): Promise<void> {
     await folder.close();
   }
 }
-
-const isSystemError = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && 'syscall' in error;

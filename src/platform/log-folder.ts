@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { CapstanError } from '../base/errors.ts';
 import { LOG_FILE_NAME_PATTERN, LOG_READ_BYTES_MAX } from '../ports/log-files.ts';
 import type { LogFiles } from '../ports/log-files.ts';
+import { codeOf, guard } from './disk-errors.ts';
 
 /** `folder` is made with the first file. */
 export function logFolder(folder: string): LogFiles {
@@ -47,22 +48,4 @@ export function pathOf(folder: string, name: string): string {
     name: JSON.stringify(name.slice(0, 40)),
     pattern: LOG_FILE_NAME_PATTERN.source,
   });
-}
-
-/** Runs what touches `path`, with the system's errors as DISK_IO and NO_SPACE. */
-export async function guard<Value>(path: string, work: () => Promise<Value>): Promise<Value> {
-  try {
-    return await work();
-  } catch (cause) {
-    const code = codeOf(cause);
-    if (code === undefined) throw cause;
-    if (code === 'ENOSPC' || code === 'EDQUOT') {
-      throw new CapstanError('NO_SPACE', { path }, { cause });
-    }
-    throw new CapstanError('DISK_IO', { place: path, what: code }, { cause });
-  }
-}
-
-export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }

@@ -12,7 +12,8 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { LOG_READ_BYTES_MAX } from '../ports/log-files.ts';
 import type { RotatingLogFiles } from '../ports/log-files.ts';
-import { codeOf, guard, logFolder, pathOf } from './log-folder.ts';
+import { codeOf, guard } from './disk-errors.ts';
+import { logFolder, pathOf } from './log-folder.ts';
 
 const NEWLINE = 0x0a;
 

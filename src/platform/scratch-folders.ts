@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { CapstanError } from '../base/errors.ts';
 import { SCRATCH_NAME_PATTERN } from '../ports/scratch.ts';
 import type { Scratch } from '../ports/scratch.ts';
-import { guard } from './log-folder.ts';
+import { guard } from './disk-errors.ts';
 
 export function scratchFolders(folder: string): Scratch {
   const pathOf = (name: string): string => {

@@ -30,6 +30,9 @@ export class Ballasts {
   #openVaults: () => readonly string[] = () => [];
   /** A ballast that is being held is held before it is given up. */
   readonly #changes = new Sequence();
+  /** How many have asked for what is held and are not done. */
+  #rescues = 0;
+  #isReleased = false;
   #cancel: Cancel = () => {};
   #stopped = false;
 
@@ -55,19 +58,22 @@ export class Ballasts {
 
   /**
    * Runs what makes room; where it finds none, once more with what was held back. It must leave everything
-   * as it was where it fails.
+   * as it was where it fails. While several do so, what one of them was given is nobody else's to hold again.
    */
   async rescue<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (!isCapstanError(error, 'NO_SPACE') || !(await this.#release())) throw error;
-    }
-    try {
-      return await work();
-    } finally {
-      // Before anybody else can take it.
-      await this.#hold();
+      if (!isCapstanError(error, 'NO_SPACE')) throw error;
+      this.#rescues += 1;
+      try {
+        if (!(await this.#release())) throw error;
+        return await work();
+      } finally {
+        this.#rescues -= 1;
+        // Before anybody else can take it.
+        await this.#hold();
+      }
     }
   }
 
@@ -79,19 +85,24 @@ export class Ballasts {
     return [ballasts.catalog, ...vaults.map((row) => ballasts.vault(row))];
   }
 
+  /** Whether something was given up since it was held last. */
   #release(): Promise<boolean> {
     return this.#changes.run(async () => {
-      const released = [];
-      for (const ballast of await this.#all()) released.push(await ballast.release());
-      return released.includes(true);
+      for (const ballast of await this.#all()) {
+        if (await ballast.release()) this.#isReleased = true;
+      }
+      return this.#isReleased;
     });
   }
 
   async #hold(): Promise<void> {
     this.#cancel();
     const isWhole = await this.#changes.run(async () => {
+      // The last of them holds.
+      if (this.#rescues > 0) return true;
       const held = [];
       for (const ballast of await this.#all()) held.push(await ballast.hold());
+      this.#isReleased = false;
       return !held.includes(false);
     });
     this.#cancel();

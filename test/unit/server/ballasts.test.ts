@@ -58,6 +58,32 @@ describe('room that is held back', () => {
     expect(isHeld).toEqual({ catalog: true, VAULT00: true });
   });
 
+  it('is held again only once all that asked for it are done, of whom each runs again', async () => {
+    const ends: (() => void)[] = [];
+    const rescue = (name: string) => {
+      let calls = 0;
+      return ballasts.rescue(() => {
+        calls += 1;
+        return calls === 1
+          ? Promise.reject(FULL)
+          : new Promise<string>((resolve) => ends.push(() => resolve(name)));
+      });
+    };
+    const first = rescue('first');
+    await world.advance(0);
+    const second = rescue('second');
+    await world.advance(0);
+    expect(ends).toHaveLength(2);
+    ends[0]?.();
+    expect(await first).toBe('first');
+    ballasts.holdAgain();
+    await world.advance(0);
+    expect(isHeld).toEqual({ catalog: false, VAULT00: false });
+    ends[1]?.();
+    expect(await second).toBe('second');
+    expect(isHeld).toEqual({ catalog: true, VAULT00: true });
+  });
+
   it('stays where something else than room is missing, and where nothing is held', async () => {
     let calls = 0;
     const fail = (error: Error) => () => {
