@@ -36,7 +36,7 @@ export interface Timeline {
 
 const KINDS = ['commands', 'host', 'server', 'network', 'tape', 'other'] as const;
 const LINE =
-  /^ *(\d+\.\d+) (?:> (?<command>.*)|wire (?<wire>\S+): (?<state>.*)|(?<who>[a-z][\w-]*): (?<what>.*)|(?<rest>.*))$/s;
+  /^ *(\d+\.\d+) (?:> (?<command>.*)|wire (?<wire>\S+): (?<state>.*)|(?<host>\\\w+): (?<said>.*)|(?<who>[a-z][\w-]*): (?<what>.*)|(?<rest>.*))$/s;
 
 type JsonEvent = Readonly<Record<string, unknown>> & { readonly kind: string };
 
@@ -59,9 +59,10 @@ class TimelineBuilder {
     const match = LINE.exec(line);
     if (match === null) return;
     this.#nowMs = Number(match[1]) * 1000;
-    const { command, wire, state, who, what, rest } = match.groups ?? {};
+    const { command, wire, state, host, said, who, what, rest } = match.groups ?? {};
     if (command !== undefined) this.#mark('commands', 'commands', command, 'command');
     else if (wire !== undefined) this.#addWire(wire, state ?? '');
+    else if (host !== undefined) this.#mark('host', host, (said ?? '').trimEnd(), 'plain');
     else if (who === undefined) this.#mark('other', 'elsewhere', rest ?? '', 'plain');
     else if (what?.startsWith('{') === true) this.#addEvent(who, what);
     else this.#addServer(who, what ?? '');

@@ -19,6 +19,7 @@ const LINES = [
   `       2.500 east: ${event({ kind: 'copy-attempt-failed', tape: 'LAB001', target: 'west', reason: 'no <way>' })}`,
   `       2.500 east: ${event({ kind: 'event-logged', row })}`,
   `       3.000 east: ${event({ kind: 'ems-line', host: '\\LAB', text: 'MOUNT LAB001' })}`,
+  '       3.200 \\LAB: JOB0 done ',
   `       3.500 east: ${event({ kind: 'mounted', mount: { ...mount, ring: false } })}`,
   '       4.000 east: killed (power-cut)',
   '       9.000 wire 10.0.0.1-10.0.0.2: healed',
@@ -43,6 +44,10 @@ describe('a timeline', () => {
       'tape LAB002',
       'other elsewhere',
     ]);
+  });
+
+  it('has what a host itself tells beside what is heard of it', () => {
+    expect(lane('\\LAB')?.marks.map(({ text }) => text)).toEqual(['MOUNT LAB001', 'JOB0 done']);
   });
 
   it('tells what lasted, from when to when, and how it ended', () => {
