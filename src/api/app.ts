@@ -26,6 +26,7 @@ import { ApiError, problemResponse } from './problems.ts';
 import { API_PREFIX, ROUTES } from './routes.ts';
 import type { Route } from './routes.ts';
 import { addSessionRoutes } from './session.ts';
+import { parseKinds } from './stream-events.ts';
 
 /** The operation whose text /metrics is. */
 const METRICS_OPERATION = 'server.metrics';
@@ -67,13 +68,14 @@ export class Api {
     return this.#app.fetch(request, peer);
   }
 
-  /** Takes no new request, ends the streams, and resolves when no request is under way, or after a time. */
+  /** Takes no new request, ends the streams, and resolves when no request or stream is under way, or after a time. */
   async close(): Promise<void> {
     const { clock } = this.#options;
     this.#isClosing = true;
-    for (const stream of this.#streams) stream.drop();
+    const reason = 'The server stops; come again once it is back.';
+    for (const stream of this.#streams) stream.close({ why: 'server-stops', reason });
     const endMs = clock.monotonicMs() + API_LIMITS.drainTimeoutMs;
-    while (this.#requestCount > 0 && clock.monotonicMs() < endMs) {
+    while (this.#requestCount + this.#streams.size > 0 && clock.monotonicMs() < endMs) {
       await sleep(clock, DRAIN_POLL_MS);
     }
   }
@@ -154,36 +156,48 @@ export class Api {
       const principal = await this.#gate.principalOf(context);
       authorize(principal, 'view-system-status');
       checkQuery(context, STREAM_PARAMETERS);
+      const newestId = await this.#logEnd({ limit: 1 });
       if (this.#streams.size >= API_LIMITS.streamCountMax) {
         const fields = { what: 'event streams', limit: API_LIMITS.streamCountMax, seconds: 10 };
         throw new ApiError(503, new CapstanError('RATE_LIMITED', fields), { 'retry-after': '10' });
       }
-      const stream = this.#openStream(context, principal);
+      const stream = this.#openStream(context, principal, newestId);
       this.#streams.add(stream);
       return context.body(stream.body, 200, { 'content-type': 'text/event-stream' });
     });
   }
 
-  #openStream(context: Context<ApiEnv>, opener: Principal): EventStream {
+  /** Number of the first entry of the event log that is listed so; 0 where there is none. */
+  async #logEnd(parameters: { readonly afterId?: number; readonly limit: 1 }): Promise<number> {
+    const { operations } = this.#options.server;
+    const rows = (await operations.call('events.list', parameters)) as readonly EventRow[];
+    return rows[0]?.id ?? 0;
+  }
+
+  #openStream(context: Context<ApiEnv>, opener: Principal, newestId: number): EventStream {
     const { server, clock } = this.#options;
     // What its rights are changes while it reads.
     let principal = opener;
-    const mayRead = principal.rights.has('view-log-files');
-    const asked = kindsOf(context);
+    const text = context.req.query('kinds');
+    const asked = text === undefined ? undefined : parseKinds(text);
     if (asked?.has('event-logged') === true) authorize(principal, 'view-log-files');
-    const readsLog = mayRead && (asked === undefined || asked.has('event-logged'));
     const stream: EventStream = new EventStream({
       clock,
-      wants: (kind) => (kind === 'event-logged' ? readsLog : (asked?.has(kind) ?? true)),
-      lastEventId: readsLog ? lastEventIdOf(context) : undefined,
+      wants: (kind) =>
+        (asked?.has(kind) ?? true) &&
+        (kind !== 'event-logged' || principal.rights.has('view-log-files')),
+      lastEventId: lastEventIdOf(context),
+      newestId,
       onEvent: (listener) => server.onEventFor(() => principal, listener),
-      listEvents: async (afterId, limit) =>
-        (await server.operations.callAs(principal, 'events.list', {
-          afterId,
-          limit,
-        })) as readonly EventRow[],
+      listEvents: async (afterId, limit) => {
+        const parameters = { afterId, limit };
+        const rows = await server.operations.callAs(principal, 'events.list', parameters);
+        return rows as readonly EventRow[];
+      },
+      oldestId: () => this.#logEnd({ afterId: 0, limit: 1 }),
       check: async () => {
         principal = await this.#gate.principalOf(context);
+        authorize(principal, 'view-system-status');
       },
       drop: () => context.env.drop(),
       onTooSlow: () => {
@@ -203,17 +217,6 @@ function checkQuery(context: Context, known: readonly string[]): void {
   if (strange === undefined) return;
   const what = JSON.stringify(strange.slice(0, 40));
   throw new CapstanError('INVALID_ARGUMENT', { what, reason: `there is ${known.join(', ')}` });
-}
-
-/** `?kinds=copy-started,copy-finished` */
-function kindsOf(context: Context): ReadonlySet<string> | undefined {
-  const text = context.req.query('kinds');
-  if (text === undefined) return undefined;
-  if (/^[a-z-]{1,40}(?:,[a-z-]{1,40}){0,31}$/.test(text)) return new Set(text.split(','));
-  throw new CapstanError('INVALID_ARGUMENT', {
-    what: 'kinds',
-    reason: 'it is no list like copy-started,copy-finished',
-  });
 }
 
 /** The header wins: a browser that comes again sends both. */

@@ -8,6 +8,7 @@ import { API_LIMITS } from './limits.ts';
 import { writeParameters } from './parameters.ts';
 import { errorOf } from './problems.ts';
 import { API_PREFIX, routeNamed } from './routes.ts';
+import type { StreamEvent } from './stream-events.ts';
 
 export interface ApiClientOptions {
   readonly place: HttpPlace;
@@ -19,6 +20,8 @@ export interface ApiClientOptions {
 
 export interface FollowOptions {
   readonly kinds: readonly ServerEvent['kind'][];
+  /** Begins behind this entry of the event log instead of with what is new. */
+  readonly lastEventId?: number;
   /** Ends it. */
   readonly signal?: AbortSignal;
 }
@@ -58,18 +61,21 @@ export class ApiClient {
   }
 
   /**
-   * Follows events; resolves once the stream is open. `ended` resolves when the signal ended it, and
-   * rejects SERVER_UNREACHABLE when anything else did.
+   * Follows events, and what the stream says of itself; resolves once it is open. `ended` resolves when
+   * the signal ended it, and rejects SERVER_UNREACHABLE when anything else did.
    */
   async follow(
-    { kinds, signal }: FollowOptions,
-    onEvent: (event: ServerEvent) => void,
+    { kinds, lastEventId, signal }: FollowOptions,
+    onEvent: (event: StreamEvent) => void,
   ): Promise<{ readonly ended: Promise<void> }> {
     const { place } = this.#options;
     const answer = await openHttp(place, {
       method: 'GET',
       target: `${API_PREFIX}/events/stream?kinds=${kinds.join(',')}`,
-      headers: this.#headers(),
+      headers: {
+        ...this.#headers(),
+        ...(lastEventId !== undefined && { 'last-event-id': String(lastEventId) }),
+      },
       ...(signal !== undefined && { signal }),
     });
     answer.setEncoding('utf8');
@@ -82,7 +88,7 @@ export class ApiClient {
       const parser = new EventParser();
       try {
         for await (const part of answer as AsyncIterable<string>) {
-          for (const { data } of parser.push(part)) onEvent(JSON.parse(data) as ServerEvent);
+          for (const { data } of parser.push(part)) onEvent(JSON.parse(data) as StreamEvent);
         }
       } catch (error) {
         if (signal?.aborted === true) return;

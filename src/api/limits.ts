@@ -22,6 +22,8 @@ export const API_LIMITS = {
   streamBacklogMax: 2000,
   /** How often a silent stream says that it is alive, and asks whether its reader may still read. */
   heartbeatIntervalMs: 15 * SECOND_MS,
+  /** Until a reader has taken why its stream ends; then it is dropped. */
+  streamClosingTimeoutMs: 2 * SECOND_MS,
   /** Entries of the event log that a stream reads at once when it resumes. */
   resumePageCount: 1000,
   /** Log-ons of one address in `logonWindowMs`, good or bad. */

@@ -8,6 +8,7 @@ import { PROBLEM_TYPE } from './problems.ts';
 import { API_PREFIX, ROUTES, parametersSchema } from './routes.ts';
 import type { ParametersSchema, Route } from './routes.ts';
 import { logonSchema, sessionSchema } from './session.ts';
+import { EVENT_KINDS, STREAM_KINDS } from './stream-events.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -80,6 +81,15 @@ function describe(route: Route, entry: Operation): Json {
   };
 }
 
+function streamDescription(): string {
+  const kinds = Object.entries({ ...EVENT_KINDS, ...STREAM_KINDS });
+  return [
+    'Needs the right "View System Status"; "View log files" for event-log entries.',
+    'Each event has its kind and, as data, JSON with the same "kind":',
+    ...kinds.map(([kind, what]) => `- ${kind}: ${what}`),
+  ].join('\n');
+}
+
 /** Paths that are no operation. */
 const OTHER_PATHS: Json = {
   [`${API_PREFIX}/session`]: {
@@ -111,12 +121,29 @@ const OTHER_PATHS: Json = {
     get: {
       operationId: 'events.stream',
       summary: 'what happens, as it happens',
-      description: 'Needs the right "View System Status"; "View log files" for event-log entries.',
+      description: streamDescription(),
       tags: ['events'],
       parameters: [
-        { name: 'kinds', in: 'query', schema: { type: 'string' }, description: 'a,b,c' },
-        { name: 'afterId', in: 'query', schema: { type: 'integer', minimum: 0 } },
-        { name: 'Last-Event-ID', in: 'header', schema: { type: 'integer', minimum: 0 } },
+        {
+          name: 'kinds',
+          in: 'query',
+          description: 'Only these, with commas between them.',
+          schema: { type: 'array', items: { enum: Object.keys(EVENT_KINDS) }, minItems: 1 },
+          style: 'form',
+          explode: false,
+        },
+        {
+          name: 'afterId',
+          in: 'query',
+          description: 'As Last-Event-ID, for who cannot set a header; the header wins.',
+          schema: { type: 'integer', minimum: 0 },
+        },
+        {
+          name: 'Last-Event-ID',
+          in: 'header',
+          description: 'The id of the last event that the reader has: what it missed comes first.',
+          schema: { type: 'integer', minimum: 0 },
+        },
       ],
       responses: {
         200: answer('Server-sent events.', { type: 'string' }, 'text/event-stream'),

@@ -62,7 +62,9 @@ async function hear(
     if (!isCapstanError(error)) throw error;
   };
   try {
-    const { ended } = await client.follow({ kinds: [kind], signal }, onProgress);
+    const { ended } = await client.follow({ kinds: [kind], signal }, (event) => {
+      if (event.kind === kind) onProgress(event);
+    });
     ended.catch(ignore);
   } catch (error) {
     ignore(error);

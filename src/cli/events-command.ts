@@ -1,7 +1,13 @@
 /** `capstan events`: the event log, and what comes to it. */
 import type { Command } from 'commander';
 import { Option } from 'commander';
+import type { ApiClient } from '../api/client.ts';
+import type { EventsMissed } from '../api/stream-events.ts';
+import { isCapstanError } from '../base/errors.ts';
+import { SECOND_MS } from '../base/units.ts';
+import { systemClock } from '../platform/system-clock.ts';
 import type { EventRow } from '../ports/catalog.ts';
+import { sleep } from '../ports/clock.ts';
 import { passes } from '../server/event-filter.ts';
 import { formatEventLine } from '../server/event-line.ts';
 import type { EventLineNames } from '../server/event-line.ts';
@@ -18,6 +24,9 @@ import { helpText, jsonText, numberOption, withHome } from './options.ts';
 import type { HomeOptions } from './options.ts';
 import { addressOf } from './remote.ts';
 import type { ServerAddress } from './remote.ts';
+
+/** How often one that follows looks whether a lost server is back. */
+const RETRY_INTERVAL_MS = 2 * SECOND_MS;
 
 interface EventsOptions extends HomeOptions {
   readonly limit: number;
@@ -99,23 +108,65 @@ async function listEvents(options: EventsOptions, context: CliContext): Promise<
     context.print(options.json === true ? JSON.stringify(row) : line(row));
   const filter = toEventFilter(wanted);
   const client = await connectToServer(at);
-  // First the ear, then the past: what happens in between comes twice and is shown once.
-  let shownId = -1;
-  let waiting: EventRow[] | undefined = [];
-  const take = (row: EventRow): void => {
-    if (row.id <= shownId) return;
-    shownId = row.id;
-    if (passes(row, filter)) show(row);
-  };
-  const { ended } = await client.follow({ kinds: ['event-logged'] }, (event) => {
-    if (event.kind !== 'event-logged') return;
-    if (waiting === undefined) take(event.row);
-    else waiting.push(event.row);
-  });
+  const [newest] = (await client.call('events.list', { limit: 1 })) as EventRow[];
   const past = (await client.call('events.list', parameters)) as EventRow[];
-  for (const row of [...past, ...waiting]) take(row);
-  waiting = undefined;
-  await ended;
+  past.forEach(show);
+  const afterId = Math.max(newest?.id ?? 0, past.at(-1)?.id ?? 0);
+  await followLog({ client, afterId, context }, (row) => {
+    if (passes(row, filter)) show(row);
+  });
+}
+
+interface Following {
+  readonly client: Pick<ApiClient, 'follow'>;
+  /** The last entry that is known already. */
+  readonly afterId: number;
+  readonly context: Pick<CliContext, 'complain'>;
+}
+
+/**
+ * Each new entry of the event log, once, also over a server's restart: it comes again behind the last one
+ * that it had. Rejects where the server cannot be reached at first, or does not let it read any more.
+ */
+async function followLog(following: Following, onRow: (row: EventRow) => void): Promise<never> {
+  const { client, context } = following;
+  let { afterId } = following;
+  let isLost = false;
+  let wasOpen = false;
+  for (;;) {
+    try {
+      const options = { kinds: ['event-logged'], lastEventId: afterId } as const;
+      const { ended } = await client.follow(options, (event) => {
+        if (event.kind === 'events-missed') {
+          afterId = event.why === 'other-log' ? event.newestId : afterId;
+          context.complain(`capstan: ${missedText(event)}`);
+        }
+        if (event.kind !== 'event-logged') return;
+        afterId = event.row.id;
+        onRow(event.row);
+      });
+      if (isLost) context.complain('capstan: connected again.');
+      isLost = false;
+      wasOpen = true;
+      await ended;
+    } catch (error) {
+      if (!wasOpen || !isCapstanError(error, 'SERVER_UNREACHABLE', 'RATE_LIMITED')) throw error;
+      if (!isLost) context.complain(`capstan: ${error.message} Trying again until interrupted.`);
+      isLost = true;
+      await sleep(systemClock, RETRY_INTERVAL_MS);
+    }
+  }
+}
+
+function missedText(missed: EventsMissed): string {
+  switch (missed.why) {
+    case 'put-by':
+      return `entries ${missed.afterId + 1} to ${missed.beforeId - 1} are in the event log no more.`;
+    case 'other-log':
+      return `the event log ends before entry ${missed.lastEventId}: it is another one, or was put back.`;
+    case 'not-kept':
+      return `nothing is kept of ${missed.kinds.join(', ')}.`;
+  }
 }
 
 /** What stands in every line; a server elsewhere says it. */

@@ -1,102 +1,26 @@
-/** The API of real servers over real sockets: log-on, TLS, hostile clients, live events across a restart. */
-import { execFile, spawn } from 'node:child_process';
+/** The API of real servers over real sockets: log-on, TLS, hostile clients, rights. */
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { withDir } from 'tmp-promise';
 import { describe, expect, it } from 'vitest';
-import { CAPSTAN, ServeProcess, runCapstan } from '../../harness/rig/serve-process.ts';
-import { EventParser } from '../../src/api/event-parser.ts';
-import type { ParsedEvent } from '../../src/api/event-parser.ts';
+import { runCapstan } from '../../harness/rig/serve-process.ts';
 import { API_LIMITS } from '../../src/api/limits.ts';
-import { localClient } from '../../src/cli/call.ts';
-import type { ConfigurationFile } from '../../src/cli/configuration.ts';
-import { createHome } from '../../src/cli/create-home.ts';
-import { openHttp, sendHttp } from '../../src/platform/http-client.ts';
-import type { HttpAnswer, HttpPlace } from '../../src/platform/http-client.ts';
 import { systemClock } from '../../src/platform/system-clock.ts';
 import { sleep } from '../../src/ports/clock.ts';
-
-const PASSWORD = 'correct horse battery staple';
-/** A process takes its time to start where many do. */
-const WAIT = { timeout: 60_000 };
-const LOOPBACK = { address: '127.0.0.1', port: 0 };
-
-const inFolder = (work: (path: string) => Promise<void>): Promise<void> =>
-  withDir(({ path }) => work(path), { unsafeCleanup: true });
-
-/** Makes a home whose API listens on a free port of this machine. */
-async function makeHome(home: string, api: ConfigurationFile['api'] = { listen: LOOPBACK }) {
-  const { paths } = await createHome({ home, listen: LOOPBACK });
-  const text = await readFile(paths.configuration, 'utf8');
-  await writeFile(paths.configuration, JSON.stringify({ ...JSON.parse(text), api }));
-  return paths;
-}
-
-interface Site {
-  readonly home: string;
-  readonly process: ServeProcess;
-  readonly url: string;
-  readonly place: HttpPlace;
-  readonly local: ReturnType<typeof localClient>;
-}
-
-async function serve(home: string, authorities?: string): Promise<Site> {
-  const serving = await ServeProcess.start(home);
-  const url = /Its API is at (https?:\/\/\S+)\.\n/.exec(serving.output)?.[1] ?? '';
-  return {
-    home,
-    process: serving,
-    url,
-    place: { url: new URL(url), authorities },
-    local: localClient(join(home, 'control.sock')),
-  };
-}
-
-/** A site with users `ada`, who may do everything, and `bob`, who may look. */
-async function withSite(work: (site: Site, folder: string) => Promise<void>): Promise<void> {
-  await inFolder(async (folder) => {
-    const home = join(folder, 'east');
-    await makeHome(home);
-    const site = await serve(home);
-    try {
-      await site.local.call('user.create', {
-        name: 'ada',
-        group: 'Administration',
-        password: PASSWORD,
-      });
-      await site.local.call('user.create', {
-        name: 'bob',
-        group: 'Operations',
-        password: PASSWORD,
-      });
-      await work(site, folder);
-    } finally {
-      await site.process.end('SIGKILL');
-    }
-  });
-}
-
-interface Sent {
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
-}
-
-const send = (place: HttpPlace, call: string, rest: Sent = {}): Promise<HttpAnswer> => {
-  const [method = '', target = ''] = call.split(' ');
-  return sendHttp(place, { method, target, ...rest }, API_LIMITS.answerBytesMax);
-};
-
-async function tokenOf({ place }: Pick<Site, 'place'>, user: string): Promise<string> {
-  const body = JSON.stringify({ user, password: PASSWORD });
-  const answer = await send(place, 'POST /api/v1/session', { body });
-  expect(answer.status).toBe(201);
-  return (JSON.parse(answer.body) as { token: string }).token;
-}
-
-const bearer = (token: string): Sent => ({ headers: { authorization: `Bearer ${token}` } });
+import {
+  PASSWORD,
+  bearer,
+  inFolder,
+  makeHome,
+  send,
+  serve,
+  tokenOf,
+  withSite,
+} from './api-site.ts';
+import type { Site } from './api-site.ts';
 
 describe('the command line', { timeout: 120_000 }, () => {
   it('does at a server elsewhere what it does here, as who is logged on', () =>
@@ -144,29 +68,6 @@ describe('the command line', { timeout: 120_000 }, () => {
       expect((await runCapstan(args)).stderr).toContain('others may read it; `chmod 600');
       await chmod(file, 0o600);
       expect((await runCapstan(args)).code).toBe(0);
-    }));
-
-  it('follows the events of a server elsewhere until it stops', () =>
-    withSite(async (site, folder) => {
-      const file = join(folder, 'token');
-      await writeFile(file, await tokenOf(site, 'ada'), { mode: 0o600 });
-      const from = ['--server', site.url, '--token-file', file];
-      const child = spawn(process.execPath, [CAPSTAN, 'events', 'list', '--follow', ...from]);
-      let stdout = '';
-      let stderr = '';
-      child.stdout.on('data', (text) => (stdout += String(text)));
-      child.stderr.on('data', (text) => (stderr += String(text)));
-      const closed = once(child, 'close');
-      await expect.poll(() => stdout, WAIT).toContain('|east|');
-      await site.local.call('pool.create', { name: 'P', vault: 'VAULT00' });
-      await site.local.call('tape.create', { name: 'T00001', pool: 'P' });
-      await expect.poll(() => stdout, WAIT).toContain('Cartridge T00001 created in Pool P');
-      await site.process.end('SIGTERM');
-      const [code] = (await closed) as [number];
-      expect({ code, stderr }).toMatchObject({
-        code: 1,
-        stderr: expect.stringContaining('the server ended the connection'),
-      });
     }));
 });
 
@@ -265,66 +166,6 @@ describe('clients that misbehave', { timeout: 120_000 }, () => {
       }
       expect(statuses.slice(0, -1)).toEqual(statuses.slice(0, -1).map(() => 401));
       expect(statuses.at(-1)).toBe(429);
-    }));
-});
-
-/** Reads events until one of the text comes, and leaves. */
-async function eventsUntil(
-  place: HttpPlace,
-  token: string,
-  text: string,
-  lastEventId?: string,
-): Promise<readonly ParsedEvent[]> {
-  const stop = new AbortController();
-  const answer = await openHttp(place, {
-    method: 'GET',
-    target: '/api/v1/events/stream',
-    headers: {
-      ...bearer(token).headers,
-      ...(lastEventId !== undefined && { 'last-event-id': lastEventId }),
-    },
-    signal: stop.signal,
-  });
-  const parser = new EventParser();
-  const events: ParsedEvent[] = [];
-  for await (const part of answer.setEncoding('utf8') as AsyncIterable<string>) {
-    events.push(...parser.push(part));
-    if (events.some(({ data }) => data.includes(text))) return events;
-  }
-  throw new Error(`the stream ended without "${text}"`);
-}
-
-describe('live events', { timeout: 120_000 }, () => {
-  it('go on where they were when the server comes back, and hinder no stop', () =>
-    withSite(async (site) => {
-      await site.local.call('pool.create', { name: 'P', vault: 'VAULT00' });
-      const token = await tokenOf(site, 'ada');
-      const first = eventsUntil(site.place, token, 'Cartridge T00001 created', '0');
-      await site.local.call('tape.create', { name: 'T00001', pool: 'P' });
-      const ids = (await first).map(({ id }) => id).filter((id) => id !== undefined);
-      const open = Promise.allSettled([eventsUntil(site.place, token, 'never')]);
-      await sleep(systemClock, 200);
-      await site.local.call('tape.create', { name: 'T00002', pool: 'P' });
-      const beganMs = systemClock.monotonicMs();
-      expect(await site.process.end('SIGTERM')).toEqual({ code: 0, signal: null });
-      expect(systemClock.monotonicMs() - beganMs).toBeLessThan(5000);
-      expect(await open).toMatchObject([{ status: 'rejected' }]);
-      const again = await serve(site.home);
-      try {
-        const resumed = eventsUntil(again.place, token, 'T00003', ids.at(-1));
-        await again.local.call('tape.create', { name: 'T00003', pool: 'P' });
-        const texts = (await resumed)
-          .filter(({ event }) => event === 'event-logged')
-          .map(({ data }) => (JSON.parse(data) as { row: { text: string } }).row.text);
-        expect(texts.filter((text) => !/logged|listens/.test(text))).toEqual([
-          'Cartridge T00002 created in Pool P',
-          'TapeServer east stopped',
-          'TapeServer east started',
-          'Cartridge T00003 created in Pool P',
-        ]);
-      } finally {
-        await again.process.end('SIGTERM');
-      }
     }));
 });
 

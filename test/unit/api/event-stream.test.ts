@@ -1,6 +1,10 @@
 /** Live events: form, resumption without loss or repetition, heartbeats, slow readers, rights. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { EventStream } from '../../../src/api/event-stream.ts';
 import { API_LIMITS } from '../../../src/api/limits.ts';
+import { EVENT_KINDS, STREAM_KINDS } from '../../../src/api/stream-events.ts';
 import { ApiBench } from './api-bench.ts';
 
 const STREAM = 'GET /api/v1/events/stream';
@@ -51,7 +55,7 @@ const kinds = (text: string): readonly string[] =>
 describe('a stream of events', () => {
   it('tells what happens from now on, with the number of what is logged', async () => {
     const reader = await open();
-    expect(await reader.text()).toBe('retry: 2000\n\n');
+    expect(await reader.text()).toMatch(/^id: \d+\nretry: 2000\n\n$/);
     await api.bench.request('LAB001');
     const text = await reader.text();
     expect(kinds(text)).toEqual(expect.arrayContaining(['ems-line', 'event-logged', 'mounted']));
@@ -101,14 +105,59 @@ describe('a stream of events', () => {
     const reader = await open(`${STREAM}?kinds=mounted`);
     await reader.text();
     await api.bench.world.advance(2 * API_LIMITS.heartbeatIntervalMs + 10);
-    expect(await reader.text()).toBe('retry: 2000\n\n: alive\n\n: alive\n\n');
+    expect(await reader.text()).toMatch(/^id: \d+\nretry: 2000\n\n: alive\n\n: alive\n\n$/);
   });
 
-  it('ends within a heartbeat when its reader has logged off', async () => {
-    await open();
+  it('ends within a heartbeat when its reader has logged off, and says so', async () => {
+    const silent = await open();
+    const reader = await open();
+    await reader.text();
     await api.answer('DELETE /api/v1/session', { headers: ada });
     await api.bench.world.advance(API_LIMITS.heartbeatIntervalMs + 10);
+    expect(await reader.text()).toContain('"kind":"stream-closing","why":"not-allowed"');
+    expect(api.dropCount).toBe(0);
+    // Who does not take it is dropped a while later.
+    await api.bench.world.advance(API_LIMITS.streamClosingTimeoutMs);
     expect(api.dropCount).toBe(1);
+    expect(await silent.text()).toBe('');
+  });
+
+  it('shows no entry of the log from when its reader may not see them any more', async () => {
+    const reader = await open();
+    await api.bench.east.call('tape.create', { name: 'NEW001', pool: 'POOL1' });
+    expect(await reader.text()).toContain('NEW001');
+    api.access.rights.set('ada', ['view-system-status', 'vault-access']);
+    await api.bench.world.advance(API_LIMITS.heartbeatIntervalMs + 10);
+    await api.bench.east.call('tape.create', { name: 'NEW002', pool: 'POOL1' });
+    expect(await reader.text()).not.toContain('NEW002');
+    api.access.rights.set('ada', ['view-log-files']);
+    await api.bench.world.advance(API_LIMITS.heartbeatIntervalMs + 10);
+    expect(await reader.text()).toContain('"why":"not-allowed"');
+  });
+
+  it('says what a reader that comes again missed and cannot be told', async () => {
+    await api.bench.backUp(1);
+    const missed = (text: string): readonly unknown[] =>
+      [...text.matchAll(/^event: events-missed\ndata: (.*)$/gm)].map(({ 1: data = '' }) =>
+        JSON.parse(data),
+      );
+    const asked = ['mounted', 'copy-finished'];
+    const notKept = { kind: 'events-missed', why: 'not-kept', kinds: asked };
+    const fresh = await open(`${STREAM}?kinds=mounted,copy-finished`);
+    expect(missed(await fresh.text())).toEqual([]);
+    const again = await open(`${STREAM}?kinds=mounted,copy-finished`, { 'last-event-id': '1' });
+    expect(missed(await again.text())).toEqual([notKept]);
+    const log = await open(`${STREAM}?kinds=event-logged`, { 'last-event-id': '1' });
+    expect(missed(await log.text())).toEqual([]);
+  });
+
+  it('tells a reader of another log so, and goes on with what is new', async () => {
+    const reader = await open(`${STREAM}?kinds=event-logged`, { 'last-event-id': '999999' });
+    const text = await reader.text();
+    expect(text).toMatch(/"why":"other-log","lastEventId":999999,"newestId":\d+\}/);
+    expect(logged(text)).toEqual([]);
+    await api.bench.east.call('tape.create', { name: 'NEW001', pool: 'POOL1' });
+    expect(await reader.text()).toContain('NEW001');
   });
 
   it('drops a reader that is too far behind, and not before', async () => {
@@ -144,6 +193,8 @@ describe('a stream of events', () => {
     ['?kind=mounted', {}],
     ['?kinds=', {}],
     ['?kinds=A', {}],
+    ['?kinds=mounted,nonsense', {}],
+    ['?kinds=constructor', {}],
     ['?afterId=-1', {}],
     ['', { 'last-event-id': 'x' }],
   ])('is refused where it is asked for wrongly: %s %o', async (query, headers: object) => {
@@ -157,5 +208,47 @@ describe('a stream of events', () => {
     expect((await api.answer(STREAM, { headers: ada })).status).toBe(503);
     await readers[0]?.cancel();
     await open();
+  });
+});
+
+describe('the page on the API', () => {
+  it('has every kind of event with its meaning', async () => {
+    const page = await readFile(
+      join(import.meta.dirname, '../../../docs/reference/api.md'),
+      'utf8',
+    );
+    const rows = [...page.matchAll(/^\| `([a-z-]+)` \| (.*) \|$/gm)];
+    const table = new Map(rows.map(({ 1: kind = '', 2: what = '' }) => [kind, what]));
+    for (const [kind, what] of Object.entries({ ...EVENT_KINDS, ...STREAM_KINDS })) {
+      expect(table.get(kind), kind).toBe(what);
+    }
+  });
+});
+
+describe('a stream over a log that was cut', () => {
+  it('says from where to where entries are missing, and tells the rest', async () => {
+    const row = { atMs: 0, severity: 'INFO', messageId: '220130', text: 'x' } as const;
+    const rows = [8, 9].map((id) => ({ ...row, id, address: '', user: '', program: '' }));
+    const stream = new EventStream({
+      clock: api.bench.world.clock,
+      wants: (kind) => kind === 'event-logged',
+      lastEventId: 3,
+      newestId: 9,
+      onEvent: () => () => {},
+      listEvents: () => Promise.resolve(rows),
+      oldestId: () => Promise.resolve(8),
+      check: () => Promise.resolve(),
+      onTooSlow: () => {},
+      drop: () => {},
+      onEnd: () => {},
+    });
+    const reader = stream.body.getReader();
+    let text = '';
+    while (!text.includes('id: 9')) {
+      const { value } = await reader.read();
+      text += Buffer.from(value ?? []).toString();
+    }
+    const data = '{"kind":"events-missed","why":"put-by","afterId":3,"beforeId":8}';
+    expect(text).toContain(`id: 3\nevent: events-missed\ndata: ${data}\n\nid: 8\n`);
   });
 });
