@@ -145,6 +145,14 @@ function found(
   return { subject, goal, value: (figures) => figures.extra(name, what), isMet, text };
 }
 
+function restoreGoals(subject: string, name: string, which: 'first' | 'second'): Goal[] {
+  return [
+    faster(subject, 5, name, [`restic/restore-${which}`], 'restic'),
+    faster(subject, 3, name, [`borg-64k/restore-${which}`], 'borg with 64 KiB chunks'),
+    faster(subject, 3, name, [`borg/restore-${which}`], 'borg with lz4'),
+  ];
+}
+
 const GOALS: readonly Goal[] = [
   faster('First backup, 64 KiB records', 4.5, 'stream/first', ['restic/first'], 'restic'),
   faster(
@@ -199,26 +207,11 @@ const GOALS: readonly Goal[] = [
   storesAtMost('Second backup stores, another seed', 12 * MB, 'second-seed/second'),
   storesAtMost('Second backup stores, another block format', 12 * MB, 'smb/second'),
   ...(['second', 'first'] as const).flatMap((which) => [
-    faster(
-      `Restore of the ${which}, verified`,
-      5,
-      `stream/restore-${which}`,
-      [`restic/restore-${which}`],
-      'restic',
-    ),
-    faster(
-      `Restore of the ${which}, verified`,
-      3,
-      `stream/restore-${which}`,
-      [`borg-64k/restore-${which}`],
-      'borg with 64 KiB chunks',
-    ),
-    faster(
-      `Restore of the ${which}, verified`,
-      3,
-      `stream/restore-${which}`,
-      [`borg/restore-${which}`],
-      'borg with lz4',
+    ...restoreGoals(`Restore of the ${which}, verified`, `stream/restore-${which}`, which),
+    ...restoreGoals(
+      `Restore of the ${which}, store in memory like theirs`,
+      `memory/restore-${which}`,
+      which,
     ),
   ]),
   slower('First backup with AES-256-GCM', 'encrypted/first', 'stream/first'),

@@ -1,5 +1,5 @@
 /** What one repetition of the benchmark does: steps that add samples to the figures. */
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import type { Backup, Backups, Data, Form } from './data.ts';
@@ -11,6 +11,8 @@ import type { PeerName } from './peers.ts';
 import { PEERS, measurePeer } from './peers.ts';
 import { bytesBelow, runJob, settle } from './processes.ts';
 
+/** A file system in memory, with room for a store of one data set. */
+const MEMORY_FOLDER = '/dev/shm';
 /** 64 KiB: what tape hosts write most. */
 const RECORD_BYTES = 65536;
 const TAPE_COUNT = 4;
@@ -83,10 +85,21 @@ class Store {
     return { ...sample, storedBytes: bytesBelow(this.#folder) - before };
   }
 
-  read(image: string, options: Partial<Pick<ReadJob, 'compareWith'>> = {}): Sample {
+  read(image: string, options: Partial<Pick<ReadJob, 'store' | 'compareWith'>> = {}): Sample {
     settle([]);
     const job = { kind: 'read', store: this.#folder, image: `${image}-0`, ...options } as const;
     return runJob({ ...job, ...this.#options });
+  }
+
+  /** Out of memory, where the page cache has the peers' stores: Capstan writes its own past it. */
+  readFromMemory(image: string): Sample {
+    const store = mkdtempSync(join(MEMORY_FOLDER, 'capstan-bench-'));
+    try {
+      cpSync(this.#folder, store, { recursive: true });
+      return this.read(image, { store });
+    } finally {
+      rmSync(store, { recursive: true });
+    }
   }
 
   /** Whether it can be read without the key. */
@@ -148,6 +161,8 @@ const memory: Step = {
     const how = { source: 'memory' } as const;
     bench.figures.add('memory/first', store.write('FIRST', first, how));
     bench.figures.add('memory/second', store.write('SECOND', second, how));
+    bench.figures.add('memory/restore-second', store.readFromMemory('SECOND'));
+    bench.figures.add('memory/restore-first', store.readFromMemory('FIRST'));
     store.remove();
   },
 };
