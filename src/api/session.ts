@@ -1,9 +1,9 @@
 /** The routes of a session: log on, see who one is, log off. */
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { CapstanError } from '../base/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Principal } from '../server/access.ts';
+import { parseParameters } from '../server/operations/parameters.ts';
 import type { ApiEnv, Gate } from './gate.ts';
 import { readJson } from './json.ts';
 import { API_PREFIX } from './routes.ts';
@@ -42,14 +42,8 @@ function answerOf({ user, group, rights, vaults }: Principal): SessionAnswer {
 export function addSessionRoutes(app: Hono<ApiEnv>, gate: Gate, clock: Pick<Clock, 'nowMs'>): void {
   const path = `${API_PREFIX}/session`;
   app.post(path, async (context) => {
-    const parsed = logonSchema.safeParse((await readJson(context)) ?? {});
-    if (!parsed.success) {
-      // Not the issue's own words: they may quote what was given, and that is a password.
-      const place = parsed.error.issues[0]?.path.join('.') ?? '';
-      const what = place === '' ? 'What the log-on was given' : `${place} of the log-on`;
-      throw new CapstanError('INVALID_ARGUMENT', { what, reason: 'it is missing or malformed' });
-    }
-    const { user, password, cookie } = parsed.data;
+    const given = (await readJson(context)) ?? {};
+    const { user, password, cookie } = parseParameters('the log-on', logonSchema, given);
     const { token, expiresAtMs, principal } = await gate.logOn(context, user, password);
     const answer = { ...answerOf(principal), expiresAtMs };
     if (!cookie) return context.json({ ...answer, token }, 201);

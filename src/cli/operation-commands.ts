@@ -1,10 +1,11 @@
 /**
- * `capstan vault`, `pool`, `tape`, `drive`, `mount`, `autocopy`, `idr`, `status`: each command is an operation of
+ * `capstan vault`, `pool`, `tape` and so on: each command is an operation of
  * src/server/operations.ts, called with what the arguments say and printed as a table.
  */
 import type { Command } from 'commander';
 import { callOperation } from './call.ts';
 import { ACCESS_COMMANDS } from './commands/access.ts';
+import { ACCOUNT_COMMANDS } from './commands/account.ts';
 import { AUTOCOPY_COMMANDS } from './commands/autocopy.ts';
 import { CLEANUP_COMMANDS } from './commands/cleanup.ts';
 import { DEBUG_COMMANDS } from './commands/debug.ts';
@@ -43,6 +44,7 @@ const GROUPS: Readonly<Record<string, CommandGroup>> = {
   autocopy: AUTOCOPY_COMMANDS,
   user: USER_COMMANDS,
   access: ACCESS_COMMANDS,
+  account: ACCOUNT_COMMANDS,
   licence: LICENCE_COMMANDS,
   policy: POLICY_COMMANDS,
   cleanup: CLEANUP_COMMANDS,
@@ -50,24 +52,46 @@ const GROUPS: Readonly<Record<string, CommandGroup>> = {
   debug: DEBUG_COMMANDS,
 };
 
+/** Commands that stand under no other word. */
+const SINGLE_COMMANDS: readonly OperationCommand[] = [
+  {
+    usage: 'status',
+    description: 'what the server is and does',
+    operation: 'server.status',
+    parameters: nothing,
+    shows: 'fields',
+    examples: ['capstan status', 'capstan status --json'],
+  },
+  {
+    usage: 'metrics',
+    description: 'the metrics in the Prometheus form',
+    operation: 'server.metrics',
+    parameters: nothing,
+    shows: 'text',
+    examples: ['capstan metrics'],
+    notes: 'A running server gives them at /metrics, too; docs/reference/metrics.md explains each.',
+  },
+];
+
+/** Every command that is one operation, by its words: `tape create`. */
+export const OPERATION_COMMANDS: Readonly<Record<string, OperationCommand>> = Object.fromEntries([
+  ...Object.entries(GROUPS).flatMap(([word, { commands }]) =>
+    commands.map((entry) => [`${word} ${nameOf(entry)}`, entry] as const),
+  ),
+  ...SINGLE_COMMANDS.map((entry) => [nameOf(entry), entry] as const),
+]);
+
+function nameOf({ usage }: OperationCommand): string {
+  return usage.split(' ')[0] ?? usage;
+}
+
 export function addOperationCommands(program: Command, context: CliContext): void {
   for (const [name, group] of Object.entries(GROUPS)) {
     const parent = program.command(name).description(group.description).helpCommand(false);
     for (const entry of group.commands) addOperation(parent, entry, context);
   }
   addEvents(program, context);
-  addOperation(
-    program,
-    {
-      usage: 'status',
-      description: 'what the server is and does',
-      operation: 'server.status',
-      parameters: nothing,
-      shows: 'fields',
-      examples: ['capstan status', 'capstan status --json'],
-    },
-    context,
-  );
+  for (const entry of SINGLE_COMMANDS) addOperation(program, entry, context);
 }
 
 function addOperation(parent: Command, entry: OperationCommand, context: CliContext): void {

@@ -15,17 +15,20 @@ export function sizeOption(text: string): number {
   throw new InvalidArgumentError('A size is a number with a unit, as 200M, 2G or 64KiB.');
 }
 
-/** Milliseconds of `14d`, or null for `none`; a usage error for what is no retention. */
-export function retentionOption(text: string): number | null {
-  if (text === 'none') return null;
+/** What `parse` takes, or `none`. It stays a text: commander makes an empty one of null. */
+export const orNone =
+  <Value>(parse: (text: string) => Value) =>
+  (text: string): Value | 'none' =>
+    text === 'none' ? text : parse(text);
+
+/** An option's value as operations have it: null for `none`. */
+export const noneAsNull = (value: unknown): unknown => (value === 'none' ? null : value);
+
+/** Milliseconds of `14d`; a usage error for what is no retention. */
+export function retentionOption(text: string): number {
   const ms = parseRetention(text);
   if (ms !== undefined) return ms;
   throw new InvalidArgumentError('A retention is 14d, 2w, 36h, "2 weeks", or none.');
-}
-
-/** As {@link sizeOption}, or null for `none`. */
-export function quotaOption(text: string): number | null {
-  return text === 'none' ? null : sizeOption(text);
 }
 
 /** A whole number from `min` to `max`. */

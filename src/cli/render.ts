@@ -160,6 +160,20 @@ const TABLES = {
     column('SENT', size('bytesSent'), 'right'),
     column('LAST ERROR', text('lastError')),
   ],
+  job: [
+    column('TAPE', text('tape')),
+    column('RULE', text('ruleId'), 'right'),
+    column('STATE', text('state')),
+    column('GENERATION', text('generation'), 'right'),
+    column('COPIED', text('copiedGeneration'), 'right'),
+    column('ATTEMPTS', text('attempts'), 'right'),
+    column('QUEUED', time('queuedAtMs')),
+    column('NEXT ATTEMPT', (row) =>
+      row['state'] === 'due' ? timeText(row['nextAttemptAtMs']) : '-',
+    ),
+    column('SENT', size('bytesSent'), 'right'),
+    column('LAST ERROR', text('lastError')),
+  ],
   'policy-run': [
     column('STARTED', time('startedAtMs')),
     column('FROM', text('host')),
@@ -225,19 +239,21 @@ const TABLES = {
   chosen: [column('TAPE', text('tape')), column('SERVER', text('server'))],
 } as const satisfies Record<string, readonly Column<Row>[]>;
 
-/** How a result is shown. `fields`: one thing; `verify`, `repair`: a report of damages. */
+/** How a result is shown. `fields`: one thing; `text`: as it comes; `verify`, `repair`: a report of damages. */
 export type RowKind =
   | keyof typeof TABLES
   | 'access'
   | 'cleanup'
   | 'policy-report'
   | 'fields'
+  | 'text'
   | 'verify'
   | 'repair'
   | 'idr-report';
 
 export function render(kind: RowKind, result: unknown): string {
   if (kind === 'fields') return renderFields(result);
+  if (kind === 'text') return String(result);
   if (kind === 'access') return renderAccess(result);
   if (kind === 'verify') return renderVerify(result);
   if (kind === 'repair') return renderRepair(result);

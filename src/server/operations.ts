@@ -21,6 +21,7 @@ import { LICENCE_OPERATIONS } from './operations/licences.ts';
 import { INSTANT_DR_OPERATIONS } from './operations/instant-dr.ts';
 import { MOUNT_OPERATIONS } from './operations/mounts.ts';
 import type { Operation, OperationContext, OperationTable } from './operations/operation.ts';
+import { parseParameters } from './operations/parameters.ts';
 import { POLICY_OPERATIONS } from './operations/policy.ts';
 import { POOL_OPERATIONS } from './operations/pools.ts';
 import { COPY_RESULTS } from './operations/results/copies.ts';
@@ -31,8 +32,6 @@ import { TAPE_OPERATIONS } from './operations/tapes.ts';
 import { VAULT_OPERATIONS } from './operations/vaults.ts';
 import { RIGHTS } from './rights.ts';
 import { VaultView } from './vault-access.ts';
-
-const REASON_CHARS_MAX = 200;
 
 export const OPERATIONS: OperationTable = {
   ...VAULT_OPERATIONS,
@@ -116,24 +115,16 @@ export class Operations {
   ): Promise<unknown> {
     const entry = operationNamed(name);
     authorize(caller, entry.right);
-    const parsed = entry.parameters.safeParse(parameters ?? {});
-    if (!parsed.success) {
-      const issue = parsed.error.issues[0];
-      const place = issue?.path.join('.') ?? '';
-      throw new CapstanError('INVALID_ARGUMENT', {
-        what: place === '' ? `What ${name} was given` : `${place} of ${name}`,
-        reason: sentencePart(issue?.message ?? 'it is malformed'),
-      });
-    }
+    const values = parseParameters(name, entry.parameters, parameters ?? {});
     const services = { ...this.#services, context, caller };
     const view = VaultView.of(context, caller, name, entry);
-    await view?.check(parsed.data);
+    await view?.check(values);
     try {
-      const elsewhere = await vaultElsewhere(context, { name, entry }, parsed.data);
+      const elsewhere = await vaultElsewhere(context, { name, entry }, values);
       const result =
         elsewhere === undefined
-          ? await entry.run(services, parsed.data)
-          : await services.shared.operate(elsewhere, name, parsed.data, caller.user);
+          ? await entry.run(services, values)
+          : await services.shared.operate(elsewhere, name, values, caller.user);
       return view === undefined ? result : await view.filter(result);
     } catch (error) {
       throw view === undefined ? error : view.hide(error);
@@ -156,9 +147,4 @@ function subjectOf(parameters: unknown): string {
     (key) => given[key],
   );
   return String(values.find((each) => typeof each === 'string' || typeof each === 'number') ?? '');
-}
-
-/** One line without an end, of a length that a terminal bears. */
-function sentencePart(message: string): string {
-  return message.replaceAll(/\s+/g, ' ').replace(/\.$/, '').slice(0, REASON_CHARS_MAX);
 }

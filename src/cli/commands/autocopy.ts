@@ -102,6 +102,14 @@ export const AUTOCOPY_COMMANDS: CommandGroup = {
       notes: 'One under way ends. The next dismount of the tape queues its copy anew.',
     },
     {
+      usage: 'queue',
+      description: 'the newest copy of each tape and rule: due, copied, failed or cancelled',
+      operation: 'autocopy.queue',
+      parameters: nothing,
+      shows: 'job',
+      examples: ['capstan autocopy queue', 'capstan autocopy queue --json'],
+    },
+    {
       usage: 'status',
       description:
         'every tape of the pools that are copied: in step, pending, copying, retrying, failed',

@@ -1,6 +1,6 @@
 /** `capstan pool …`. */
 import { Option } from 'commander';
-import { quotaOption, retentionOption } from '../options.ts';
+import { noneAsNull, orNone, retentionOption, sizeOption } from '../options.ts';
 import { given, named, nothing, required } from './operation-command.ts';
 import type { CommandGroup } from './operation-command.ts';
 
@@ -8,17 +8,17 @@ const ATTRIBUTES = [
   new Option(
     '--retention <time>',
     'how long what was written is kept before a cleanup may erase it: 14d, 2w, none',
-  ).argParser(retentionOption),
+  ).argParser(orNone(retentionOption)),
   new Option('--encrypted', 'designate it for encrypted tapes'),
   new Option('--quota <size>', 'most that its tapes may hold together: 2T, none').argParser(
-    quotaOption,
+    orNone(sizeOption),
   ),
 ];
 
 function attributes(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return {
-    ...(options['retention'] !== undefined && { retentionMs: options['retention'] }),
-    ...(options['quota'] !== undefined && { quotaBytes: options['quota'] }),
+    ...(options['retention'] !== undefined && { retentionMs: noneAsNull(options['retention']) }),
+    ...(options['quota'] !== undefined && { quotaBytes: noneAsNull(options['quota']) }),
     ...given(options, 'encrypted'),
   };
 }

@@ -11,19 +11,22 @@ import { text } from './subjects.ts';
 export const fingerprint = z
   .string()
   .max(100)
-  .regex(/^SHA256:\S+$/, "it is no fingerprint like 'SHA256:…'");
+  .regex(/^SHA256:\S+$/)
+  .meta({ title: "a fingerprint like 'SHA256:…'" });
 
 export const copyTarget = z.strictObject({
   server: text,
   address: z
     .string()
     .max(255)
-    .regex(/^[A-Za-z0-9:[][A-Za-z0-9.:%[\]-]*$/, 'it is no address'),
+    .regex(/^[A-Za-z0-9:[][A-Za-z0-9.:%[\]-]*$/)
+    .meta({ title: 'an address, as 10.0.0.2 or tapes.example.com' }),
   port: z.int().min(1).max(65_535),
   user: z
     .string()
     .max(32)
-    .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, 'it is no user name'),
+    .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/)
+    .meta({ title: 'the name of a user of its operating system' }),
   hostKey: fingerprint,
   transport: z.enum(['ssh2', 'openssh']),
 });

@@ -19,7 +19,8 @@ export const DRIVE_OPERATIONS: OperationTable = {
       device: text,
       serialNumber: z
         .string()
-        .regex(/^[A-Z0-9]{1,20}$/, 'it is 1 to 20 capitals and digits')
+        .regex(/^[A-Z0-9]{1,20}$/)
+        .meta({ title: '1 to 20 capitals and digits' })
         .optional(),
     }),
     createDrive,

@@ -14,13 +14,15 @@ const eventFilter = z.object({
   severity: z.enum(SEVERITY_ORDER).optional(),
   subsystem: z
     .string()
-    .regex(/^\d\d$/, 'it is two digits, as 22 for AutoCopy')
+    .regex(/^\d\d$/)
+    .meta({ title: 'two digits, as 22 for AutoCopy' })
     .optional(),
   message: z
     .string()
-    .regex(/^\d{6}$/, 'it is six digits')
+    .regex(/^\d{6}$/)
+    .meta({ title: 'six digits' })
     .optional(),
-  tape: z.string().regex(NAME_PATTERNS.tape, 'it is no name of a tape').optional(),
+  tape: z.string().regex(NAME_PATTERNS.tape).meta({ title: 'the name of a tape' }).optional(),
   user: z.string().max(15).optional(),
   text: z.string().max(TEXT_CHARS_MAX).optional(),
   since: z.string().max(40).optional(),

@@ -24,10 +24,14 @@ export const poolName = name().register(SUBJECTS, { kind: 'pool' });
 export const tapeName = name().register(SUBJECTS, { kind: 'tape' });
 export const copyRuleId = z.int().min(1).register(SUBJECTS, { kind: 'copy rule' });
 
+/** Of what kind the thing is that a value of the schema names; undefined where it names none. */
+export const subjectKindOf = (schema: z.core.$ZodType): Subject['kind'] | undefined =>
+  SUBJECTS.get(schema)?.kind;
+
 /** All that `value` names by its schema, however deep. */
 export function subjectsIn(schema: z.core.$ZodType, value: unknown): readonly Subject[] {
   if (value === undefined || value === null) return [];
-  const kind = SUBJECTS.get(schema)?.kind;
+  const kind = subjectKindOf(schema);
   if (kind !== undefined) return [{ kind, name: `${value as string | number}` }];
   if (schema instanceof z.ZodObject) {
     const row = value as Readonly<Record<string, unknown>>;

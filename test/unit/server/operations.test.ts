@@ -38,7 +38,7 @@ describe('wrong parameters', () => {
     ]) {
       const error = await refusal(name, parameters);
       expect(error.code).toBe('INVALID_ARGUMENT');
-      expect(error.message).toMatch(/^[^\n]{1,300} is refused: [^\n]{1,200}\.$/);
+      expect(error.message).toMatch(/^[^\n]{1,300} is refused: [^\n]{1,400}\.$/);
       expect(error.message).toContain(name);
     }
   });
