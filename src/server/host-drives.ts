@@ -10,20 +10,18 @@
  *
  * @source DSM/TC Operator Interface (MEDIACOM) Manual, p. 201 to 203.
  */
-import { isCapstanError } from '../base/errors.ts';
 import { MINUTE_MS } from '../base/units.ts';
 import { parseTapedriveStatus } from '../ems/tapedrive-status.ts';
 import type { TapedriveStatus } from '../ems/tapedrive-status.ts';
 import type { MountRequestRow } from '../ports/catalog.ts';
 import type { Cancel } from '../ports/clock.ts';
 import type { ServerContext } from './context.ts';
-import { runHostCommand } from './host-commands.ts';
+import { HostQuestion } from './host-commands.ts';
 
 /** From the mount of a tape to the question why its host has not taken it. */
 export const TAKEN_WITHIN_MS = MINUTE_MS;
 /** Between two questions to a host with a drive that is of no use. */
 export const ASK_INTERVAL_MS = MINUTE_MS;
-const COMMAND = 'MEDIACOM STATUS TAPEDRIVE';
 
 /** A mount for a request. */
 export interface AwaitedMount {
@@ -49,12 +47,15 @@ export class HostDrives {
   readonly #useless = new Map<string, ReadonlyMap<string, TapedriveStatus>>();
   /** The next question to each host that has such devices. */
   readonly #next = new Map<string, Cancel>();
-  /** Hosts whose refusal stands in the event log since their last answer. */
-  readonly #toldOf = new Map<string, string>();
-  #stopped = false;
+  readonly #question: HostQuestion<ReadonlyMap<string, TapedriveStatus>>;
 
   constructor(options: HostDrivesOptions) {
     this.#options = options;
+    this.#question = new HostQuestion(options.context, {
+      command: 'MEDIACOM STATUS TAPEDRIVE',
+      parse: parseTapedriveStatus,
+      event: 'EMS_DRIVES_FAILED',
+    });
   }
 
   /** `$TAPE0 is DOWN on \LAB`, where the host said so when it was last asked. */
@@ -65,7 +66,7 @@ export class HostDrives {
 
   /** A tape was mounted for a request: its host is to take it. */
   watch(mount: AwaitedMount): void {
-    if (this.#stopped) return;
+    if (this.#question.stopped) return;
     const { clock } = this.#options.context.ports;
     const cancel = clock.after(TAKEN_WITHIN_MS, () => this.#ask(mount.request.host));
     this.#watched.set(mount.mountId, { ...mount, cancel });
@@ -78,13 +79,13 @@ export class HostDrives {
   }
 
   stop(): void {
-    this.#stopped = true;
+    this.#question.stop();
     for (const { cancel } of this.#watched.values()) cancel();
     for (const cancel of this.#next.values()) cancel();
   }
 
   #ask(host: string): void {
-    if (this.#stopped) return;
+    if (this.#question.stopped) return;
     this.#options.context.background(`ask ${host} for its tape drives`, () => this.#look(host));
   }
 
@@ -98,9 +99,9 @@ export class HostDrives {
     }
     const before = this.#useless.get(host);
     if (waiting.length === 0 && before === undefined) return;
-    const drives = await this.#drivesOf(host);
-    if (this.#stopped) return;
-    const useless = new Map([...drives].filter(([, status]) => isUseless(status)));
+    const drives = await this.#question.ask(host);
+    if (this.#question.stopped) return;
+    const useless = new Map([...(drives ?? [])].filter(([, status]) => isUseless(status)));
     this.#next.get(host)?.();
     this.#next.delete(host);
     if (useless.size === 0) {
@@ -118,31 +119,6 @@ export class HostDrives {
       if (status !== undefined) await takeOut(mount, status);
     }
     if ([...(before?.keys() ?? [])].some((device) => !useless.has(device))) onUp();
-  }
-
-  /** None where the host does not say. */
-  async #drivesOf(host: string): Promise<ReadonlyMap<string, TapedriveStatus>> {
-    const { ports, settings, eventLog } = this.#options.context;
-    const account = settings.hosts.find((each) => each.host === host);
-    if (account === undefined) return new Map();
-    let reason: string;
-    try {
-      const lines = await runHostCommand(ports, account, COMMAND);
-      const drives = parseTapedriveStatus(lines);
-      if (drives !== undefined) {
-        this.#toldOf.delete(host);
-        return drives;
-      }
-      reason = `its answer begins with ${JSON.stringify((lines[0] ?? '').slice(0, 60))}`;
-    } catch (error) {
-      if (!isCapstanError(error)) throw error;
-      reason = error.message;
-    }
-    if (!this.#stopped && this.#toldOf.get(host) !== reason) {
-      this.#toldOf.set(host, reason);
-      eventLog.report('EMS_DRIVES_FAILED', { host, reason });
-    }
-    return new Map();
   }
 }
 

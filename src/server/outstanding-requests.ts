@@ -8,21 +8,16 @@
  *
  * @source DSM/TC Operator Interface (MEDIACOM) Manual, p. 206 to 208.
  */
-import { assert } from '../base/assert.ts';
-import { isCapstanError } from '../base/errors.ts';
-import { OUTPUT_LINES_MAX } from '../ems/tacl-command.ts';
 import { parseTapemountStatus } from '../ems/tapemount-status.ts';
 import type { OutstandingMount } from '../ems/tapemount-status.ts';
 import type { ZsvrEvent } from '../ems/zsvr-events.ts';
 import type { MountRequestRow } from '../ports/catalog.ts';
 import { Sequence } from './context.ts';
 import type { ServerContext } from './context.ts';
-import { runHostCommand } from './host-commands.ts';
+import { HostQuestion } from './host-commands.ts';
 import type { Mounts } from './mounts.ts';
 
 type KnownRequest = Pick<MountRequestRow, 'host' | 'requestNumber' | 'tape'>;
-
-const COMMAND = 'MEDIACOM STATUS TAPEMOUNT';
 
 export class OutstandingRequests {
   readonly #context: ServerContext;
@@ -31,13 +26,16 @@ export class OutstandingRequests {
   readonly #questions = new Map<string, Sequence>();
   /** Numbers of requests that were heard of, or of their ends, since the host was asked. */
   readonly #heard = new Map<string, Set<number>>();
-  /** Hosts whose refusal stands in the event log since their last answer. */
-  readonly #toldOf = new Map<string, string>();
-  #stopped = false;
+  readonly #question: HostQuestion<readonly OutstandingMount[]>;
 
   constructor(context: ServerContext, mounts: Mounts) {
     this.#context = context;
     this.#mounts = mounts;
+    this.#question = new HostQuestion(context, {
+      command: 'MEDIACOM STATUS TAPEMOUNT',
+      parse: parseTapemountStatus,
+      event: 'EMS_STATUS_FAILED',
+    });
   }
 
   /** A tape event of a host. */
@@ -51,12 +49,12 @@ export class OutstandingRequests {
     const questions = this.#questions.get(host) ?? new Sequence();
     this.#questions.set(host, questions);
     await questions.run(async () => {
-      if (this.#stopped) return;
+      if (this.#question.stopped) return;
       const known = await this.#known(host);
       const heard = new Set<number>();
       this.#heard.set(host, heard);
-      const listed = await this.#ask(host);
-      if (this.#stopped) return;
+      const listed = await this.#question.ask(host);
+      if (this.#question.stopped) return;
       if (listed !== undefined) await this.#reconcile(host, known, listed, heard);
       this.#heard.delete(host);
       this.#mounts.hostCaughtUp(host);
@@ -65,7 +63,7 @@ export class OutstandingRequests {
 
   /** What hosts answer from now on is of no use any more. */
   stop(): void {
-    this.#stopped = true;
+    this.#question.stop();
   }
 
   /** Requests that wait, and those that were answered: the host may have taken the tape for another one. */
@@ -96,30 +94,5 @@ export class OutstandingRequests {
       if (request === undefined || heard.has(requestNumber)) continue;
       await this.#mounts.takeUp(host, request);
     }
-  }
-
-  /** Undefined where it does not say. */
-  async #ask(host: string): Promise<readonly OutstandingMount[] | undefined> {
-    const { ports, settings, eventLog } = this.#context;
-    const account = settings.hosts.find((each) => each.host === host);
-    assert(account !== undefined, 'only a host with an account is listened to');
-    let reason: string;
-    try {
-      const lines = await runHostCommand(ports, account, COMMAND);
-      const mounts = lines.length < OUTPUT_LINES_MAX ? parseTapemountStatus(lines) : undefined;
-      if (mounts !== undefined) {
-        this.#toldOf.delete(host);
-        return mounts;
-      }
-      reason = `its answer begins with ${JSON.stringify((lines[0] ?? '').slice(0, 60))}`;
-    } catch (error) {
-      if (!isCapstanError(error)) throw error;
-      reason = error.message;
-    }
-    if (!this.#stopped && this.#toldOf.get(host) !== reason) {
-      this.#toldOf.set(host, reason);
-      eventLog.report('EMS_STATUS_FAILED', { host, reason });
-    }
-    return undefined;
   }
 }

@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { encodeAscii } from '../../../src/base/bytes.ts';
 import { type HostEffect, TaclHostSession } from '../../../src/ems/tacl-host.ts';
-import { runHostCommand } from '../../../src/server/host-commands.ts';
+import { OUTPUT_LINES_MAX } from '../../../src/ems/tacl-command.ts';
+import type { ServerContext } from '../../../src/server/context.ts';
+import { HostQuestion, runHostCommand } from '../../../src/server/host-commands.ts';
 import { FakeClock, FakeNetwork, type FakeStream, settle } from './ems-fakes.ts';
 
 const HOST = {
@@ -95,5 +97,53 @@ describe('A command on a host', () => {
     await clock.advance(3_000);
     expect(await done).toEqual(['ok']);
     expect(stream?.destroyed).toBe(true);
+  });
+});
+
+describe('A question to hosts', () => {
+  let logged: string[];
+  let question: HostQuestion<number>;
+
+  beforeEach(() => {
+    logged = [];
+    const context = {
+      ports: { clock, network },
+      settings: { hosts: [HOST] },
+      eventLog: {
+        report: (event: string, { reason }: { readonly reason: string }) =>
+          void logged.push(`${event} ${reason}`),
+      },
+    } as unknown as ServerContext;
+    question = new HostQuestion(context, {
+      command: 'HOW MANY',
+      parse: ([first]) => (first === undefined || first === '?' ? undefined : Number(first)),
+      event: 'EMS_DRIVES_FAILED',
+    });
+  });
+
+  it('tells of the same failure once, and again behind an answer', async () => {
+    const answers: number[] = [];
+    for (const line of ['?', '?', '7', '?']) {
+      answer = () => [line];
+      answers.push((await question.ask('\\LAB')) ?? -1);
+    }
+    expect(answers).toEqual([-1, -1, 7, -1]);
+    const told = 'EMS_DRIVES_FAILED its answer begins with "?"';
+    expect(logged).toEqual([told, told]);
+  });
+
+  it('takes no answer that may be cut', async () => {
+    answer = () => Array.from({ length: OUTPUT_LINES_MAX + 1 }, () => '7');
+    expect(await question.ask('\\LAB')).toBeUndefined();
+    expect(logged).toEqual(['EMS_DRIVES_FAILED its answer has 1000 lines or more']);
+  });
+
+  it('has no answer of a host that the settings do not name, and tells of nothing once stopped', async () => {
+    expect(await question.ask('\\GONE')).toBeUndefined();
+    network.answer = () => 'refuse';
+    const asked = question.ask('\\LAB');
+    question.stop();
+    expect(await asked).toBeUndefined();
+    expect(logged).toEqual([]);
   });
 });
