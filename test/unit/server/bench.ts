@@ -31,6 +31,7 @@ import type { Engine } from '../../../src/ports/engine.ts';
 import type { CopyPolicy, ServerEvent, ServerSettings } from '../../../src/server/context.ts';
 import type { TapeServer } from '../../../src/server/tape-server.ts';
 import { expectAsDescribed } from './as-described.ts';
+import { requestOf } from './requests.ts';
 
 export const NODE = '\\LAB';
 export const TARGET = {
@@ -267,15 +268,7 @@ export class Bench {
   ): Promise<number> {
     this.#requestNumber += 1;
     const requestNumber = this.#requestNumber;
-    await this.log({
-      kind: 'mount-request',
-      number: ring ? 600 : 601,
-      requestNumber,
-      volume,
-      labelType: 'ansi',
-      ring,
-      ...(device !== undefined && { device }),
-    });
+    await this.log(requestOf(volume, requestNumber, { ring, device }));
     const open = await this.east.catalog.listMounts({ open: true });
     if (open.some((mount) => mount.requestNumber === requestNumber)) {
       await this.log({ kind: 'mounted', requestNumber, volume });

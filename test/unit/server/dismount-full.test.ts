@@ -9,6 +9,24 @@ import { VirtualDrive } from '../../../src/server/virtual-drive.ts';
 const FULL = new CapstanError('NO_SPACE', { path: '/vault' });
 const NOTHING = { at: logicalObjectNumber(0), bytesBefore: 0, filemarksBefore: 0 };
 
+interface Surroundings {
+  readonly onUnload: () => Promise<void>;
+  readonly rescue: <Value>(work: () => Promise<Value>) => Promise<Value>;
+}
+
+/** A drive with LAB001 in it, which lies in `image`. */
+function driveWith(image: TapeImage, { onUnload, rescue }: Surroundings): VirtualDrive {
+  const row = { name: 'VTD01', host: '\\LAB', device: '$TAPE0', serialNumber: 'VTD00001' };
+  const drive = new VirtualDrive(row, onUnload, { rescue });
+  drive.mount(image, generation(1), {
+    partitionCount: 1,
+    capacityBytes: 1_000_000,
+    writeProtected: false,
+    volume: 'LAB001',
+  });
+  return drive;
+}
+
 describe('a dismount by hand on a full disk', () => {
   it('gives up what the drive had in its memory, tells how much, and makes the rest durable', async () => {
     const calls: string[] = [];
@@ -21,9 +39,8 @@ describe('a dismount by hand on a full disk', () => {
         return hasRoom ? Promise.resolve() : Promise.reject(FULL);
       },
     } as unknown as TapeImage;
-    const row = { name: 'VTD01', host: '\\LAB', device: '$TAPE0', serialNumber: 'VTD00001' };
-    const onUnload = (): Promise<void> => Promise.resolve(void calls.push('recorded'));
-    const drive = new VirtualDrive(row, onUnload, {
+    const drive = driveWith(image, {
+      onUnload: () => Promise.resolve(void calls.push('recorded')),
       rescue: async (work) => {
         try {
           return await work();
@@ -32,12 +49,6 @@ describe('a dismount by hand on a full disk', () => {
           return work();
         }
       },
-    });
-    drive.mount(image, generation(1), {
-      partitionCount: 1,
-      capacityBytes: 1_000_000,
-      writeProtected: false,
-      volume: 'LAB001',
     });
     const operations = new TapeOperations(drive);
     await operations.awaitReady();
@@ -56,13 +67,9 @@ describe('a dismount by hand on a full disk', () => {
       append: () => Promise.reject(broken),
       locate: () => Promise.resolve(NOTHING),
     } as unknown as TapeImage;
-    const row = { name: 'VTD01', host: '\\LAB', device: '$TAPE0', serialNumber: 'VTD00001' };
-    const drive = new VirtualDrive(row, () => Promise.resolve(), { rescue: (work) => work() });
-    drive.mount(image, generation(1), {
-      partitionCount: 1,
-      capacityBytes: 1_000_000,
-      writeProtected: false,
-      volume: 'LAB001',
+    const drive = driveWith(image, {
+      onUnload: () => Promise.resolve(),
+      rescue: (work) => work(),
     });
     const operations = new TapeOperations(drive);
     await operations.awaitReady();

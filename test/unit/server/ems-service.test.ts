@@ -21,6 +21,7 @@ import {
 } from '../../../src/server/ems-keeper.ts';
 import { type EmsHost, EmsService } from '../../../src/server/ems-service.ts';
 import { FakeClock, FakeNetwork, type FakeStream, lost, settle } from './ems-fakes.ts';
+import { requestOf } from './requests.ts';
 
 const { keepAliveMs: KEEP_ALIVE_MS, responseTimeoutMs: RESPONSE_TIMEOUT_MS } =
   DEFAULT_EMS_HOST_PARAMETERS;
@@ -32,14 +33,7 @@ const HOST = {
   password: 'geheim',
 };
 const START_MS = Date.UTC(2006, 7, 28, 16, 25, 18);
-const REQUEST = {
-  kind: 'mount-request',
-  number: 600,
-  requestNumber: 7,
-  volume: 'LAB001',
-  labelType: 'ansi',
-  ring: true,
-} as const satisfies ZsvrEvent;
+const REQUEST = requestOf('LAB001', 7);
 
 let clock: FakeClock;
 let network: FakeNetwork;

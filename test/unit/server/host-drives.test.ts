@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ASK_INTERVAL_MS, TAKEN_WITHIN_MS } from '../../../src/server/host-drives.ts';
 import { Bench, NODE } from './bench.ts';
+import { requestOf } from './requests.ts';
 
 const HEAD = 'Tape Drive  Status  Tape Name  Label Type';
 const COMMAND = 'MEDIACOM STATUS TAPEDRIVE';
@@ -16,15 +17,7 @@ const waiting = async (bench: Bench): Promise<string[]> =>
 async function untaken(device?: string): Promise<Bench> {
   const bench = await Bench.start();
   await bench.east.call('drive.create', { name: 'VTD02', host: NODE, device: '$TAPE1' });
-  await bench.log({
-    kind: 'mount-request',
-    number: 600,
-    requestNumber: 7,
-    volume: 'LAB001',
-    labelType: 'ansi',
-    ring: true,
-    ...(device !== undefined && { device }),
-  });
+  await bench.log(requestOf('LAB001', 7, { device }));
   expect(await openMounts(bench)).toEqual(['LAB001 VTD01']);
   return bench;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HOLD_MS_MAX } from '../../../src/server/mount-queue.ts';
 import { Bench, NODE } from './bench.ts';
+import { requestOf } from './requests.ts';
 
 const openMounts = async (bench: Bench): Promise<string[]> =>
   (await bench.east.catalog.listMounts({ open: true })).map((mount) => mount.tape);
@@ -96,15 +97,7 @@ describe('a mount request that is open on the host, of which nothing was logged,
     await bench.world.advance(5_000);
     expect(await requests(bench)).toEqual([]);
     await bench.log({ kind: 'request-cancelled', requestNumber, volume: 'LAB002' });
-    await bench.log({
-      kind: 'mount-request',
-      number: 600,
-      requestNumber,
-      volume: 'LAB002',
-      labelType: 'ansi',
-      ring: true,
-      device: '$TAPE7',
-    });
+    await bench.log(requestOf('LAB002', requestNumber, { device: '$TAPE7' }));
     expect(await requests(bench)).toEqual([`${requestNumber} LAB002`]);
   });
 
@@ -141,14 +134,7 @@ describe('a mount that a crash of the server interrupts', () => {
   it('is made again where the host was not heard to have the tape', async () => {
     const bench = await Bench.start();
     // The host asks, and has not looked at its drives yet.
-    bench.host.logZsvr({
-      kind: 'mount-request',
-      number: 600,
-      requestNumber: 7,
-      volume: 'LAB001',
-      labelType: 'ansi',
-      ring: true,
-    });
+    bench.host.logZsvr(requestOf('LAB001', 7));
     await bench.world.advance(1_000);
     expect(await openMounts(bench)).toEqual(['LAB001']);
     await bench.east.restart();
@@ -165,14 +151,7 @@ describe('a mount that a crash of the server interrupts', () => {
     await bench.east.restart();
     await bench.world.advance(5_000);
     expect(await openMounts(bench)).toEqual([]);
-    bench.host.logZsvr({
-      kind: 'mount-request',
-      number: 600,
-      requestNumber: 7,
-      volume: 'LAB001',
-      labelType: 'ansi',
-      ring: true,
-    });
+    bench.host.logZsvr(requestOf('LAB001', 7));
     await bench.world.advance(1_000);
     bench.east.simulated.crash('kill');
     await bench.log({ kind: 'request-cancelled', requestNumber: 7, volume: 'LAB001' });

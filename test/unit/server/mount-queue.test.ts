@@ -5,6 +5,7 @@ import { REFUSALS_MAX } from '../../../src/server/refused-requests.ts';
 import { sleep } from '../../../src/ports/clock.ts';
 import { HEARD_MS_MAX } from '../../../src/server/unheard-dismounts.ts';
 import { Bench, NODE } from './bench.ts';
+import { requestOf } from './requests.ts';
 
 const openMounts = async (bench: Bench): Promise<string[]> =>
   (await bench.east.catalog.listMounts({ open: true })).map(
@@ -251,14 +252,7 @@ describe('an operator', () => {
 });
 
 describe('a tape that the host gives back unused', () => {
-  const REQUEST = {
-    kind: 'mount-request',
-    number: 601,
-    requestNumber: 7,
-    volume: 'LAB001',
-    labelType: 'ansi',
-    ring: false,
-  } as const;
+  const REQUEST = requestOf('LAB001', 7, { ring: false });
   const REFUSAL = { kind: 'write-protected', device: '$TAPE0', volume: 'LAB001' } as const;
 
   it('is mounted again for its request, and after the third time no more', async () => {
@@ -313,14 +307,7 @@ describe('a tape whose request has ended when its host gives it back', () => {
     { kind: 'mounted', requestNumber: 7, volume: 'LAB001' },
   ] as const)('is not mounted again, however late %j is heard', async (end) => {
     const bench = await Bench.start();
-    await bench.log({
-      kind: 'mount-request',
-      number: 600,
-      requestNumber: 7,
-      volume: 'LAB001',
-      labelType: 'ansi',
-      ring: true,
-    });
+    await bench.log(requestOf('LAB001', 7));
     await bench.unload();
     await bench.log(end);
     await bench.log({ kind: 'wrong-tape', device: '$TAPE0', volume: 'LAB001', wanted: 'LAB002' });
@@ -333,14 +320,7 @@ describe('a host that takes a tape for another request than it was mounted for',
   it('has the other one served afterwards', async () => {
     const bench = await Bench.start();
     await bench.request('LAB001', { device: '$TAPE7' });
-    bench.host.logZsvr({
-      kind: 'mount-request',
-      number: 600,
-      requestNumber: 7,
-      volume: 'LAB001',
-      labelType: 'ansi',
-      ring: true,
-    });
+    bench.host.logZsvr(requestOf('LAB001', 7));
     await bench.world.advance(1_000);
     expect(await openMounts(bench)).toEqual(['LAB001 on VTD01']);
     await bench.log({ kind: 'mounted', requestNumber: 101, volume: 'LAB001' });
@@ -354,14 +334,7 @@ describe('a host that takes a tape for another request than it was mounted for',
 });
 
 describe('a request that is satisfied by the tape in its drive, and unloaded at once,', () => {
-  const asking = {
-    kind: 'mount-request',
-    number: 600,
-    requestNumber: 8,
-    volume: 'LAB001',
-    labelType: 'ansi',
-    ring: true,
-  } as const;
+  const asking = requestOf('LAB001', 8);
   const satisfied = { kind: 'mounted', requestNumber: 8, volume: 'LAB001' } as const;
 
   it('is not mounted a second time', async () => {

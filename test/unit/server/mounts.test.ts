@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sleep } from '../../../src/ports/clock.ts';
 import { Bench, NODE, noSpace } from './bench.ts';
+import { requestOf } from './requests.ts';
 
 const openMounts = async (bench: Bench): Promise<string[]> =>
   (await bench.east.catalog.listMounts({ open: true })).map(
@@ -92,14 +93,7 @@ describe('a mount request', () => {
     await bench.world.advance(5_000);
     await bench.request('LAB001', { ring: false });
     // A second telling of the older one does not put it behind the other.
-    await bench.log({
-      kind: 'mount-request',
-      number: 600,
-      requestNumber: 102,
-      volume: 'LAB002',
-      labelType: 'ansi',
-      ring: true,
-    });
+    await bench.log(requestOf('LAB002', 102));
     await bench.unload();
     expect(await openMounts(bench)).toEqual(['LAB002 on VTD01']);
     expect(await waiting(bench)).toEqual(['LAB001: waiting for a drive']);
@@ -116,14 +110,7 @@ describe('a mount request', () => {
     // It is heard while the dismount is being recorded, before anybody looks at the queue again.
     bench.east.before = async (call) => {
       if (call !== 'catalog.recordDismount') return;
-      bench.host.logZsvr({
-        kind: 'mount-request',
-        number: 601,
-        requestNumber: 900,
-        volume: 'LAB001',
-        labelType: 'ansi',
-        ring: false,
-      });
+      bench.host.logZsvr(requestOf('LAB001', 900, { ring: false }));
       await sleep(bench.world.clock, 2_000);
     };
     await bench.unload();
@@ -160,14 +147,7 @@ describe('a mount request', () => {
   it('told twice is mounted once', async () => {
     const bench = await Bench.start();
     await bench.east.call('drive.create', secondDrive);
-    const event = {
-      kind: 'mount-request',
-      number: 600,
-      requestNumber: 7,
-      volume: 'LAB001',
-      labelType: 'ansi',
-      ring: true,
-    } as const;
+    const event = requestOf('LAB001', 7);
     await bench.log(event);
     await bench.log(event);
     expect(await openMounts(bench)).toEqual(['LAB001 on VTD01']);

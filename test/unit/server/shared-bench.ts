@@ -9,6 +9,7 @@ import { newModelVault } from '../../../harness/world/simulated-vault.ts';
 import type { Wire } from '../../../harness/world/simulated-wire.ts';
 import { World } from '../../../harness/world/world.ts';
 import { TapeOperations } from '../../../src/initiator/tape-operations.ts';
+import { requestOf } from './requests.ts';
 
 export const NODE = '\\LAB';
 const ADDRESSES = { east: '10.0.0.1', west: '10.0.0.2' } as const;
@@ -96,6 +97,15 @@ export class SharedBench {
     return operations;
   }
 
+  /** Mounts LAB001 with ring on a server, and writes a block of 100 times 1 behind what is on it. */
+  async write(site: Site): Promise<TapeOperations> {
+    await this.call(site, 'mount.create', { tape: 'LAB001', drive: 'VTD00', ring: true });
+    const drive = await this.drive(site);
+    await this.finish(drive.spaceToEndOfData());
+    await this.finish(drive.writeBlock(new Uint8Array(100).fill(1)));
+    return drive;
+  }
+
   /** The vault's state as the server shows it. */
   async state(site: Site): Promise<string> {
     const rows = (await this.call(site, 'vault.list')) as readonly { readonly state: string }[];
@@ -104,14 +114,7 @@ export class SharedBench {
 
   /** The host asks for LAB001 on no device in particular; both servers hear it. */
   async request(requestNumber: number): Promise<void> {
-    this.host.logZsvr({
-      kind: 'mount-request',
-      number: 600,
-      requestNumber,
-      volume: 'LAB001',
-      labelType: 'ansi',
-      ring: true,
-    });
+    this.host.logZsvr(requestOf('LAB001', requestNumber));
     await this.world.advance(2_000);
   }
 

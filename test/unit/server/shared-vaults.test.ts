@@ -61,10 +61,7 @@ describe('shared vaults', () => {
   it('goes on with the guest as keeper once the file system has fenced off a keeper that died', async () => {
     const bench = await SharedBench.start();
     const { east, west, world } = bench;
-    await bench.call(west, 'mount.create', { tape: 'LAB001', drive: 'VTD00', ring: true });
-    const drive = await bench.drive(west);
-    await bench.finish(drive.spaceToEndOfData());
-    await bench.finish(drive.writeBlock(new Uint8Array(100).fill(1)));
+    const drive = await bench.write(west);
     await bench.finish(drive.writeFilemarks(1));
     await bench.finish(drive.writeBlock(new Uint8Array(100).fill(2)));
     east.server.crash('power-cut');
@@ -86,10 +83,7 @@ describe('shared vaults', () => {
   it('takes the tapes of a guest back whose line is lost, with what it had synced', async () => {
     const bench = await SharedBench.start();
     const { east, west, world, wire } = bench;
-    await bench.call(west, 'mount.create', { tape: 'LAB001', drive: 'VTD00', ring: true });
-    const drive = await bench.drive(west);
-    await bench.finish(drive.spaceToEndOfData());
-    await bench.finish(drive.writeBlock(new Uint8Array(100).fill(1)));
+    const drive = await bench.write(west);
     await bench.finish(drive.writeFilemarks(1));
     wire.stall();
     const late = drive.writeBlock(new Uint8Array(100).fill(2)).then(() => drive.writeFilemarks(1));
@@ -114,10 +108,7 @@ describe('shared vaults', () => {
     async (fault) => {
       const bench = await SharedBench.start();
       const { east, west, world, wire } = bench;
-      await bench.call(west, 'mount.create', { tape: 'LAB001', drive: 'VTD00', ring: true });
-      const drive = await bench.drive(west);
-      await bench.finish(drive.spaceToEndOfData());
-      await bench.finish(drive.writeBlock(new Uint8Array(100).fill(1)));
+      const drive = await bench.write(west);
       wire.fail(fault);
       const late = drive
         .writeBlock(new Uint8Array(100).fill(2))
@@ -146,10 +137,7 @@ describe('shared vaults', () => {
   it('gives a tape back once where the answer to its end is lost with the line', async () => {
     const bench = await SharedBench.start();
     const { east, west, world, wire } = bench;
-    await bench.call(west, 'mount.create', { tape: 'LAB001', drive: 'VTD00', ring: true });
-    const drive = await bench.drive(west);
-    await bench.finish(drive.spaceToEndOfData());
-    await bench.finish(drive.writeBlock(new Uint8Array(100).fill(1)));
+    const drive = await bench.write(west);
     await bench.finish(drive.writeFilemarks(1));
     east.server.slowDownImages(1_000);
     const unloading = drive.unload();
@@ -169,10 +157,7 @@ describe('shared vaults', () => {
   it('tells that a mount is over where its keeper was restarted, with what had been synced', async () => {
     const bench = await SharedBench.start();
     const { east, west, world } = bench;
-    await bench.call(west, 'mount.create', { tape: 'LAB001', drive: 'VTD00', ring: true });
-    const drive = await bench.drive(west);
-    await bench.finish(drive.spaceToEndOfData());
-    await bench.finish(drive.writeBlock(new Uint8Array(100).fill(1)));
+    const drive = await bench.write(west);
     await bench.finish(drive.writeFilemarks(1));
     await bench.finish(drive.writeBlock(new Uint8Array(100).fill(2)));
     await bench.finish(east.server.stop());
@@ -219,10 +204,7 @@ describe('shared vaults', () => {
       const bench = await SharedBench.start();
       const { east, world, disk } = bench;
       const site = who === 'guest' ? bench.west : east;
-      await bench.call(site, 'mount.create', { tape: 'LAB001', drive: 'VTD00', ring: true });
-      const drive = await bench.drive(site);
-      await bench.finish(drive.spaceToEndOfData());
-      await bench.finish(drive.writeBlock(new Uint8Array(100).fill(1)));
+      const drive = await bench.write(site);
       await bench.finish(drive.writeFilemarks(1));
       disk.fill(true);
       expect((await bench.finish(drive.unload())).kind).not.toBe('done');
