@@ -8,7 +8,7 @@ import { advanceForm, count, flag, formsFor, oneOf } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
 import type { Side } from './dr-sides.ts';
 import { SCHEME } from './dr-world.ts';
-import { COMMON_PROFILE } from './fault-profile.ts';
+import { COMMON_PROFILE, CRASH_POINTS } from './fault-profile.ts';
 
 type OfSide = Readonly<{ side: Side }>;
 type OfTape = Readonly<{ side: Side; tape: number }>;
@@ -173,12 +173,7 @@ export const BAD_LINE_COMMANDS: readonly DrawnCommand<BadLineWorld>[] = [
   streamLater.drawn({ ...streamFaults, ms: fc.constantFrom(5, 300, SECOND_MS, 20 * SECOND_MS) }, 4),
   forge.drawn({ place: forgedPlace }, 3),
   crash.drawn({ ...sides, powerCut: fc.boolean() }),
-  crashInside.drawn({
-    ...sides,
-    place: fc.constantFrom('disk', 'catalog'),
-    after: fc.nat({ max: 30 }),
-    powerCut: fc.boolean(),
-  }),
+  crashInside.drawn({ ...sides, ...CRASH_POINTS }),
   slowDisk.drawn({ ...sides, seconds: fc.constantFrom(1, 90, 900) }),
   restart.drawn(sides, 3),
 ];

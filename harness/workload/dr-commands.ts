@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
 import { advanceForm, count, flag, formsFor, oneOf } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
-import { COMMON_PROFILE } from './fault-profile.ts';
+import { COMMON_PROFILE, CRASH_POINTS } from './fault-profile.ts';
 import type { Side } from './dr-sides.ts';
 import { DR_TAPES, SCHEME } from './dr-world.ts';
 import type { DrProfile, DrWorld } from './dr-world.ts';
@@ -125,12 +125,7 @@ export const DR_COMMANDS: readonly DrawnCommand<DrWorld>[] = [
   network.drawn({ kind: fc.constant('heal') }, 2),
   ambush.drawn({ bytes: fc.nat({ max: 6000 }) }),
   crash.drawn({ ...sides, powerCut: fc.boolean() }),
-  crashInside.drawn({
-    ...sides,
-    place: fc.constantFrom('disk', 'catalog'),
-    after: fc.nat({ max: 30 }),
-    powerCut: fc.boolean(),
-  }),
+  crashInside.drawn({ ...sides, ...CRASH_POINTS }),
   restart.drawn(sides, 2),
 ];
 

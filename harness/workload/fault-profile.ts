@@ -34,6 +34,13 @@ export type CommonProfile = Pick<FaultProfile, 'worldSeed' | 'leftovers' | 'keep
 
 export const leftovers: fc.Arbitrary<Leftovers> = fc.constantFrom('ordered', 'ext4', 'any');
 
+/** Where a process may be killed inside: drawn for the commands that do so. */
+export const CRASH_POINTS = {
+  place: fc.constantFrom('disk', 'catalog'),
+  after: fc.nat({ max: 30 }),
+  powerCut: fc.boolean(),
+} as const;
+
 export const COMMON_PROFILE = { worldSeed: fc.nat(), leftovers, keepAlive: fc.boolean() } as const;
 
 export const faultProfile: fc.Arbitrary<FaultProfile> = fc.record({

@@ -4,7 +4,7 @@ import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
 import { BMA_BEHAVIOURS } from '../peers/backup-application.ts';
 import { advanceForm, count, flag, formsFor, oneOf, optional, quotedText } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
-import { leftovers } from './fault-profile.ts';
+import { CRASH_POINTS, leftovers } from './fault-profile.ts';
 import { DAY_MS, POLICY_TAPES, tapeName } from './policy-scenario.ts';
 import type { PolicyProfile, PolicyRoute, PolicyScenario } from './policy-scenario.ts';
 
@@ -316,14 +316,7 @@ export const POLICY_COMMANDS: readonly DrawnCommand<PolicyScenario>[] = [
   advance.drawn({ time: fc.constantFrom(MINUTE_MS, DAY_MS) }),
   cutWire.drawn({}),
   crash.drawn({ how: fc.constantFrom('kill', 'power cut') }),
-  crashInside.drawn(
-    {
-      place: fc.constantFrom('disk', 'catalog'),
-      after: fc.nat({ max: 30 }),
-      powerCut: fc.boolean(),
-    },
-    2,
-  ),
+  crashInside.drawn(CRASH_POINTS, 2),
   authorizeAndErase.drawn({ ...tapes, ...eraseCrash }, 3),
   authorizeAndErase.drawn({ ...tapes, ...noCrash }, 2),
   restart.drawn({}, 3),

@@ -14,11 +14,8 @@ import { FRAMES, FRAME_HEADER_BYTES, PREAMBLE } from '../../src/replication/fram
 import { encodeMessage } from '../../src/replication/messages.ts';
 import type { Message } from '../../src/replication/messages.ts';
 import { needOf } from '../../src/replication/need.ts';
-import { EngineModel } from '../../harness/model/engine-model.ts';
-import { ModelStore } from '../../harness/model/model-store.ts';
-import { parcelsOf } from '../parcels.ts';
-import { OFFER, STALL_TIMEOUT_MS, TargetServer, writeTape } from '../unit/replication/copies.ts';
-import { helloOf, receiveSaid, sendToSaid } from '../unit/replication/hostile-peer.ts';
+import { OFFER, STALL_TIMEOUT_MS, TargetServer } from '../unit/replication/copies.ts';
+import { helloOf, receiveSaid, sendToSaid, tapeToOffer } from '../unit/replication/hostile-peer.ts';
 import { message } from './any-message.ts';
 
 const RUNS = { numRuns: 2000, seed: 20_261_121 } as const;
@@ -28,12 +25,7 @@ const ELAPSED_MS_MAX = 10 * STALL_TIMEOUT_MS;
 /** What either side may keep of memory for one of these conversations, whatever they announce. */
 const MEMORY_BYTES_MAX = 300 * MIB;
 
-const source = new EngineModel(new ModelStore());
-await writeTape(source, CHUNKS, 20);
-const manifest = await source.exportManifest('LAB001');
-const { digest, digests } = await source.readManifest(manifest);
-const parcels = await parcelsOf(source, digests);
-const { image: _, ...named } = OFFER;
+const { source, parcels, offer, page, commit } = await tapeToOffer(CHUNKS);
 const { generation } = OFFER;
 
 const token = new Uint8Array(16).fill(9);
@@ -44,11 +36,7 @@ const bringing = (chunksBefore: number, chunkCount: number): Message => ({
   chunkCount,
   parcels: parcels.subarray(chunksBefore * first, (chunksBefore + chunkCount) * first),
 });
-const offered: readonly Message[] = [
-  { kind: 'offer', ...named, manifestBytes: manifest.length, manifestDigest: digest },
-  { kind: 'manifest', offset: 0, page: manifest },
-];
-const commit: Message = { kind: 'commit', generation, chunkCount: CHUNKS, manifestDigest: digest };
+const offered: readonly Message[] = [offer, page];
 
 /** What a sender says, over the connection alone, or over it and a lane. */
 const conversations: readonly (readonly (readonly Message[])[])[] = [
@@ -66,7 +54,7 @@ const answers: readonly Message[] = [
   { kind: 'need-manifest', wants: 'whole' },
   needOf(new Uint8Array(CHUNKS).fill(1)),
   { kind: 'progress', chunksStored: CHUNKS },
-  { kind: 'ack', outcome: 'copied', generation, manifestDigest: digest },
+  { kind: 'ack', outcome: 'copied', generation, manifestDigest: offer.manifestDigest },
 ];
 
 /** Writes the checksum anew. */
@@ -152,7 +140,7 @@ describe('a hostile peer', () => {
         const images = await target.engine.listImages();
         for (const { name } of images) {
           expect(name).not.toContain('.');
-          expect(await target.engine.exportManifest(name)).toEqual(manifest);
+          expect(await target.engine.exportManifest(name)).toEqual(page.page);
         }
         committed += target.committed;
         expect(images.length <= target.committed).toBe(true);

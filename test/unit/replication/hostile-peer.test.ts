@@ -4,31 +4,16 @@ import { generation } from '../../../src/base/units.ts';
 import { MANIFEST_BYTES_MAX } from '../../../src/ports/engine.ts';
 import { Connection } from '../../../src/replication/connection.ts';
 import { needOf } from '../../../src/replication/need.ts';
-import type { Message, MessageOf, Offer } from '../../../src/replication/messages.ts';
+import type { Message, MessageOf } from '../../../src/replication/messages.ts';
 import { receiveCopies } from '../../../src/replication/receiver.ts';
-import { EngineModel } from '../../../harness/model/engine-model.ts';
-import { ModelStore } from '../../../harness/model/model-store.ts';
 import { SimulatedClock } from '../../../harness/world/simulated-clock.ts';
-import { parcelsOf } from '../../parcels.ts';
-import { OFFER, STALL_TIMEOUT_MS, TargetServer, settle, writeTape } from './copies.ts';
+import { OFFER, STALL_TIMEOUT_MS, TargetServer, settle } from './copies.ts';
 import { duplexPair } from './duplex-pair.ts';
-import { helloOf, receiveSaid, said, sendToSaid } from './hostile-peer.ts';
+import { helloOf, tapeToOffer, receiveSaid, said, sendToSaid } from './hostile-peer.ts';
 
-const source = new EngineModel(new ModelStore());
-await writeTape(source, 4, 20);
-const manifest = await source.exportManifest('LAB001');
-const { digest, digests } = await source.readManifest(manifest);
-const parcels = await parcelsOf(source, digests);
+const { source, parcels, offer, page, commit } = await tapeToOffer(4);
 
 const hello = helloOf('east');
-const { image: _, ...named } = OFFER;
-const offer: Offer = {
-  kind: 'offer',
-  ...named,
-  manifestBytes: manifest.length,
-  manifestDigest: digest,
-};
-const page: MessageOf<'manifest'> = { kind: 'manifest', offset: 0, page: manifest };
 const sent: MessageOf<'parcels'> = {
   kind: 'parcels',
   chunksBefore: 0,
@@ -36,12 +21,6 @@ const sent: MessageOf<'parcels'> = {
   parcels,
 };
 const bases: MessageOf<'bases'> = { kind: 'bases', digests: new Uint8Array(64) };
-const commit: MessageOf<'commit'> = {
-  kind: 'commit',
-  generation: OFFER.generation,
-  chunkCount: 4,
-  manifestDigest: digest,
-};
 
 interface Reception {
   readonly target: TargetServer;
@@ -190,7 +169,7 @@ const ack: MessageOf<'ack'> = {
   kind: 'ack',
   outcome: 'copied',
   generation: OFFER.generation,
-  manifestDigest: digest,
+  manifestDigest: offer.manifestDigest,
 };
 
 const present: MessageOf<'ack'> = { ...ack, outcome: 'present' };

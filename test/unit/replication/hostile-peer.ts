@@ -9,8 +9,11 @@ import type { Message, MessageOf } from '../../../src/replication/messages.ts';
 import { LaneRegistry } from '../../../src/replication/parcel-queue.ts';
 import { receiveCopies } from '../../../src/replication/receiver.ts';
 import { sendTape } from '../../../src/replication/sender.ts';
+import { EngineModel } from '../../../harness/model/engine-model.ts';
+import { ModelStore } from '../../../harness/model/model-store.ts';
 import { SimulatedClock } from '../../../harness/world/simulated-clock.ts';
-import { OFFER, STALL_TIMEOUT_MS, settle } from './copies.ts';
+import { parcelsOf } from '../../parcels.ts';
+import { OFFER, STALL_TIMEOUT_MS, settle, writeTape } from './copies.ts';
 import { duplexPair } from './duplex-pair.ts';
 
 /** A greeting; from version 3 on a peer may speak of lanes. */
@@ -20,6 +23,35 @@ export const helloOf = (serverName: string, version = 2): MessageOf<'hello'> => 
   features: 0,
   serverName,
 });
+
+/** Offers LAB001 with such a manifest. */
+export function offerOf(manifest: Uint8Array, manifestDigest: Uint8Array): MessageOf<'offer'> {
+  const { image: _, ...tape } = OFFER;
+  return { kind: 'offer', ...tape, manifestBytes: manifest.length, manifestDigest };
+}
+
+/** LAB001 of so many chunks, and what a sender says of it, the chunks aside. */
+export async function tapeToOffer(chunkCount: number): Promise<{
+  readonly source: EngineModel;
+  readonly parcels: Uint8Array;
+  readonly offer: MessageOf<'offer'>;
+  /** The whole manifest. */
+  readonly page: MessageOf<'manifest'>;
+  readonly commit: MessageOf<'commit'>;
+}> {
+  const source = new EngineModel(new ModelStore());
+  await writeTape(source, chunkCount, 20);
+  const manifest = await source.exportManifest('LAB001');
+  const { digest, digests } = await source.readManifest(manifest);
+  const { generation } = OFFER;
+  return {
+    source,
+    parcels: await parcelsOf(source, digests),
+    offer: offerOf(manifest, digest),
+    page: { kind: 'manifest', offset: 0, page: manifest },
+    commit: { kind: 'commit', generation, chunkCount, manifestDigest: digest },
+  };
+}
 
 /** A stream that begins as it has to. */
 export const said = (...messages: Message[]): Uint8Array =>

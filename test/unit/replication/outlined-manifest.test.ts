@@ -17,7 +17,7 @@ import { ModelStore } from '../../../harness/model/model-store.ts';
 import { SimulatedRandom } from '../../../harness/world/simulated-random.ts';
 import { OFFER, runCopy, writeBlocks } from './copies.ts';
 import { duplexPair } from './duplex-pair.ts';
-import { helloOf, receiveSaid, said, sendToSaid } from './hostile-peer.ts';
+import { helloOf, offerOf, receiveSaid, said, sendToSaid } from './hostile-peer.ts';
 
 const BLOCK_COUNT = 1000;
 const BLOCK_BYTES = 4000;
@@ -85,13 +85,7 @@ const { digest } = await source.readManifest(manifest);
 const pieces = await source.outlineManifest(manifest);
 const { lacking } = await older.fillManifest(pieces, await older.exportManifest('LAB001'));
 const lackingPieces = neededPieces(manifest, pieces, needOf(lacking));
-const { image: _, ...named } = OFFER;
-const offer: Message = {
-  kind: 'offer',
-  ...named,
-  manifestBytes: manifest.length,
-  manifestDigest: digest,
-};
+const offer = offerOf(manifest, digest);
 const outline: Message = { kind: 'outline', pieces };
 const lengthOf = (piece: number): number => {
   const at = piece * OUTLINE_PIECE_BYTES;
