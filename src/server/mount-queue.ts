@@ -13,7 +13,6 @@
  * @source VTS 6.04.02 Operations Guide, p. 121; 6.04.01 Guide, p. 49 to 52 (`ems_mount_delay`,
  * `ems_mount_reset`, `ems_vaults_`); 6.04.04 Guide, p. 97 (recall).
  */
-import { assert } from '../base/assert.ts';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { NAME_PATTERNS } from '../base/names.ts';
 import { MINUTE_MS, SECOND_MS } from '../base/units.ts';
@@ -27,6 +26,7 @@ import type { AutoCopy } from './autocopy.ts';
 import type { ServerContext } from './context.ts';
 import { DeviceResets } from './device-resets.ts';
 import type { HostDrives } from './host-drives.ts';
+import { MountLocks } from './mount-locks.ts';
 import { tapeObstacle } from './mount-obstacles.ts';
 import { hasNewer, isKnown, requestKey } from './numbered-requests.ts';
 import { RefusedRequests } from './refused-requests.ts';
@@ -62,8 +62,7 @@ const ENDS: ReadonlySet<ZsvrEvent['kind']> = new Set([
 export class MountQueue {
   readonly #options: MountQueueOptions;
   readonly #context: ServerContext;
-  /** Tapes that are locked for a mount which has to wait a little. */
-  readonly #locked = new Set<string>();
+  readonly #locks: MountLocks;
   readonly #resets: DeviceResets;
   readonly #unheardDismounts: UnheardDismounts;
   readonly #givenBack: RefusedRequests;
@@ -82,6 +81,7 @@ export class MountQueue {
   constructor(options: MountQueueOptions) {
     this.#options = options;
     this.#context = options.context;
+    this.#locks = new MountLocks(options);
     this.#answered = new AnsweredRequests(options.context.ports.clock);
     this.#unheardDismounts = new UnheardDismounts(options.context.ports.clock, options.mark);
     this.#givenBack = new RefusedRequests(options.context.ports.clock);
@@ -333,8 +333,7 @@ export class MountQueue {
     const request = { ...row, reason: '' };
     if (this.#answered.has(request)) return;
     const reason = await this.#try(request);
-    if (reason === undefined) return;
-    await catalog.putMountRequest({ ...request, reason });
+    if (reason === undefined || !(await this.#wait({ ...request, reason }))) return;
     await this.#context.eventLog.log('MOUNT_QUEUED', { requestNumber, host, tape: volume, reason });
     this.#scheduleLook([request]);
   }
@@ -370,7 +369,7 @@ export class MountQueue {
     this.#givenBack.forget({ host, requestNumber });
     const { tape } = request;
     await this.#context.eventLog.log('MOUNT_REQUEST_ENDED', { requestNumber, host, tape, reason });
-    if (this.#locked.has(tape)) await this.look();
+    if (this.#locks.has(tape)) await this.look();
     return request;
   }
 
@@ -378,15 +377,29 @@ export class MountQueue {
   async look(): Promise<void> {
     const { catalog } = this.#context.ports;
     if (this.#context.settings.offline === true) return;
+    const requests = await catalog.listMountRequests();
+    // There is a next look where this one fails in the middle, as on a full disk.
+    this.#scheduleLook(requests);
     const waiting: MountRequestRow[] = [];
-    for (const request of await catalog.listMountRequests()) {
+    for (const request of requests) {
       const reason = await this.#try(request);
       if (reason === undefined) continue;
-      waiting.push(request);
-      if (reason !== request.reason) await catalog.putMountRequest({ ...request, reason });
+      if (reason === request.reason || (await this.#wait({ ...request, reason })))
+        waiting.push(request);
     }
-    await this.#unlock(waiting);
+    await this.#locks.keepOnly(waiting);
     this.#scheduleLook(waiting);
+  }
+
+  /** Has a request wait; false where it went with its tape. */
+  async #wait(request: MountRequestRow): Promise<boolean> {
+    try {
+      await this.#context.ports.catalog.putMountRequest(request);
+      return true;
+    } catch (error) {
+      if (isCapstanError(error, 'NOT_FOUND')) return false;
+      throw error;
+    }
   }
 
   /** When it is next worth while to look, although nobody says so. */
@@ -405,11 +418,12 @@ export class MountQueue {
     return request.receivedAtMs + mountDelayMs - this.#context.ports.clock.nowMs();
   }
 
-  /** Mounts what the request asks for; else why that cannot be now. */
+  /** Mounts what the request asks for; else why that cannot be now. Nothing where it went with its tape. */
   async #try(request: MountRequestRow): Promise<string | undefined> {
     const { catalog } = this.#context.ports;
     const tape = await catalog.findTape(request.tape);
-    assert(tape !== undefined, 'a request is deleted with its tape');
+    // The keeper of a shared vault takes tapes away at any time, and their requests with them.
+    if (tape === undefined) return undefined;
     if (this.#stopping) return 'the server stops';
     if (this.#unheard.has(request.host)) return `waiting for the EMS session with ${request.host}`;
     const open = await catalog.listMounts({ open: true });
@@ -423,7 +437,7 @@ export class MountQueue {
       return obstacle;
     }
     if (this.#delayLeftMs(request) > 0) {
-      this.#lock(tape.name);
+      this.#locks.add(tape.name);
       return `waiting for the mount delay of ${this.#parameters(request.host).mountDelayMs / SECOND_MS} s`;
     }
     const connected = (await catalog.listDrives(request.host)).filter(
@@ -446,7 +460,7 @@ export class MountQueue {
     }
     const { resetDevices } = this.#parameters(request.host);
     const reset = this.#resets.reasonToWait(request, free, resetDevices);
-    if (reset !== undefined) this.#lock(tape.name);
+    if (reset !== undefined) this.#locks.add(tape.name);
     return reset ?? this.#mountNow(request, tape, free);
   }
 
@@ -456,7 +470,7 @@ export class MountQueue {
     drive: DriveRow,
   ): Promise<string | undefined> {
     // From here on the mount keeps others away.
-    if (this.#locked.delete(tape.name)) this.#options.busyTapes.delete(tape.name);
+    this.#locks.delete(tape.name);
     this.#resets.forget(request, drive);
     try {
       await this.#options.mount(request, tape, drive);
@@ -473,25 +487,5 @@ export class MountQueue {
       }
       return reason;
     }
-  }
-
-  /** Keeps copies and others away from a tape that is about to be mounted. */
-  #lock(tape: string): void {
-    this.#options.busyTapes.add(tape);
-    if (this.#locked.has(tape)) return;
-    this.#locked.add(tape);
-    this.#options.autocopy.preempt(tape);
-  }
-
-  /** Tapes that nobody waits for any more are free. */
-  async #unlock(waiting: readonly MountRequestRow[]): Promise<void> {
-    const free = [...this.#locked].filter((tape) => !waiting.some((row) => row.tape === tape));
-    if (free.length === 0) return;
-    const open = await this.#context.ports.catalog.listMounts({ open: true });
-    for (const tape of free) {
-      this.#locked.delete(tape);
-      if (!open.some((mount) => mount.tape === tape)) this.#options.busyTapes.delete(tape);
-    }
-    this.#options.autocopy.wake();
   }
 }

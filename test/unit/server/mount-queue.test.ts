@@ -4,7 +4,7 @@ import { LOOK_INTERVAL_MS, REQUESTS_PER_HOST_MAX } from '../../../src/server/mou
 import { REFUSALS_MAX } from '../../../src/server/refused-requests.ts';
 import { sleep } from '../../../src/ports/clock.ts';
 import { HEARD_MS_MAX } from '../../../src/server/unheard-dismounts.ts';
-import { Bench, NODE } from './bench.ts';
+import { Bench, NODE, noSpace } from './bench.ts';
 import { requestOf } from './requests.ts';
 
 const openMounts = async (bench: Bench): Promise<string[]> =>
@@ -449,5 +449,54 @@ describe('a host that loops mount requests', () => {
     await bench.request('LAB001', { device: '$TAPE7' });
     expect(await waiting(bench)).toHaveLength(REQUESTS_PER_HOST_MAX);
     expect(await bench.east.log('420113')).toHaveLength(1);
+  });
+});
+
+describe('a look at the queue', () => {
+  /** LAB001 and LAB002 wait, in this order, for somebody to unlock them. */
+  async function twoLocked(): Promise<Bench> {
+    const bench = await Bench.start();
+    const lock = { pool: undefined, process: 'import 4', sinceMs: 0, reason: 'it comes in' };
+    for (const tape of ['LAB001', 'LAB002']) {
+      await bench.east.catalog.takeLock({ ...lock, tape });
+      await bench.request(tape);
+    }
+    return bench;
+  }
+  const GONE = { goneTapes: ['LAB002'], gonePools: [], pools: [], tapes: [], generations: [] };
+
+  it.each(['catalog.findTape', 'catalog.putMountRequest'])(
+    'goes on where the keeper of a shared vault takes a tape away meanwhile (%s)',
+    async (where) => {
+      const bench = await twoLocked();
+      await bench.east.catalog.releaseLock({ tape: 'LAB001' });
+      await bench.east.catalog.releaseLock({ tape: 'LAB002' });
+      bench.east.before = async (call, [first]) => {
+        const tape =
+          typeof first === 'string' ? first : (first as { tape?: string } | undefined)?.tape;
+        if (call !== where || tape !== 'LAB002') return;
+        await bench.east.catalog.applyVaultChanges('VAULT00', GONE);
+      };
+      await bench.world.advance(LOOK_INTERVAL_MS);
+      expect(await openMounts(bench)).toEqual(['LAB001 on VTD01']);
+      expect(await waiting(bench)).toEqual([]);
+      expect(bench.east.faults).toEqual([]);
+    },
+  );
+
+  it('has a next one where it fails', async () => {
+    const bench = await twoLocked();
+    await bench.east.catalog.releaseLock({ tape: 'LAB002' });
+    const lock = { pool: undefined, process: 'import 5', sinceMs: 0, reason: 'it comes in' };
+    await bench.east.catalog.releaseLock({ tape: 'LAB001' });
+    await bench.east.catalog.takeLock({ ...lock, tape: 'LAB001' });
+    bench.east.before = (call) => {
+      if (call === 'catalog.putMountRequest') throw noSpace();
+    };
+    await bench.world.advance(LOOK_INTERVAL_MS);
+    expect(await openMounts(bench)).toEqual([]);
+    bench.east.before = () => undefined;
+    await bench.world.advance(LOOK_INTERVAL_MS);
+    expect(await openMounts(bench)).toEqual(['LAB002 on VTD01']);
   });
 });
