@@ -21,6 +21,8 @@ const ENDED_MAX = 200;
 /** What a mount is bound to: a guest's session. */
 export interface Session {
   readonly server: string | undefined;
+  /** It has ended: nothing is bound to it any more. */
+  readonly gone: boolean;
 }
 
 /** A tape that a guest has in a drive. */
@@ -140,12 +142,14 @@ export class IscMounts {
     const [kept, left] = [true, false].map((isClaimed) =>
       own.filter(({ mount }) => claimed.includes(mount.token) === isClaimed),
     );
+    // Nobody hears the answer: what was parked stays so.
+    if (session.gone) return [];
     for (const held of kept ?? []) {
       held.cancelGivingUp();
       // From here on what the session before is still to do is refused.
       held.session = session;
-      await held.order.run(async () => {});
     }
+    for (const held of kept ?? []) await held.order.run(async () => {});
     for (const held of left ?? []) await this.#takeBack(held);
     const isEnded = (token: string): boolean => this.#ended.get(token)?.server === session.server;
     return claimed.filter((token) => this.#held.get(token)?.session === session || isEnded(token));
