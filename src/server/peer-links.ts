@@ -21,6 +21,8 @@ export interface PeerLink {
   /** Why there is no session. */
   reason: string;
   connecting: boolean;
+  /** How often it has been said how it is reached: what was begun before is dropped. */
+  renewals: number;
 }
 
 export interface PeerLinksOptions {
@@ -34,6 +36,8 @@ export interface PeerLinksOptions {
   /** A session that this server had opened is over. */
   readonly onLost: (server: string, session: IscSession) => void;
 }
+
+const REACHED_OTHERWISE = 'it is reached otherwise now';
 
 type Handlers = Pick<ConstructorParameters<typeof IscSession>[0], 'onCall' | 'onNote' | 'onEnd'>;
 
@@ -92,7 +96,14 @@ export class PeerLinks {
       const link = this.#links.get(peer.server);
       if (link !== undefined) link.peer = peer;
       else {
-        const fresh = { peer, session: undefined, keeps: {}, reason: '', connecting: false };
+        const fresh = {
+          peer,
+          session: undefined,
+          keeps: {},
+          reason: '',
+          connecting: false,
+          renewals: 0,
+        };
         this.#links.set(peer.server, fresh);
       }
     }
@@ -101,6 +112,14 @@ export class PeerLinks {
       this.#links.delete(server);
       link.session?.end('it is not among the servers any more');
     }
+  }
+
+  /** A server is reached otherwise now: its session ends, and one that is being opened is not to be. */
+  renew(server: string): void {
+    const link = this.#links.get(server);
+    if (link === undefined) return;
+    link.renewals += 1;
+    link.session?.end(REACHED_OTHERWISE);
   }
 
   /** The server that keeps a vault of that name, and the vault's identity. */
@@ -146,8 +165,12 @@ export class PeerLinks {
   async #greet(link: PeerLink): Promise<void> {
     const { server } = link.peer;
     const { serverName } = this.#context.settings;
+    const { renewals } = link;
+    // It may be removed, or reached otherwise, while it is being reached.
+    const isWanted = (): boolean =>
+      !this.#stopping && this.#links.get(server) === link && link.renewals === renewals;
     const stream = await this.#context.ports.link.connect(link.peer, 'isc');
-    if (this.#stopping) return stream.destroy();
+    if (!isWanted()) return stream.destroy();
     const session = this.open(stream, {
       onCall: (method) => {
         const fields = { peer: serverName, what: method, reason: 'calls go the other way' };
@@ -164,6 +187,7 @@ export class PeerLinks {
         const fields = { peer: server, what: 'hello', reason: `it is ${answer.server}` };
         throw new CapstanError('PEER_REFUSED', fields);
       }
+      if (!isWanted()) session.end(REACHED_OTHERWISE);
       // A session that has ended meanwhile is none that a mount could go on in.
       if (session.ended) return undefined;
       link.keeps = answer.vaults;

@@ -175,7 +175,7 @@ export class SharedVaults {
     const peer = withKey(given, await catalog.listPeers());
     await catalog.putPeer(peer);
     if (peer.clientKey !== undefined) this.#keeper.dismiss(peer.server, peer.clientKey);
-    this.#links.get(peer.server)?.session?.end('it is reached otherwise now');
+    this.#links.renew(peer.server);
     await this.#links.refresh();
     await this.look();
     return peer;

@@ -278,6 +278,26 @@ describe('shared vaults', () => {
   });
 });
 
+describe('a server that is being reached', () => {
+  it.each(['removed', 'reached otherwise'] as const)(
+    'and is %s meanwhile gets no session',
+    async (how) => {
+      const bench = await SharedBench.start();
+      const { east, world } = bench;
+      const sessions = async (): Promise<number> => (await bench.log(east, '226103')).length;
+      const before = await sessions();
+      await bench.call(east, 'isc.add', peer('west'));
+      const elsewhere = { ...peer('west'), address: '10.0.0.77' };
+      await (how === 'removed'
+        ? bench.call(east, 'isc.remove', { server: 'west' })
+        : bench.call(east, 'isc.add', elsewhere));
+      await world.advance(10_000);
+      expect(await sessions()).toBe(before);
+      expect(east.server.faults).toEqual([]);
+    },
+  );
+});
+
 describe('the key of a server of shared vaults', () => {
   const WEST = 'SHA256:of-10.0.0.2';
 
