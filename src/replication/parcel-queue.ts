@@ -8,15 +8,17 @@
  */
 import { toHex } from '../base/encodings.ts';
 import { CapstanError } from '../base/errors.ts';
-import { MIB } from '../base/units.ts';
+import { KIB, MIB } from '../base/units.ts';
 import type { Connection } from './connection.ts';
 import { violation } from './frame.ts';
 import type { Parcels } from './messages.ts';
 
 /** Lanes of a connection, besides itself. */
 export const LANE_COUNT_MAX = 7;
-/** Parcels that wait for their turn, bytes. */
+/** Memory of the parcels that wait for their turn, bytes. */
 export const HELD_BYTES_MAX = 16 * MIB;
+/** What a frame takes besides. */
+const HELD_FRAME_BYTES = 1 * KIB;
 
 /** A frame of parcels, and what it came over. */
 export interface Held {
@@ -119,7 +121,7 @@ export class ParcelQueue {
       throw violation(from.peer, `two frames bring the chunks behind ${chunksBefore}`);
     }
     this.#held.set(chunksBefore, { parcels, from });
-    this.#heldBytes += parcels.parcels.length;
+    this.#heldBytes += memoryOf(parcels);
     this.#wakeIntake?.();
   }
 
@@ -137,7 +139,7 @@ export class ParcelQueue {
     if (held === undefined) return undefined;
     const { parcels } = held;
     this.#held.delete(chunksBefore);
-    this.#heldBytes -= parcels.parcels.length;
+    this.#heldBytes -= memoryOf(parcels);
     this.#chunksTaken = chunksBefore + Math.max(1, parcels.chunkCount);
     for (const wake of this.#wakeLanes.splice(0)) wake();
     return held;
@@ -155,6 +157,9 @@ export class ParcelQueue {
     for (const wake of this.#wakeLanes.splice(0)) wake();
   }
 }
+
+/** What keeping a frame costs: its parcels may be a small part of the memory that they came in, or nothing at all. */
+const memoryOf = ({ parcels }: Parcels): number => HELD_FRAME_BYTES + parcels.buffer.byteLength;
 
 /** The connections of one server that take lanes, by the token that their senders chose. */
 export class LaneRegistry {

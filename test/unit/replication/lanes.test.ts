@@ -1,5 +1,6 @@
 /** A copy over several lanes, on a clean line and on bad ones; and what a receiver takes over a lane. */
 import { beforeAll, describe, expect, it } from 'vitest';
+import { KIB } from '../../../src/base/units.ts';
 import { CapstanError, isCapstanError } from '../../../src/base/errors.ts';
 import type { CopyReceiver } from '../../../src/ports/copy-receiver.ts';
 import type { Engine } from '../../../src/ports/engine.ts';
@@ -297,7 +298,7 @@ describe('parcels that wait for their turn', () => {
     new Connection({ stream: duplexPair().far, clock, stallTimeoutMs: STALL_TIMEOUT_MS });
   const begun = (): { queue: ParcelQueue; main: Connection; lane: Connection } => {
     const main = connection();
-    const queue = new ParcelQueue(main, 100);
+    const queue = new ParcelQueue(main, 100 * KIB);
     queue.count();
     queue.begin();
     return { queue, main, lane: connection() };
@@ -306,21 +307,35 @@ describe('parcels that wait for their turn', () => {
   it('are no more than the limit and one frame of each lane', async () => {
     const { queue, lane, main } = begun();
     let [first, second] = [false, false];
-    void queue.put(lane, 1, parcels(1, 60)).then(() => (first = true));
-    void queue.put(lane, 1, parcels(2, 60)).then(() => (second = true));
+    void queue.put(lane, 1, parcels(1, 60 * KIB)).then(() => (first = true));
+    void queue.put(lane, 1, parcels(2, 60 * KIB)).then(() => (second = true));
     await Promise.resolve();
     await Promise.resolve();
-    expect([first, second, queue.heldBytes]).toEqual([true, false, 120]);
+    expect([first, second, queue.heldBytes]).toEqual([true, false, 122 * KIB]);
     // Nothing of the connection itself waits: what everything waits for may come over it.
     expect([queue.mayRead(lane), queue.mayRead(main)]).toEqual([false, true]);
-    queue.hold(main, parcels(0, 60));
+    queue.hold(main, parcels(0, 60 * KIB));
     expect(queue.mayRead(main)).toBe(false);
-    for (const [turn, held] of [120, 60, 0].entries()) {
+    for (const [turn, held] of [122 * KIB, 61 * KIB, 0].entries()) {
       expect(queue.take(turn)?.parcels.chunksBefore).toBe(turn);
       expect(queue.heldBytes).toBe(held);
     }
     await settle(clock, Promise.resolve());
     expect(second).toBe(true);
+  });
+
+  it('count as what they keep of memory, however little of it they are', () => {
+    const { queue, lane } = begun();
+    const held: number[] = [];
+    for (const bytes of [new Uint8Array(0), new Uint8Array(90 * KIB).subarray(0, 1)]) {
+      queue.hold(lane, { ...parcels(held.length), parcels: bytes });
+      held.push(queue.heldBytes);
+    }
+    expect(held).toEqual([KIB, 92 * KIB]);
+    for (let at = 2; queue.mayRead(lane); at += 1) {
+      expect(at).toBeLessThan(100);
+      queue.hold(lane, { ...parcels(at), parcels: new Uint8Array(0) });
+    }
   });
 
   it('are of one frame for each place', () => {
