@@ -34,6 +34,7 @@ import type { Answered, ISC_ANSWERS } from './isc-messages.ts';
 
 /** Bytes of a mount's token. */
 const TOKEN_BYTES = 16;
+const STOPPING = 'the server stops';
 
 /** What a mount is, for the keeper. */
 export interface GuestMountRequest {
@@ -72,6 +73,7 @@ export interface RemoteMountsOptions {
 export class RemoteMounts {
   readonly #options: RemoteMountsOptions;
   readonly #lines = new Map<string, MountLine>();
+  #stopping = false;
 
   constructor(options: RemoteMountsOptions) {
     this.#options = options;
@@ -121,6 +123,10 @@ export class RemoteMounts {
     const { context, resumeMs } = this.#options;
     for (const line of this.#lines.values()) {
       if (!line.suspend(session)) continue;
+      if (this.#stopping) {
+        line.end(STOPPING);
+        continue;
+      }
       line.cancelEnd = context.ports.clock.after(resumeMs, () =>
         this.#over(line, `there was no session for ${resumeMs / SECOND_MS} s`),
       );
@@ -151,7 +157,8 @@ export class RemoteMounts {
 
   /** The server stops: no command of a drive waits for a session any more. */
   letGo(): void {
-    for (const line of this.#lines.values()) if (!line.isLive) line.end('the server stops');
+    this.#stopping = true;
+    for (const line of this.#lines.values()) if (!line.isLive) line.end(STOPPING);
   }
 
   #over(line: MountLine, reason: string): void {
