@@ -1,144 +1,13 @@
-// Goal: what another store lacks reaches it whole, in the form in which it lies, and nothing that a peer says is
-// believed. Method: stores on simulated disks, and what lies in their packs compared region by region.
-#include "../engine/transfer.h"
-
+// Goal: what another store lacks reaches it whole, in the form in which it lies. Method: stores on simulated disks,
+// and what lies in their packs compared region by region.
 #include <algorithm>
-#include <thread>
 
-#include "../engine/blake3.h"
-#include "../engine/chunker.h"
 #include "../engine/pack_scanner.h"
-#include "../engine/simulated_disk.h"
-#include "../engine/store.h"
-#include "carry.h"
-#include "harness.h"
+#include "../engine/transfer.h"
+#include "transfer_places.h"
 
 namespace capstan::test {
 namespace {
-
-constexpr char kPath[] = "/v";
-constexpr size_t kRecordBytes = 6000;
-
-using Records = std::vector<Bytes>;
-
-struct Place {
-  explicit Place(uint8_t number, Bytes key_ = {}) : key(std::move(key_)), disk(number, CrashProfile::kOrdered) {
-    options.path = kPath;
-    options.mode = Store::Mode::kCreate;
-    options.id_if_new = StoreId{number};
-    options.key = key;
-    store = Must(Store::Open(disk.Attach(), options), "open");
-  }
-  Bytes key;
-  SimulatedDisk disk;
-  Store::Options options;
-  std::shared_ptr<Store> store;
-};
-
-Bytes Key(uint8_t seed) { return Bytes(kCipherKeyBytes, seed); }
-
-Bytes Text(Random& random, size_t size) {
-  static constexpr const char* kWords[] = {"tape ", "volume ", "label ", "record ", "block ", "reel "};
-  Bytes bytes;
-  while (bytes.size() < size) {
-    const std::string_view word = kWords[random.Below(std::size(kWords))];
-    bytes.insert(bytes.end(), word.begin(), word.end());
-  }
-  bytes.resize(size);
-  return bytes;
-}
-
-enum class Fill { kNoise, kText };
-
-Records Make(uint64_t seed, size_t count, Fill fill = Fill::kText) {
-  Random random(seed);
-  Records records;
-  for (size_t i = 0; i < count; ++i)
-    records.push_back(fill == Fill::kText ? Text(random, kRecordBytes) : random.Noise(kRecordBytes));
-  return records;
-}
-
-// Each record, and a filemark, so that each is a chunk; synced after every fifth, so that each five are a region.
-void Write(Store& store, const std::string& name, const Records& records, uint64_t generation = 1) {
-  Must(store.CreateImage(name, 1), "create");
-  const auto image = Must(store.OpenImage(name, true), "open for writing");
-  uint64_t at = 0;
-  for (size_t i = 0; i < records.size(); ++i) {
-    const uint32_t lengths[] = {static_cast<uint32_t>(records[i].size()), 0};
-    at = Must(image->Append(0, at, lengths, records[i]), "append");
-    if (i % 5 == 4) Must(image->Sync(generation), "sync");
-  }
-  Must(image->Sync(generation), "sync");
-  Must(image->Close(), "close");
-}
-
-Records Edited(Records records, size_t step) {
-  for (size_t i = step - 1; i < records.size(); i += step) records[i][50] ^= 1;
-  return records;
-}
-
-void CheckReads(Store& store, const std::string& name, const Records& records) {
-  const auto image = Must(store.OpenImage(name, false), "open for reading");
-  for (size_t i = 0; i < records.size(); ++i) {
-    const ReadResult read = Must(image->Read(0, 2 * i, false, 1, 1 << 20), "read");
-    CHECK(read.stopped_by != StoppedBy::kDamaged && std::equal(read.data.begin(), read.data.end(),
-                                                               records[i].begin(), records[i].end()),
-          name, " ", i);
-  }
-}
-
-// The tape as it arrives: what lacks, staged, durable, published; and as it is there after a restart.
-Carried Copy(Place& from, Place& to, const std::string& name, const Records& records) {
-  const Bytes lacking = LackingOf(*to.store, ChunksOf(*from.store, name));
-  const Carried carried = Must(Carry(*from.store, *to.store, lacking), "carry");
-  CHECK(carried.chunk_count * kDigestBytes == lacking.size());
-  Must(to.store->StageImage(name + ".NEW", Must(from.store->ExportManifest(name)), 1), "stage");
-  Must(to.store->Sync(), "sync");
-  Must(to.store->PublishImage(name + ".NEW", name), "publish");
-  CheckReads(*to.store, name, records);
-  Must(to.store->Close(), "close");
-  to.store.reset();
-  to.store = Must(Store::Open(to.disk.Attach(), to.options), "open again");
-  CheckReads(*to.store, name, records);
-  CHECK(Must(to.store->Verify({}), "verify").damages.empty());
-  return carried;
-}
-
-struct Lying {
-  Codec codec;
-  std::vector<Digest> chunks;
-  Bytes stored;
-  friend bool operator==(const Lying&, const Lying&) = default;
-};
-
-// All regions of a store's packs, opened.
-std::vector<Lying> RegionsOf(Place& place) {
-  std::unique_ptr<Cipher> cipher;
-  if (!place.key.empty()) cipher = Must(Cipher::Make(place.key));
-  Sealing sealing{std::move(cipher), NonceSource(0, 0)};
-  const auto disk = place.disk.Attach();
-  std::vector<Lying> regions;
-  for (const auto& [path, size] : place.disk.Files()) {
-    if (!path.ends_with(".pack")) continue;
-    const auto file = Must(disk->Open(path, OpenMode::kRead));
-    const auto number = static_cast<uint32_t>(std::stoul(path.substr(path.rfind('/') + 1)));
-    PackScanner scanner(*file, {place.options.id_if_new, number}, kPackHeaderBytes, size);
-    while (Must(scanner.Next()) == PackScanner::Found::kRegion) {
-      const auto opened = Must(
-          OpenRegion(scanner.region(), scanner.site(), place.key.empty() ? nullptr : &sealing,
-                     Checks::kAll),
-          "region");
-      Lying& region = regions.emplace_back(opened.header.codec, std::vector<Digest>{},
-                                           Bytes(opened.stored.begin(), opened.stored.end()));
-      for (const ChunkEntry& chunk : opened.lists.chunks) region.chunks.push_back(chunk.digest);
-    }
-  }
-  return regions;
-}
-
-size_t Count(const std::vector<Codec>& codecs, Codec codec) {
-  return static_cast<size_t>(std::count(codecs.begin(), codecs.end(), codec));
-}
 
 TEST("transfer", "regions arrive as they lie, between stores with keys of their own or none") {
   for (const bool from_sealed : {false, true})
@@ -232,13 +101,6 @@ TEST("transfer", "parcels lie in the caller's memory where they fit, and are the
   CHECK(outcomes[0].size() > 2 * 1000 && outcomes[1] == outcomes[0] && outcomes[2] == outcomes[0]);
 }
 
-size_t DeltaCount(Place& place) {
-  const auto regions = RegionsOf(place);
-  return static_cast<size_t>(std::count_if(
-      regions.begin(), regions.end(),
-      [](const Lying& region) { return region.codec == Codec::kDelta; }));
-}
-
 TEST("transfer", "a delta is stored otherwise where its base lies in a delta here, or in too many places") {
   const Records first = Make(1, 40, Fill::kNoise);
   const Records second = Edited(first, 4);
@@ -305,17 +167,7 @@ TEST("transfer", "a region that travels whole brings chunks that nobody asked fo
   Place from(1);
   Place to(2);
   const Records records = Make(1, 200);
-  Must(from.store->CreateImage("A", 1));
-  {
-    // One region.
-    const auto image = Must(from.store->OpenImage("A", true));
-    uint64_t at = 0;
-    for (size_t i = 0; i < 80; ++i) {
-      const uint32_t lengths[] = {static_cast<uint32_t>(records[i].size()), 0};
-      at = Must(image->Append(0, at, lengths, records[i]));
-    }
-    Must(image->Sync(1));
-  }
+  WriteRegion(*from.store, "A", std::span(records).first(80));
   Write(*to.store, "H", {records[7]});
   const Bytes lacking = LackingOf(*to.store, ChunksOf(*from.store, "A"));
   CHECK(lacking.size() == 79 * kDigestBytes);
@@ -341,7 +193,7 @@ TEST("transfer", "what is damaged at the source is told, with what rests on it, 
   from.store.reset();
   // In the second region, which is a multiple of 4096 behind the first.
   const size_t second = kPackHeaderBytes + (5 * (kRecordBytes + 36) + 64 + 4095) / 4096 * 4096;
-  CHECK(from.disk.Rot(std::string(kPath) + "/" + PackName(1), second + 1000, 2));
+  CHECK(from.disk.Rot(std::string(kPlacePath) + "/" + PackName(1), second + 1000, 2));
   from.store = Must(Store::Open(from.disk.Attach(), from.options));
   const auto transfer = Must(from.store->OpenTransfer(digests));
   size_t errors = 0;
@@ -373,169 +225,6 @@ TEST("transfer", "a full disk is told, and what had come is readable") {
   CHECK(!synced.ok() && synced.error().code == ErrorCode::kNoSpace);
   to.disk.SetQuota(std::nullopt);
   Copy(from, to, "A", records);
-}
-
-// Threads compress, and write; a delta waits for its bases.
-TEST("transfer", "with threads all arrives as well, as it lies") {
-  Place from(1);
-  Place to(2);
-  Must(to.store->Close());
-  to.options.thread_count = 3;
-  to.store = Must(Store::Open(to.disk.Attach(), to.options));
-  const Records first = Make(1, 200, Fill::kNoise);
-  Write(*from.store, "A", first);
-  const Records second = Edited(first, 4);
-  Write(*from.store, "B", second);
-  Bytes both = ChunksOf(*from.store, "A");
-  const Bytes of_second = ChunksOf(*from.store, "B");
-  both.insert(both.end(), of_second.begin(), of_second.end());
-  const Carried carried = Must(Carry(*from.store, *to.store, both));
-  CHECK(Count(carried.codecs, Codec::kDelta) > 10);
-  Must(to.store->Sync());
-  auto sent = RegionsOf(from);
-  auto arrived = RegionsOf(to);
-  const auto by_chunk = [](const Lying& a, const Lying& b) { return a.chunks < b.chunks; };
-  std::sort(sent.begin(), sent.end(), by_chunk);
-  std::sort(arrived.begin(), arrived.end(), by_chunk);
-  CHECK(sent == arrived);
-}
-
-TEST("transfer", "a delta that comes right behind its base waits until that is written") {
-  Place from(1);
-  const Records first = Make(1, 80, Fill::kNoise);
-  Must(from.store->CreateImage("A", 1));
-  {
-    // One region, which takes its time to be sealed.
-    const auto image = Must(from.store->OpenImage("A", true));
-    uint64_t at = 0;
-    for (const Bytes& record : first) {
-      const uint32_t lengths[] = {static_cast<uint32_t>(record.size()), 0};
-      at = Must(image->Append(0, at, lengths, record));
-    }
-    Must(image->Sync(1));
-  }
-  Write(*from.store, "B", Edited(first, 80));
-  Bytes both = ChunksOf(*from.store, "A");
-  const Bytes of_second = ChunksOf(*from.store, "B");
-  both.insert(both.end(), of_second.begin(), of_second.end());
-  for (int round = 0; round < 10; ++round) {
-    Place to(2, Key(2));
-    Must(to.store->Close());
-    to.options.thread_count = 2;
-    to.store = Must(Store::Open(to.disk.Attach(), to.options));
-    const Carried carried = Must(Carry(*from.store, *to.store, both));
-    CHECK(carried.codecs.back() == Codec::kDelta && carried.codecs.size() == 2);
-    Must(to.store->Sync());
-    CHECK(DeltaCount(to) == 1, "in round ", round);
-  }
-}
-
-// -- What comes from a peer
-
-struct Sent {
-  Parcel parcel;
-  Bytes stored;
-};
-
-// A delta with its chunks, and what it rests on.
-Sent MakeDelta(const Bytes& base, const Bytes& content) {
-  Sent sent{};
-  RawBytes stored;
-  CHECK(CompressAgainst(base, content, stored));
-  sent.stored.assign(stored.begin(), stored.end());
-  sent.parcel = {Codec::kDelta, static_cast<uint32_t>(content.size()),
-                 {{ChunkDigest(content), static_cast<uint32_t>(content.size())}},
-                 {ChunkDigest(base)}, sent.stored};
-  return sent;
-}
-
-ErrorCode Refusal(Store& store, const Parcel& parcel) {
-  RawBytes bytes;
-  AppendParcel(parcel, bytes);
-  const uint64_t before = Must(store.Statistics()).packs.chunk_count;
-  const Status added = store.AddParcels(bytes);
-  CHECK(!added.ok(), "it is taken");
-  CHECK(Must(store.Statistics()).packs.chunk_count == before, "something of it is taken");
-  return added.error().code;
-}
-
-TEST("transfer", "a parcel that lies in any field is refused, and nothing of it is taken") {
-  Place to(1);
-  Random random(4);
-  const Bytes base = random.Noise(5000);
-  Bytes content = base;
-  content[700] ^= 1;
-  RawBytes of_base;
-  AppendParcel({Codec::kRaw, 5000, {{ChunkDigest(base), 5000}}, {}, base}, of_base);
-  const Sent good = MakeDelta(base, content);
-  CHECK(Refusal(*to.store, good.parcel) == ErrorCode::kNotFound, "its base is not here");
-  Must(to.store->AddParcels(of_base), "the base");
-  const auto refused = [&](auto&& change) {
-    Parcel parcel = good.parcel;
-    change(parcel);
-    return Refusal(*to.store, parcel) == ErrorCode::kInvalid;
-  };
-  CHECK(refused([](Parcel& p) { p.codec = static_cast<Codec>(3); }));
-  CHECK(refused([](Parcel& p) { p.codec = Codec::kZstd; }));
-  CHECK(refused([](Parcel& p) { p.codec = Codec::kRaw; }));
-  CHECK(refused([](Parcel& p) { p.content_bytes += 1; }));
-  CHECK(refused([](Parcel& p) { p.content_bytes = 0xffffffff; }));
-  CHECK(refused([](Parcel& p) { p.chunks.clear(); }));
-  CHECK(refused([](Parcel& p) { p.chunks[0].length = 0; }));
-  CHECK(refused([](Parcel& p) { p.chunks[0].digest[5] ^= 1; }));
-  CHECK(refused([](Parcel& p) { p.chunks.push_back(p.chunks[0]); }));
-  CHECK(refused([](Parcel& p) { p.bases.clear(); }));
-  CHECK(refused([](Parcel& p) { p.bases.resize(kParcelBaseCountMax + 1, p.bases[0]); }));
-  // What it rests on would be longer than any prefix.
-  CHECK(refused([](Parcel& p) { p.bases.resize(kBaseBytesMax / 5000 + 1, p.bases[0]); }));
-  CHECK(refused([](Parcel& p) { p.bases.push_back(p.bases[0]); p.stored = p.stored.first(p.stored.size() - 1); }));
-  CHECK(refused([](Parcel& p) { p.stored = p.stored.first(p.stored.size() / 2); }));
-  Bytes edited = good.stored;
-  edited.back() ^= 0x10;
-  CHECK(refused([&](Parcel& p) { p.stored = edited; }));
-  const Bytes long_chunk(kChunkBytesMax + 1);
-  RawBytes bytes;
-  AppendParcel({Codec::kRaw, kChunkBytesMax + 1, {{ChunkDigest(long_chunk), kChunkBytesMax + 1}}, {}, long_chunk},
-               bytes);
-  CHECK(!to.store->AddParcels(bytes).ok(), "a chunk that is too long is taken");
-  RawBytes cut;
-  AppendParcel(good.parcel, cut);
-  for (size_t size = 1; size < cut.size(); ++size)
-    CHECK(!to.store->AddParcels(View(cut).first(size)).ok(), size);
-  Must(to.store->AddParcels(cut), "the whole");
-  Must(to.store->Sync());
-  CHECK(Must(to.store->Verify({})).damages.empty());
-}
-
-TEST("transfer", "mutated parcels are refused or taken, and the store stays whole") {
-  Place from(1);
-  const Records first = Make(1, 20);
-  Write(*from.store, "A", first);
-  Write(*from.store, "B", Edited(first, 4));
-  Bytes whole;
-  {
-    const auto transfer = Must(from.store->OpenTransfer(ChunksOf(*from.store, "B")));
-    transfer->UseBases(Bytes(Must(transfer->Bases()).size() / kDigestBytes));
-    const auto batch = Must(transfer->Read(kParcelBytesMax));
-    whole.assign(batch.parcels.begin(), batch.parcels.end());
-  }
-  Random random(9);
-  Place to(2);
-  Copy(from, to, "A", first);
-  size_t taken = 0;
-  for (int i = 0; i < 3000; ++i) {
-    Bytes mutated = whole;
-    for (uint64_t flips = 1 + random.Below(3); flips > 0; --flips)
-      mutated[random.Below(random.OneIn(2) ? 600 : mutated.size())] = static_cast<uint8_t>(random.Next());
-    if (random.OneIn(4)) mutated.resize(random.Below(mutated.size()));
-    const Status added = to.store->AddParcels(mutated);
-    taken += added.ok() ? 1 : 0;
-    CHECK(added.ok() || added.error().code == ErrorCode::kInvalid ||
-              added.error().code == ErrorCode::kNotFound, Describe(added.error()));
-  }
-  CHECK(taken < 300, taken);
-  Must(to.store->Sync());
-  CHECK(Must(to.store->Verify({})).damages.empty());
 }
 
 }  // namespace
