@@ -1,9 +1,14 @@
-// Runs the tests whose name begins with the first argument; all but the campaigns where there is none. With
-// --list, prints their names only.
+// Runs the tests whose name begins with the argument; all but the campaigns where there is none. With --list, prints
+// their names only; with --jobs=N, that many processes share them.
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -29,38 +34,77 @@ void TellOfHang(int) {
   ::_exit(1);
 }
 
+bool IsCampaign(const capstan::test::TestCase& test) { return test.name.starts_with("campaign"); }
+
+// Whether it passed.
+bool Run(const capstan::test::TestCase& test) {
+  using Clock = std::chrono::steady_clock;
+  running = test.name.c_str();
+  // Campaigns take their time, and set an alarm for each of their points.
+  if (!IsCampaign(test)) ::alarm(kTestSecondsMax);
+  const auto started = Clock::now();
+  std::string failure;
+  try {
+    test.body();
+  } catch (const std::exception& error) {
+    failure = error.what();
+  }
+  ::alarm(0);
+  const double seconds = std::chrono::duration<double>(Clock::now() - started).count();
+  std::printf("%s - %s\n", failure.empty() ? "ok" : "not ok", test.name.c_str());
+  if (!failure.empty()) std::printf("#   %s\n", failure.c_str());
+  if (seconds > 1) std::printf("#   %.1f s\n", seconds);
+  // At once, and so in one piece where other processes print, too.
+  std::fflush(stdout);
+  return failure.empty();
+}
+
+using Tests = std::vector<const capstan::test::TestCase*>;
+
+// Takes the next test that nobody has taken until there is none; whether all that it took passed.
+bool RunNext(const Tests& tests, std::atomic<size_t>& next) {
+  bool passed = true;
+  for (size_t i = next++; i < tests.size(); i = next++) passed = Run(*tests[i]) && passed;
+  return passed;
+}
+
+// What a sanitizer ends is one process: the others go on with the tests behind.
+bool RunInProcesses(const Tests& tests, size_t count) {
+  void* const shared = ::mmap(nullptr, sizeof(std::atomic<size_t>), PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED) return false;
+  auto& next = *new (shared) std::atomic<size_t>(0);
+  for (size_t i = 0; i < count; ++i) {
+    const pid_t child = ::fork();
+    if (child < 0) return false;
+    if (child == 0) std::exit(RunNext(tests, next) ? 0 : 1);
+  }
+  bool passed = true;
+  for (int status = 0; ::wait(&status) > 0;) passed = passed && status == 0;
+  return passed;
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
-  using Clock = std::chrono::steady_clock;
-  const bool list = count > 1 && std::string(arguments[1]) == "--list";
-  const std::string only = count > 1 + list ? arguments[1 + list] : "";
-  std::signal(SIGALRM, TellOfHang);
-  int failed = 0;
-  for (const auto& test : capstan::test::Tests()) {
-    if (!test.name.starts_with(only)) continue;
-    if (only.empty() && test.name.starts_with("campaign")) continue;
-    if (list) {
-      std::printf("%s\n", test.name.c_str());
-      continue;
-    }
-    running = test.name.c_str();
-    // Campaigns take their time, and set an alarm for each of their points.
-    if (!test.name.starts_with("campaign")) ::alarm(kTestSecondsMax);
-    const auto started = Clock::now();
-    std::string failure;
-    try {
-      test.body();
-    } catch (const std::exception& error) {
-      failure = error.what();
-    }
-    ::alarm(0);
-    const double seconds = std::chrono::duration<double>(Clock::now() - started).count();
-    std::printf("%s - %s\n", failure.empty() ? "ok" : "not ok", test.name.c_str());
-    if (!failure.empty()) std::printf("#   %s\n", failure.c_str());
-    if (seconds > 1) std::printf("#   %.1f s\n", seconds);
-    std::fflush(stdout);
-    if (!failure.empty()) ++failed;
+  bool list = false;
+  size_t jobs = 1;
+  std::string only;
+  for (int i = 1; i < count; ++i) {
+    const std::string argument = arguments[i];
+    if (argument == "--list") list = true;
+    else if (argument.starts_with("--jobs=")) jobs = std::stoul(argument.substr(7));
+    else only = argument;
   }
-  return failed == 0 ? 0 : 1;
+  std::signal(SIGALRM, TellOfHang);
+  Tests tests;
+  for (const auto& test : capstan::test::Tests())
+    if (test.name.starts_with(only) && !(only.empty() && IsCampaign(test))) tests.push_back(&test);
+  if (list) {
+    for (const auto* const test : tests) std::printf("%s\n", test->name.c_str());
+    return 0;
+  }
+  std::atomic<size_t> next = 0;
+  const size_t processes = std::min(jobs, tests.size());
+  return (processes > 1 ? RunInProcesses(tests, processes) : RunNext(tests, next)) ? 0 : 1;
 }
