@@ -1,6 +1,7 @@
 /** How vitest finds and runs the tests of test/. */
 import { defineConfig } from 'vitest/config';
 import { CountingReporter } from './scripts/vitest-reporter.mjs';
+import { LongFirst } from './scripts/vitest-sequencer.mjs';
 
 export default defineConfig({
   test: {
@@ -10,6 +11,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,
+    sequence: { sequencer: LongFirst },
     reporters: ['default', new CountingReporter()],
   },
 });
