@@ -1,9 +1,9 @@
 #include "sweeps.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
+
+#include "hang_watch.h"
 
 namespace capstan::test {
 namespace {
@@ -19,13 +19,13 @@ constexpr uint64_t kRecoveryOperationsMax = 12;
 template <class Body>
 void Try(Tally& tally, const std::string& where, const Body& body) {
   ++tally.points;
-  ::alarm(kPointSecondsMax);
+  WatchForHang(kPointSecondsMax);
   try {
     body();
   } catch (const std::exception& error) {
     tally.Fail(where + ": " + error.what());
   }
-  ::alarm(0);
+  EndWatch();
 }
 
 uint64_t OperationsOf(const Workload& workload) {
@@ -248,7 +248,7 @@ Tally RotSweep(const Workload& workload, Density density) {
       const bool at_end = bit < end_bits || bit + end_bits >= bits;
       if (!at_end && bit % stride != 0) continue;
       ++tally.points;
-      ::alarm(kPointSecondsMax);
+      WatchForHang(kPointSecondsMax);
       const auto turn = [&] { disk.Rot(path, bit / 8, static_cast<unsigned>(bit % 8)); };
       turn();
       try {
@@ -261,7 +261,7 @@ Tally RotSweep(const Workload& workload, Density density) {
         missed.Add(bit / 8, error.what());
       }
       turn();
-      ::alarm(0);
+      EndWatch();
     }
     missed.Flush();
   }
