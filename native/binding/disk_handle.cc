@@ -17,6 +17,7 @@ Napi::Function DiskHandle::Define(Napi::Env env) {
   return DefineClass(env, "SimulatedDisk",
                      {InstanceAccessor<&DiskHandle::OperationCount>("operationCount"),
                       InstanceAccessor<&DiskHandle::Crashed>("crashed"),
+                      InstanceAccessor<&DiskHandle::UsedBytes>("usedBytes"),
                       InstanceMethod<&DiskHandle::CrashAtOperation>("crashAtOperation"),
                       InstanceMethod<&DiskHandle::PowerCut>("powerCut"),
                       InstanceMethod<&DiskHandle::Kill>("kill"),
@@ -38,6 +39,9 @@ Napi::Value DiskHandle::OperationCount(const Napi::CallbackInfo& info) {
 }
 Napi::Value DiskHandle::Crashed(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), disk_.crashed());
+}
+Napi::Value DiskHandle::UsedBytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(disk_.used_bytes()));
 }
 void DiskHandle::CrashAtOperation(const Napi::CallbackInfo& info) {
   disk_.CrashAtOperation(CountArgument(info, 0, "n"));

@@ -91,6 +91,7 @@ class DiskHandle final : public Napi::ObjectWrap<DiskHandle> {
  private:
   Napi::Value OperationCount(const Napi::CallbackInfo& info);
   Napi::Value Crashed(const Napi::CallbackInfo& info);
+  Napi::Value UsedBytes(const Napi::CallbackInfo& info);
   void CrashAtOperation(const Napi::CallbackInfo& info);
   void PowerCut(const Napi::CallbackInfo& info);
   void Kill(const Napi::CallbackInfo& info);

@@ -45,6 +45,10 @@ void SimulatedDisk::SetQuota(std::optional<uint64_t> bytes) {
   const std::lock_guard guard(state_->mutex);
   state_->quota = bytes;
 }
+uint64_t SimulatedDisk::used_bytes() const {
+  const std::lock_guard guard(state_->mutex);
+  return state_->UsedBytes();
+}
 void SimulatedDisk::Inject(const Fault& fault) {
   const std::lock_guard guard(state_->mutex);
   state_->faults.push_back(fault);

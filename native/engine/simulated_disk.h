@@ -74,6 +74,8 @@ class SimulatedDisk {
   // The power is back.
   void Restart();
   void SetQuota(std::optional<uint64_t> bytes);
+  // What counts against the quota.
+  uint64_t used_bytes() const;
   // Beside the faults that are set already.
   void Inject(const Fault& fault);
   // In place of them.

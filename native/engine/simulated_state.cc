@@ -86,12 +86,17 @@ Error SimulatedState::ErrorOf(const Fault& fault, const std::string& path) {
           "injected fault"};
 }
 
+uint64_t SimulatedState::UsedBytes() const {
+  uint64_t used = 0;
+  for (const auto& [name, each] : names) used += each->space();
+  return used;
+}
+
 Status SimulatedState::CheckSpace(const SimulatedInode& inode, uint64_t end,
                                   const std::string& path) const {
   if (!quota || end <= inode.space()) return Ok();
-  uint64_t used = end - inode.space();
-  for (const auto& [name, each] : names) used += each->space();
-  if (used > *quota) return Error{ErrorCode::kNoSpace, path, "the simulated disk is full"};
+  if (UsedBytes() + end - inode.space() > *quota)
+    return Error{ErrorCode::kNoSpace, path, "the simulated disk is full"};
   return Ok();
 }
 

@@ -62,6 +62,8 @@ class SimulatedState {
   // The fault that this operation is to have: `kind` says what it is, most precisely.
   std::optional<Fault> TakeFault(FaultKind kind);
   static Error ErrorOf(const Fault& fault, const std::string& path);
+  // What all files take, and what is reserved for them.
+  uint64_t UsedBytes() const;
   // kNoSpace where `inode` cannot grow to `end`.
   Status CheckSpace(const SimulatedInode& inode, uint64_t end, const std::string& path) const;
 

@@ -215,9 +215,11 @@ TEST("simulated disk", "reserved space counts against the quota, and is given ba
   const auto b = Create(*disk, "b", Filled(100, 1));
   CHECK(a->Reserve(2000).error().code == ErrorCode::kNoSpace);
   CHECK(a->Reserve(800).ok() && Must(a->Size()) == 100);
+  CHECK(simulated.used_bytes() == 900);
   CHECK(b->WriteAt(0, Filled(300, 1)).error().code == ErrorCode::kNoSpace);
   CHECK(a->WriteAt(0, Filled(800, 1)).ok());
   CHECK(a->Truncate(100).ok() && b->WriteAt(0, Filled(300, 1)).ok());
+  CHECK(simulated.used_bytes() == 400 && disk->Remove("a").ok() && simulated.used_bytes() == 300);
 }
 
 TEST("threads", "files of one simulated disk, each with its thread, keep their bytes") {

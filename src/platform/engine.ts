@@ -349,6 +349,11 @@ export class SimulatedDisk {
     this.#disk.restart();
   }
 
+  /** What its files take, and what is reserved for them: what counts against the quota. */
+  get usedBytes(): number {
+    return this.#disk.usedBytes;
+  }
+
   setQuotaBytes(bytes: number | undefined): void {
     this.#disk.setQuotaBytes(bytes);
   }

@@ -90,6 +90,8 @@ export interface NativeStore {
 export interface NativeDisk {
   readonly operationCount: number;
   readonly crashed: boolean;
+  /** What its files take, and what is reserved for them: what counts against the quota. */
+  readonly usedBytes: number;
   crashAtOperation(n: number): void;
   powerCut(): void;
   kill(): void;
