@@ -31,9 +31,9 @@ export interface IdrSchemeRow {
   readonly timeZone: string;
   /** What its copies send at most; undefined: as fast as it goes. */
   readonly bytesPerSecond: number | undefined;
-  /** What becomes of a copy whose tape was deleted here. */
+  /** What becomes of a copy whose tape was deleted or erased here. */
   readonly deletions: 'keep' | 'delete';
-  /** With 'delete': so long after the deletion was seen. */
+  /** With 'delete': so long after the deletion was seen, or the erasure. */
   readonly deletionGraceDays: number;
   /** Schedules are heeded. */
   readonly enabled: boolean;

@@ -25,6 +25,7 @@ import type { SchemeRoles } from './copy-inquiries.ts';
 import { relate, versionOf } from './copy-lineage.ts';
 import type { Relation } from './copy-lineage.ts';
 import type { InstantDr } from './instant-dr.ts';
+import { contentKept } from './instant-dr-outcomes.ts';
 import { poolsOf, schemeOf } from './instant-dr-schemes.ts';
 import type { PoolPair } from './instant-dr-schemes.ts';
 import type { Vaults } from './vaults.ts';
@@ -36,6 +37,8 @@ interface Compared {
   readonly tape: string;
   readonly relation: Relation | 'other-pool';
   readonly mounted: 'here' | 'there' | undefined;
+  /** Its content is gone here, and its copy there stays as it is. */
+  readonly isKept: boolean;
 }
 
 export class InstantDrRoles implements SchemeRoles {
@@ -176,7 +179,7 @@ export class InstantDrRoles implements SchemeRoles {
   async #checkAllIsThere(scheme: IdrSchemeRow, pools: readonly PoolPair[]): Promise<void> {
     await this.#checkNoTapeIsLost(scheme, pools);
     const left = (await this.#compare(scheme, pools)).filter(
-      ({ relation }) => relation === 'ours-newer' || relation === 'absent',
+      ({ relation, isKept }) => (relation === 'ours-newer' && !isKept) || relation === 'absent',
     );
     if (left.length === 0) return;
     throw refused(
@@ -186,11 +189,13 @@ export class InstantDrRoles implements SchemeRoles {
   }
 
   async #compare(scheme: IdrSchemeRow, pools: readonly PoolPair[]): Promise<readonly Compared[]> {
-    const { catalog } = this.#context.ports;
+    const { catalog, clock } = this.#context.ports;
     const asked: TapeInquiry[] = [];
+    const kept = new Set<string>();
     for (const { pool, targetPool } of pools) {
       for (const tape of await catalog.listTapes(pool)) {
         const version = await versionOf(catalog, this.#vaults, tape);
+        if (contentKept(tape, scheme, clock.nowMs()) !== undefined) kept.add(tape.name);
         asked.push({ tape: tape.name, pool: targetPool, ...version });
       }
     }
@@ -211,7 +216,7 @@ export class InstantDrRoles implements SchemeRoles {
             ? 'other-pool'
             : await relate(catalog, { name: tape, current: ours }, held);
         const mounted = here ? 'here' : held?.mounted === true ? 'there' : undefined;
-        return { tape, relation, mounted };
+        return { tape, relation, mounted, isKept: kept.has(tape) };
       }),
     );
   }

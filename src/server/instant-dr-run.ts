@@ -12,6 +12,7 @@
  * is replaced. A lost line throws {@link LineLost}, and who started the run tries again.
  */
 import { CapstanError, isCapstanError } from '../base/errors.ts';
+import type { TapeRow } from '../ports/catalog.ts';
 import type { IdrRunRow, IdrSchemeRow, IdrTapeRow } from '../ports/catalog-instant-dr.ts';
 import type { Holding } from '../ports/copy-receiver.ts';
 import { INQUIRY_COUNT_MAX } from '../replication/frame.ts';
@@ -22,12 +23,13 @@ import type { Copies, CopyInFlight } from './copies.ts';
 import { bytesOf, recordOf, relate, versionOf } from './copy-lineage.ts';
 import {
   BOTH_CHANGED,
+  DAY_MS,
   EMPTY_RESULT,
   LINE_ERRORS,
   LineLost,
-  MIGRATED_HERE,
   MOUNTED_HERE,
   asLineLost,
+  contentKept,
   failed,
   refused,
   skipped,
@@ -42,7 +44,6 @@ import type { Vaults } from './vaults.ts';
 
 /** Copies of one run at once; the others are AutoCopy's. */
 const COPIES_PER_RUN = 2;
-const DAY_MS = 86_400_000;
 
 export interface RunOptions {
   readonly context: ServerContext;
@@ -201,9 +202,18 @@ export class InstantDrRun {
         return failed(BOTH_CHANGED);
       case 'absent':
       case 'ours-newer':
-        if (awaitsRecall(tape)) return MIGRATED_HERE;
-        return held?.mounted === true ? skipped('it is mounted on the target') : undefined;
+        return (
+          this.#contentKept(tape, held) ??
+          (held?.mounted === true ? skipped('it is mounted on the target') : undefined)
+        );
     }
+  }
+
+  /** Why the target keeps what it has of a tape; an empty tape that it has not takes nothing from it. */
+  #contentKept(tape: TapeRow, held: Holding | undefined): Outcome | undefined {
+    const { context, scheme } = this.#options;
+    const kept = contentKept(tape, scheme, context.ports.clock.nowMs());
+    return held === undefined && !awaitsRecall(tape) ? undefined : kept;
   }
 
   /** COPIES_PER_RUN workers, each with a connection that it keeps from tape to tape. */
@@ -269,7 +279,8 @@ export class InstantDrRun {
     // Read once more: from here on a mount ends the copy.
     const tape = await context.ports.catalog.findTape(planned.name);
     if (tape === undefined) return skipped('it was deleted meanwhile');
-    if (awaitsRecall(tape)) return MIGRATED_HERE;
+    const kept = this.#contentKept(tape, held);
+    if (kept !== undefined) return kept;
     const replaces = held !== undefined && held.generation > 0 ? held : undefined;
     let result: SendResult;
     try {
@@ -302,7 +313,9 @@ export class InstantDrRun {
       const [held] = await this.#inquire(sender, [each], true);
       this.#copying.delete(name);
       const outcome =
-        busyTapes.has(name) || held?.mounted === true ? MOUNTED_HERE : verdict(each, held);
+        busyTapes.has(name) || held?.mounted === true
+          ? MOUNTED_HERE
+          : verdict(each, held, this.#contentKept(each.tape, held));
       await this.#record(name, outcome);
     }
   }

@@ -36,10 +36,10 @@ const SETTINGS = [
   SCHEDULE,
   new Option('--time-zone <name>', "the schedules' time zone, as Europe/Berlin (default: UTC)"),
   RATE,
-  new Option('--deletions <what>', 'what becomes of a copy whose tape is deleted here').choices([
-    'keep',
-    'delete',
-  ]),
+  new Option(
+    '--deletions <what>',
+    'what becomes of a copy whose tape is deleted or erased here',
+  ).choices(['keep', 'delete']),
   new Option('--grace-days <days>', 'with delete: so long after').argParser(numberOption(0, 3650)),
 ];
 

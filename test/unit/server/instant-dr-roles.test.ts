@@ -44,6 +44,20 @@ describe('a swap of roles', () => {
     expect(await roles()).toEqual(['standby', 'source']);
   });
 
+  it('leaves the copy of an erased tape what it is: it is the tape from then on', async () => {
+    await dr.east.call('tape.erase', { name: 'LAB001' });
+    await swap();
+    expect(await roles()).toEqual(['standby', 'source']);
+    expect(await dr.west.catalog.findTape('LAB001')).toMatchObject({ payloadBytes: 3400 });
+    await dr.dispatch(dr.west);
+    expect(await generations()).toEqual([2, 1]);
+    await dr.write(dr.west, 'LAB001', 2);
+    expect((await dr.dispatch(dr.west))[0]).toMatch(/^LAB001 failed: both servers have changed it/);
+    await dr.east.call('tape.delete', { name: 'LAB001' });
+    expect((await dr.dispatch(dr.west))[0]).toBe('LAB001 copied');
+    expect(await generations()).toEqual([2, 2]);
+  });
+
   it('keeps what only the target changed: its first run as the source brings it back', async () => {
     await dr.write(dr.west, 'LAB001', 2);
     await swap();

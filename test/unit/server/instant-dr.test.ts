@@ -60,6 +60,45 @@ describe('a run of a scheme', () => {
     expect(copy?.payloadBytes).toBeGreaterThan(3000);
   });
 
+  it('keeps the copy of a tape that is erased here, until a host writes it again', async () => {
+    await dr.write(dr.east, 'LAB001', 1);
+    await dr.dispatch();
+    const copy = await dr.west.catalog.findTape('LAB001');
+    await dr.east.call('tape.erase', { name: 'LAB001' });
+    const kept = 'LAB001 skipped: it is erased here, and the scheme keeps its copy';
+    expect(await dr.dispatch()).toEqual([kept, 'LAB002 unchanged']);
+    const verification = await dr.run(dr.east, 'idr.verify');
+    expect(await dr.results(verification.id)).toEqual([kept, 'LAB002 unchanged']);
+    expect(await dr.west.catalog.findTape('LAB001')).toEqual(copy);
+    await dr.write(dr.east, 'LAB001', 2);
+    expect(await dr.dispatch()).toEqual(['LAB001 copied', 'LAB002 unchanged']);
+    expect(await dr.generation('LAB001', dr.west)).toBe(3);
+  });
+
+  it('sends an erased tape that the target has not', async () => {
+    await dr.write(dr.east, 'LAB001', 1);
+    await dr.east.call('tape.erase', { name: 'LAB001' });
+    expect(await dr.dispatch()).toEqual(['LAB001 copied', 'LAB002 copied']);
+  });
+
+  it('empties the copy of an erased tape where deletions are brought over, after the days of grace', async () => {
+    await dr.east.call('idr.change', {
+      name: 'NIGHTLY',
+      deletions: 'delete',
+      deletionGraceDays: 2,
+    });
+    await dr.write(dr.east, 'LAB001', 1);
+    await dr.dispatch();
+    await dr.east.call('tape.erase', { name: 'LAB001' });
+    const left =
+      'LAB001 skipped: it is erased here; its copy is emptied when the days of grace are over';
+    await dr.bench.world.advance(47 * HOUR_MS);
+    expect(await dr.dispatch()).toEqual([left, 'LAB002 unchanged']);
+    await dr.bench.world.advance(HOUR_MS);
+    expect(await dr.dispatch()).toEqual(['LAB001 copied', 'LAB002 unchanged']);
+    expect(await dr.west.catalog.findTape('LAB001')).toMatchObject({ payloadBytes: 0 });
+  });
+
   it('passes over a mounted tape, and the next run takes it', async () => {
     await dr.bench.request('LAB001');
     expect(await dr.dispatch()).toEqual(['LAB001 skipped: it is mounted', 'LAB002 copied']);
