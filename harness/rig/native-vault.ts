@@ -14,7 +14,7 @@ class NativeVault implements SimulatedVault {
 
   constructor(disk: SimulatedDisk) {
     this.#disk = disk;
-    this.ballast = new SimulatedBallast((bytes) => disk.setQuotaBytes(bytes));
+    this.ballast = new SimulatedBallast(disk);
   }
 
   get changeCount(): number {
@@ -30,6 +30,10 @@ class NativeVault implements SimulatedVault {
 
   resize(bytes: number | undefined): void {
     this.ballast.resize(bytes);
+  }
+
+  fill(): void {
+    this.ballast.fill();
   }
 
   crashAfter(count: number | undefined): void {

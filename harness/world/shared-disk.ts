@@ -125,6 +125,10 @@ export class SharedView implements SimulatedVault {
     this.#parts.vault.resize(bytes);
   }
 
+  fill(): void {
+    this.#parts.vault.fill();
+  }
+
   crashAfter(count: number | undefined): void {
     if (this.isHeld) this.#parts.vault.crashAfter(count);
   }

@@ -1,8 +1,8 @@
 /** The disk under a simulated server's vault, as the world handles it: open, crash, crash inside. */
-import type { Ballast } from '../../src/ports/ballast.ts';
 import type { Engine } from '../../src/ports/engine.ts';
 import { EngineModel } from '../model/engine-model.ts';
 import { ModelCrash, ModelStore } from '../model/model-store.ts';
+import type { SimulatedBallast } from './simulated-ballast.ts';
 
 /**
  * What is left when a process ends without being asked: all that was handed to the operating system
@@ -18,9 +18,11 @@ export interface SimulatedVault {
   /** A store in a folder for a while, on the same disk; made where there is none. */
   openScratch?(path: string): Promise<Engine>;
   /** What is held back on the disk for what makes room; nothing is where it is missing. */
-  readonly ballast?: Ballast;
+  readonly ballast?: SimulatedBallast;
   /** The disk takes so many bytes in all from now on; undefined: as many as come. */
   resize(bytes: number | undefined): void;
+  /** Others take what is free, but for what is held back. */
+  fill(): void;
   /** The disk operation after `count` more ones crashes; undefined: none does. */
   crashAfter(count: number | undefined): void;
   /** Whether an engine's rejection is that crash. */
@@ -55,6 +57,10 @@ class ModelVault implements SimulatedVault {
 
   resize(bytes: number | undefined): void {
     this.#store.quotaBytes = bytes;
+  }
+
+  fill(): void {
+    this.#store.quotaBytes = 0;
   }
 
   crashAfter(count: number | undefined): void {

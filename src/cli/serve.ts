@@ -114,14 +114,11 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         onIsc: (stream, key) => server.acceptIsc(stream, key),
       });
     }
-    api = await openApiDoors({
-      server,
-      paths,
-      configuration,
-      onFault: (error) => options.onNotice?.(`fault: ${faultText(error)}`),
-    });
     const notice = (sentence: string): void => options.onNotice?.(sentence);
-    handover = await openHandoverDoor(paths.receiveSocket, receive, notice);
+    const onFault = (error: unknown): void => notice(`fault: ${faultText(error)}`);
+    // A socket is a file: some file systems have no room for it.
+    api = await server.withRoom(() => openApiDoors({ server, paths, configuration, onFault }));
+    handover = await server.withRoom(() => openHandoverDoor(paths.receiveSocket, receive, notice));
   } catch (error) {
     await stopAll();
     throw isCapstanError(error, 'IN_USE') ? alreadyRunning(paths) : error;

@@ -96,11 +96,7 @@ export class EventFiles {
         this.#writtenId ??= await this.#recover();
         await this.#catchUp();
       } catch (error) {
-        // After a write that failed nobody knows what lies in the files: they are looked at anew.
-        this.#writtenId = undefined;
-        this.#fault('write the event log to its files', error);
-        this.#retryTimer();
-        this.#retryTimer = this.#context.ports.clock.after(RETRY_MS, () => this.wake());
+        this.#lookAnew('write the event log to its files', error);
       }
     });
   }
@@ -171,7 +167,14 @@ export class EventFiles {
 
   async #putBy(): Promise<void> {
     await this.#run();
-    await this.#work.run(() => (this.#stopped ? Promise.resolve() : this.#rotate()));
+    await this.#work.run(async () => {
+      if (this.#stopped) return;
+      try {
+        await this.#rotate();
+      } catch (error) {
+        this.#lookAnew('put the event log by', error);
+      }
+    });
   }
 
   #lines(rows: readonly EventRow[]): readonly string[] {
@@ -180,8 +183,12 @@ export class EventFiles {
     return rows.map((row) => `${formatEventLine(row, { systemId, serverName, hasProgram })}\n`);
   }
 
-  #fault(what: string, error: unknown): void {
+  /** After a failure nobody knows what lies in the files: they are looked at anew, and what is due is done. */
+  #lookAnew(what: string, error: unknown): void {
+    this.#writtenId = undefined;
     this.#context.emit({ kind: 'fault', what, reason: reasonOf(error) });
+    this.#retryTimer();
+    this.#retryTimer = this.#context.ports.clock.after(RETRY_MS, () => this.wake());
   }
 }
 

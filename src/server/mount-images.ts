@@ -44,7 +44,7 @@ export class MountImages {
 
   /** Opens a tape for a drive. */
   async open(purpose: MountPurpose, found: TapeRow, drive: DriveRow): Promise<Opened> {
-    const { keeping, ports } = this.#context;
+    const { ballasts, keeping, ports } = this.#context;
     const { ring, host, requestNumber } = purpose;
     if (keeping.isElsewhere(found.vault)) {
       const request = { ring, drive: drive.name, host, requestNumber };
@@ -56,14 +56,16 @@ export class MountImages {
       .engine(tape.vault)
       .openImage(tape.name, ring ? 'write' : 'read');
     if (!keeping.isKept(tape.vault)) return { tape, image };
+    const lock = {
+      tape: tape.name,
+      pool: undefined,
+      process: this.#lockName,
+      sinceMs: ports.clock.nowMs(),
+      reason: mountReason(drive.name, purpose),
+    };
+    const take = (): Promise<unknown> => ports.catalog.takeLock(lock);
     try {
-      await ports.catalog.takeLock({
-        tape: tape.name,
-        pool: undefined,
-        process: this.#lockName,
-        sinceMs: ports.clock.nowMs(),
-        reason: mountReason(drive.name, purpose),
-      });
+      await (ring ? take() : ballasts.rescue(take));
       return { tape, image };
     } catch (error) {
       await image.close();
@@ -85,10 +87,12 @@ export class MountImages {
 
   /** The tape is free for the other servers; where that cannot be recorded just now, it is tried again. */
   async unlock({ name, vault }: Pick<TapeRow, 'name' | 'vault'>): Promise<void> {
-    const { keeping, ports } = this.#context;
+    const { ballasts, keeping, ports } = this.#context;
     if (!keeping.isKept(vault)) return;
+    const release = (): Promise<unknown> =>
+      ports.catalog.releaseLock({ tape: name }, this.#lockName);
     try {
-      await ports.catalog.releaseLock({ tape: name }, this.#lockName);
+      await ballasts.rescue(release);
     } catch (error) {
       if (!isCapstanError(error)) throw error;
       ports.clock.after(UNLOCK_AGAIN_MS, () =>

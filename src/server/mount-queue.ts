@@ -19,7 +19,7 @@ import { MINUTE_MS, SECOND_MS } from '../base/units.ts';
 import { DEFAULT_EMS_HOST_PARAMETERS } from '../ems/parameters.ts';
 import type { EmsHostParameters } from '../ems/parameters.ts';
 import type { MountRequest, ZsvrEvent } from '../ems/zsvr-events.ts';
-import type { DriveRow, MountRequestRow, MountRow, TapeRow } from '../ports/catalog.ts';
+import type { Catalog, DriveRow, MountRequestRow, MountRow, TapeRow } from '../ports/catalog.ts';
 import type { Cancel } from '../ports/clock.ts';
 import { AnsweredRequests } from './answered-requests.ts';
 import type { AutoCopy } from './autocopy.ts';
@@ -30,6 +30,7 @@ import { MountLocks } from './mount-locks.ts';
 import { tapeObstacle } from './mount-obstacles.ts';
 import { hasNewer, isKnown, requestKey } from './numbered-requests.ts';
 import { RefusedRequests } from './refused-requests.ts';
+import { rescuedCatalog } from './rescued-catalog.ts';
 import { UnheardDismounts } from './unheard-dismounts.ts';
 
 /** Requests that may wait of one host: a host that loops must not fill the catalog. */
@@ -62,6 +63,8 @@ const ENDS: ReadonlySet<ZsvrEvent['kind']> = new Set([
 export class MountQueue {
   readonly #options: MountQueueOptions;
   readonly #context: ServerContext;
+  /** What hosts say is kept on a full disk, too: it is little, and a tape that is read waits for it. */
+  readonly #catalog: Catalog;
   readonly #locks: MountLocks;
   readonly #resets: DeviceResets;
   readonly #unheardDismounts: UnheardDismounts;
@@ -81,6 +84,7 @@ export class MountQueue {
   constructor(options: MountQueueOptions) {
     this.#options = options;
     this.#context = options.context;
+    this.#catalog = rescuedCatalog(options.context.ports.catalog, options.context.ballasts);
     this.#locks = new MountLocks(options);
     this.#answered = new AnsweredRequests(options.context.ports.clock);
     this.#unheardDismounts = new UnheardDismounts(options.context.ports.clock, options.mark);
@@ -135,7 +139,7 @@ export class MountQueue {
    * there, and waits here again.
    */
   async putBack(mount: MountRow, reason = 'its mount was interrupted'): Promise<void> {
-    const { catalog, clock } = this.#context.ports;
+    const [catalog, { clock }] = [this.#catalog, this.#context.ports];
     const { host, requestNumber, tape, ring } = mount;
     if (requestNumber === undefined || (await catalog.isMountAccepted(mount.id))) return;
     if (await hasNewer(catalog, mount)) return;
@@ -157,7 +161,7 @@ export class MountQueue {
    * that it was mounted for; that one is still open then.
    */
   async #accept(host: string, requestNumber: number, volume: string): Promise<void> {
-    const { catalog } = this.#context.ports;
+    const catalog = this.#catalog;
     const open = await catalog.listMounts({ open: true });
     const mount = open.find((row) => row.host === host && row.tape === volume);
     // Its own mount may have ended before the host was heard.
@@ -182,7 +186,7 @@ export class MountQueue {
   async serverLost(server: string): Promise<void> {
     const reason = `${server}, which had mounted it, cannot be reached`;
     for (const request of this.#answered.takeOf(server)) {
-      await this.#context.ports.catalog.putMountRequest({ ...request, reason });
+      await this.#catalog.putMountRequest({ ...request, reason });
     }
     await this.look();
   }
@@ -220,10 +224,10 @@ export class MountQueue {
         await this.#accept(host, event.requestNumber, event.volume);
         return this.#end(host, event.requestNumber, 'it was mounted');
       case 'request-cancelled':
-        await this.#context.ports.catalog.acceptMount(host, event.requestNumber);
+        await this.#catalog.acceptMount(host, event.requestNumber);
         return this.#end(host, event.requestNumber, 'the host cancelled it');
       case 'request-rejected':
-        await this.#context.ports.catalog.acceptMount(host, event.requestNumber);
+        await this.#catalog.acceptMount(host, event.requestNumber);
         return this.#end(host, event.requestNumber, 'the operator rejected it');
       case 'unknown-tape':
         return this.#unreadable(host, event.requestNumber, event.device);
@@ -253,7 +257,7 @@ export class MountQueue {
     { device, volume }: { readonly device: string; readonly volume: string },
     why: string,
   ): Promise<void> {
-    const { catalog, clock } = this.#context.ports;
+    const [catalog, { clock }] = [this.#catalog, this.#context.ports];
     const drives = await catalog.listDrives(host);
     const drive = drives.find((row) => row.device === device);
     // What is told of is unloaded already, as a rule, and the tape may be mounted anew.
@@ -272,7 +276,7 @@ export class MountQueue {
 
   /** The host cannot read the label of a tape: its operator is to accept or to reject it. */
   async #unreadable(host: string, requestNumber: number, device: string): Promise<void> {
-    const { catalog } = this.#context.ports;
+    const catalog = this.#catalog;
     const drives = await catalog.listDrives(host);
     const drive = drives.find((row) => row.device === device)?.name;
     const open = await catalog.listMounts({ open: true });
@@ -306,12 +310,12 @@ export class MountQueue {
     host,
     requestNumber,
   }: Pick<MountRequestRow, 'host' | 'requestNumber'>): Promise<void> {
-    await this.#context.ports.catalog.acceptMount(host, requestNumber);
+    await this.#catalog.acceptMount(host, requestNumber);
     await this.#end(host, requestNumber, 'it is not open on the host any more');
   }
 
   async #request(host: string, event: MountRequest): Promise<void> {
-    const { catalog, clock } = this.#context.ports;
+    const [catalog, { clock }] = [this.#catalog, this.#context.ports];
     const { requestNumber, volume, device, ring } = event;
     if (!NAME_PATTERNS.tape.test(volume)) return;
     const tape = await catalog.findTape(volume);
@@ -339,7 +343,7 @@ export class MountQueue {
   }
 
   async #leaveToOperator(host: string, requestNumber: number, what: string): Promise<void> {
-    const drives = await this.#context.ports.catalog.listDrives(host);
+    const drives = await this.#catalog.listDrives(host);
     // A host without a drive here means another server's.
     if (drives.length === 0) return;
     await this.#context.eventLog.log('MOUNT_LEFT_TO_OPERATOR', { requestNumber, host, what });
@@ -359,7 +363,7 @@ export class MountQueue {
     requestNumber: number,
     reason: string,
   ): Promise<MountRequestRow | undefined> {
-    const { catalog } = this.#context.ports;
+    const catalog = this.#catalog;
     const request = (await catalog.listMountRequests()).find(
       (each) => each.host === host && each.requestNumber === requestNumber,
     );
@@ -375,7 +379,7 @@ export class MountQueue {
 
   /** Tries every request that waits, in the order of their arrival. */
   async look(): Promise<void> {
-    const { catalog } = this.#context.ports;
+    const catalog = this.#catalog;
     if (this.#context.settings.offline === true) return;
     const requests = await catalog.listMountRequests();
     // There is a next look where this one fails in the middle, as on a full disk.
@@ -394,7 +398,7 @@ export class MountQueue {
   /** Has a request wait; false where it went with its tape. */
   async #wait(request: MountRequestRow): Promise<boolean> {
     try {
-      await this.#context.ports.catalog.putMountRequest(request);
+      await this.#catalog.putMountRequest(request);
       return true;
     } catch (error) {
       if (isCapstanError(error, 'NOT_FOUND')) return false;
@@ -420,7 +424,7 @@ export class MountQueue {
 
   /** Mounts what the request asks for; else why that cannot be now. Nothing where it went with its tape. */
   async #try(request: MountRequestRow): Promise<string | undefined> {
-    const { catalog } = this.#context.ports;
+    const catalog = this.#catalog;
     const tape = await catalog.findTape(request.tape);
     // The keeper of a shared vault takes tapes away at any time, and their requests with them.
     if (tape === undefined) return undefined;

@@ -208,7 +208,8 @@ export class Mounts {
       );
       const requestNumber = request?.requestNumber;
       const mount = await this.#mountFreeTape({ host: row.host, requestNumber, ring }, tape, row);
-      await eventLog.log('MANUALLY_MOUNTED', { tape: name, access: accessOf(mount) });
+      const fields = { tape: name, access: accessOf(mount) };
+      await this.#context.ballasts.rescue(() => eventLog.log('MANUALLY_MOUNTED', fields));
       return mount;
     });
   }
@@ -254,19 +255,24 @@ export class Mounts {
   }
 
   async #mount(purpose: MountPurpose, found: TapeRow, row: DriveRow): Promise<MountRow> {
-    const { catalog, clock } = this.#context.ports;
+    const { ballasts, ports } = this.#context;
+    const { catalog, clock } = ports;
     const opened = await this.#images.open(purpose, found, row);
     const { tape, image, remote } = opened;
     let mount: MountRow;
     let info: Awaited<ReturnType<TapeImage['info']>>;
     try {
       info = await image.info();
-      mount = await catalog.recordMount({
+      const record = {
         tape: tape.name,
         drive: row.name,
         ...purpose,
         mountedAtMs: remote === undefined ? clock.nowMs() : (tape.mountedAtMs ?? clock.nowMs()),
-      });
+      };
+      // What can only be read fills no disk.
+      mount = await (purpose.ring
+        ? catalog.recordMount(record)
+        : ballasts.rescue(() => catalog.recordMount(record)));
     } catch (error) {
       await this.#images.giveBack(opened);
       throw error;

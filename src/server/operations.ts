@@ -102,7 +102,8 @@ export class Operations {
     );
     // What changed something stands in the log under the name of who asked: the audit.
     if (entry.changes && !eventLog.hasWritten) {
-      await eventLog.log('OPERATION_DONE', { operation: name, subject: subjectOf(parameters) });
+      const fields = { operation: name, subject: subjectOf(parameters) };
+      await context.ballasts.rescue(() => eventLog.log('OPERATION_DONE', fields));
     }
     return result;
   }

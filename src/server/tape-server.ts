@@ -49,6 +49,7 @@ import { operateForPeer } from './operations/elsewhere.ts';
 import { SharedVaults } from './shared-vaults.ts';
 import { finishMoves } from './tape-moves.ts';
 import { ScanCleanup } from './scan-cleanup.ts';
+import { rescuedCatalog } from './rescued-catalog.ts';
 import { eraseTape } from './tape-changes.ts';
 import { deleteTape } from './tapes.ts';
 import type { TapeServices } from './tapes.ts';
@@ -190,34 +191,40 @@ export class TapeServer {
   /** Rejects as opening a vault or the catalog does; then nothing is left running. */
   static async start(ports: ServerPorts, settings: ServerSettings): Promise<TapeServer> {
     const listeners = new Set<Listener>();
-    const context = makeContext(ports, settings, listeners);
+    const { context, started } = makeContext(ports, settings, listeners);
     const vaults = await Vaults.open(context);
     try {
-      await finishMoves(context, vaults);
-      await vaults.reconcile();
-      // What a new server begins with stays, whatever version it becomes later.
-      const { ballasts, eventLog } = context;
+      const { ballasts } = context;
+      // Before anything else: what a crash left is ended on a full disk, too.
       await ballasts.start(() => vaults.all.map(([name]) => name));
-      await ballasts.rescue(() => ports.catalog.beginAccess(context.profile.accessDefaults));
+      await ballasts.rescue(() => finishMoves(context, vaults));
+      await ballasts.rescue(() => vaults.reconcile());
+      // What a new server begins with stays, whatever version it becomes later.
+      await context.ports.catalog.beginAccess(context.profile.accessDefaults);
       const server = new TapeServer(context, vaults, listeners);
       await server.#cleanup.recover();
       await server.#mounts.start();
-      if (settings.offline === true) return server;
-      await ballasts.rescue(() => eventLog.log('SERVER_STARTED', { server: settings.serverName }));
-      await server.#startEventFiles();
-      await context.licences.start();
-      await server.#backupManagement.start();
-      await server.#policy.start();
-      await server.#cleanup.start();
-      server.#ems.start();
-      server.#autocopy.wake();
-      await server.#instantDr.start();
-      await server.#shared.start();
+      if (settings.offline !== true) await server.#serve();
+      started();
       return server;
     } catch (error) {
       await vaults.close();
       throw error;
     }
+  }
+
+  async #serve(): Promise<void> {
+    const { eventLog, licences, settings } = this.#context;
+    await eventLog.log('SERVER_STARTED', { server: settings.serverName });
+    await this.#startEventFiles();
+    await licences.start();
+    await this.#backupManagement.start();
+    await this.#policy.start();
+    await this.#cleanup.start();
+    this.#ems.start();
+    this.#autocopy.wake();
+    await this.#instantDr.start();
+    await this.#shared.start();
   }
 
   async #startEventFiles(): Promise<void> {
@@ -242,6 +249,11 @@ export class TapeServer {
   /** For what happens at the doors of the server. */
   get eventLog(): EventLog {
     return this.#context.eventLog;
+  }
+
+  /** Runs what a full disk is not to keep from being done, again with what is held back where it finds no room. */
+  withRoom<T>(work: () => Promise<T>): Promise<T> {
+    return this.#context.ballasts.rescue(work);
   }
 
   /** The copies under way. */
@@ -328,9 +340,17 @@ function makeContext(
   given: ServerPorts,
   settings: ServerSettings,
   listeners: ReadonlySet<Listener>,
-): ServerContext {
+): { readonly context: ServerContext; readonly started: () => void } {
   const keeping = new Keeping(given.catalog, settings.serverName);
-  const ports = { ...given, catalog: keeping.catalog };
+  const background: ServerContext['background'] = (what, work) => {
+    work().catch((error: unknown) => fault(what, error));
+  };
+  // What is held back is looked after beneath the catalog that asks for it.
+  const ballasts = new Ballasts({ ports: { ...given, catalog: keeping.catalog }, background });
+  // Whatever a crash left is ended on a full disk, too; from then on that room is for what makes room.
+  let isStarting = true;
+  const catalog = rescuedCatalog(keeping.catalog, ballasts, () => isStarting);
+  const ports = { ...given, catalog };
   const debugLog = new DebugLog(ports.clock, ports.eventFiles, settings.debugFiles);
   const emit = (event: ServerEvent): void => {
     debugLog.hear(event);
@@ -345,10 +365,7 @@ function makeContext(
     onLogged: (row) => emit({ kind: 'event-logged', row }),
     onLost: (event, error) => fault(`log "${event.text}"`, error),
   });
-  const background: ServerContext['background'] = (what, work) => {
-    work().catch((error: unknown) => fault(what, error));
-  };
-  return {
+  const context: ServerContext = {
     ports,
     settings,
     profile: PROFILES[settings.profile ?? PROFILE_DEFAULT],
@@ -363,9 +380,13 @@ function makeContext(
       publicKeys: settings.licencePublicKeys,
     }),
     keeping,
-    ballasts: new Ballasts({ ports, background }),
+    ballasts,
     decisions: new Sequence(),
     emit,
     background,
   };
+  const started = (): void => {
+    isStarting = false;
+  };
+  return { context, started };
 }

@@ -61,7 +61,7 @@ export class Vaults {
   /**
    * Opens every vault of the catalog. One whose disk fails stays closed, and the server runs without it;
    * rejects where another process has one, where something else than a disk is wrong, and where none can
-   * be opened: then none stays open.
+   * be opened, unless for want of room: then none stays open.
    */
   static async open(context: ServerContext): Promise<Vaults> {
     const vaults = new Vaults(context);
@@ -77,16 +77,38 @@ export class Vaults {
 
   async #openAtStart(row: VaultRow): Promise<void> {
     try {
-      if (row.sharedId === undefined) this.#engines.set(row.name, await this.#openStore(row));
-      else await this.#openShared(row);
+      if (row.sharedId !== undefined) await this.#openShared(row);
+      else {
+        const open = (): Promise<Engine> => this.#openStore(row);
+        this.#engines.set(row.name, await this.#withBallast(row, open));
+      }
     } catch (error) {
       if (!isCapstanError(error, ...DISK_FAULTS)) throw error;
       this.#failures.set(row.name, error);
     }
   }
 
-  /** Opens a shared vault unless another server has it open, and takes its ledger over. */
-  async #openShared(row: VaultRow): Promise<boolean> {
+  /** Runs what opens a vault; where its disk is full, once more with what is held back in it. */
+  async #withBallast<T>(row: VaultRow, open: () => Promise<T>): Promise<T> {
+    const { ballasts, ports } = this.#context;
+    try {
+      return await ballasts.rescue(open);
+    } catch (error) {
+      if (!isCapstanError(error, 'NO_SPACE')) throw error;
+      if ((await ports.ballasts?.vault(row).release()) !== true) throw error;
+      return open();
+    }
+  }
+
+  /**
+   * Opens a shared vault unless another server has it open, and takes its ledger over. Whether this server
+   * keeps it now.
+   */
+  #openShared(row: VaultRow): Promise<boolean> {
+    return this.#withBallast(row, () => this.#takeShared(row));
+  }
+
+  async #takeShared(row: VaultRow): Promise<boolean> {
     const { keeping } = this.#context;
     let engine: Engine;
     try {
@@ -117,6 +139,7 @@ export class Vaults {
     await finish();
     const tapes = await this.#context.ports.catalog.listTapes();
     await this.#reconcileVault(row.name, this.engine(row.name), tapes);
+    this.#context.ballasts.holdAgain();
     return true;
   }
 
@@ -132,7 +155,10 @@ export class Vaults {
 
   async #reportClosed(): Promise<void> {
     const [first] = this.#failures.values();
-    if (first !== undefined && this.#engines.size === 0) throw first;
+    // On a full disk it says so, and opens the vault where it is told that there is room.
+    if (first !== undefined && this.#engines.size === 0 && first.code !== 'NO_SPACE') {
+      throw first;
+    }
     for (const [vault, { message: reason }] of this.#failures) {
       await this.#context.eventLog.log('VAULT_NOT_OPENED', { vault, reason });
     }
@@ -152,7 +178,7 @@ export class Vaults {
       if (!(await this.keep(row, finish))) this.#context.keeping.refuseElsewhere(name);
       return row;
     }
-    const engine = await this.#openStore(row);
+    const engine = await this.#withBallast(row, () => this.#openStore(row));
     this.#engines.set(name, engine);
     this.#failures.delete(name);
     await finish();

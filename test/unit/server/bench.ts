@@ -126,6 +126,7 @@ export class Machine {
       open: () => openSimulatedEngine(disk, '/vault', { mode: 'create' }),
       openScratch: (path) => openSimulatedEngine(disk, path, { mode: 'create' }),
       resize: (bytes) => disk.setQuotaBytes(bytes),
+      fill: () => disk.setQuotaBytes(disk.usedBytes),
       crashAfter: (count) => disk.crashAtOperation(count === undefined ? 0 : count + 1),
       isCrash: (error) => error instanceof SimulatedCrash,
       crash: () => disk.kill(),
