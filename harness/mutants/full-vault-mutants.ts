@@ -1,6 +1,7 @@
 /** Bugs of a full vault that are planted on purpose. */
 import { isCapstanError } from '../../src/base/errors.ts';
 import { logicalObjectNumber } from '../../src/base/units.ts';
+import type { Ballast } from '../../src/ports/ballast.ts';
 import type { CopyJobRow } from '../../src/ports/catalog.ts';
 import type { Engine, TapeImage } from '../../src/ports/engine.ts';
 import { decorate } from '../world/ports.ts';
@@ -30,6 +31,18 @@ function leavingOut(engine: Engine): Engine {
   });
 }
 
+/** A ballast that does the method so often in a process's life, and then only says so. */
+function doing(method: 'hold' | 'release', count: number): (ballast: Ballast) => Ballast {
+  return (ballast) => {
+    let done = 0;
+    return decorate(ballast, (called, call) => {
+      if (called !== method) return call();
+      done += 1;
+      return done <= count ? call() : Promise.resolve(true);
+    });
+  };
+}
+
 export const FULL_VAULT_MUTANTS: readonly Mutant[] = [
   {
     name: 'full-acknowledged',
@@ -48,5 +61,15 @@ export const FULL_VAULT_MUTANTS: readonly Mutant[] = [
         }),
       },
     },
+  },
+  {
+    name: 'full-not-given-up',
+    what: 'what is held back for what makes room is never given up',
+    sabotage: { east: { ballast: doing('release', 0) } },
+  },
+  {
+    name: 'full-not-held-again',
+    what: 'what was given up is not held again',
+    sabotage: { east: { ballast: doing('hold', 1) } },
   },
 ];

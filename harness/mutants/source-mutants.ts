@@ -6,7 +6,14 @@ import { EMS, MOUNTS } from './host-source-mutants.ts';
 import type { Mutant, SourcePatch } from './mutant.ts';
 import { REPLICATION } from './replication-mutants.ts';
 
-export type Area = 'EMS' | 'mounts' | 'replication' | 'catalog' | 'licences' | 'shared vaults';
+export type Area =
+  | 'EMS'
+  | 'mounts'
+  | 'replication'
+  | 'catalog'
+  | 'licences'
+  | 'shared vaults'
+  | 'full disks';
 
 export interface SourceMutant extends Mutant {
   readonly area: Area;
@@ -300,6 +307,29 @@ const SHARED: readonly ListedMutant[] = [
 const inArea = (area: Area, mutants: readonly ListedMutant[]): SourceMutant[] =>
   mutants.map((mutant) => ({ ...mutant, area, sabotage: {} }));
 
+const FULL_DISKS: readonly ListedMutant[] = [
+  {
+    name: 'full-given-to-host',
+    what: 'the blocks of hosts take what is held back, too',
+    scenario: 'full-vault',
+    patch: {
+      file: 'src/server/virtual-drive.ts',
+      from: 'return image.append(call);',
+      to: 'return this.#ballasts.rescue(() => image.append(call));',
+    },
+  },
+  {
+    name: 'full-start-unaided',
+    what: 'a server that starts has what is held back for nothing',
+    scenario: 'full-vault',
+    patch: {
+      file: 'src/server/tape-server.ts',
+      from: 'await ballasts.start(() => vaults.all.map(([name]) => name));',
+      to: '',
+    },
+  },
+];
+
 export const SOURCE_MUTANTS: readonly SourceMutant[] = [
   ...inArea('EMS', EMS),
   ...inArea('mounts', MOUNTS),
@@ -307,6 +337,7 @@ export const SOURCE_MUTANTS: readonly SourceMutant[] = [
   ...inArea('catalog', CATALOG),
   ...inArea('licences', LICENCES),
   ...inArea('shared vaults', SHARED),
+  ...inArea('full disks', FULL_DISKS),
 ];
 
 /** Those that the scenario of this name has to find. */

@@ -13,6 +13,7 @@ import { isCapstanError } from '../../src/base/errors.ts';
 import { MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
 import { hold } from '../checker/violation.ts';
 import type { StartOptions } from '../scenarios/scenario.ts';
+import { BALLAST_BYTES } from '../world/simulated-ballast.ts';
 import { CentreScenario } from './centre-scenario.ts';
 import { advanceForm, count, formsFor, oneOf } from './command-form.ts';
 import type { DrawnCommand } from './command-form.ts';
@@ -63,6 +64,8 @@ export class FullVault extends CentreScenario<FullVaultProfile> {
   #eastBytes = 0;
   /** What the store had kept for itself is gone with the rest: not even an erasure may find room. */
   #shrunk = false;
+  /** Others have taken what erasing might give to a job. */
+  #isFilled = false;
   #jobCount = 0;
   #failedCount = 0;
   /** Tapes that stay in their drives, and mounts that the event log says failed. */
@@ -87,6 +90,14 @@ export class FullVault extends CentreScenario<FullVaultProfile> {
     await super.setUp();
   }
 
+  /** Others take what is free of a disk; what is held back there is for what makes room. */
+  fill(side: 'east' | 'west'): void {
+    const { eastVault, westVault } = this.centre;
+    (side === 'east' ? eastVault : westVault).fill();
+    this.#roomy[side] = false;
+    if (side === 'east') this.#isFilled = true;
+  }
+
   /** No tape stays in a drive because its last blocks find no room. */
   get drivesAreFree(): boolean {
     return this.#keptTapes === 0;
@@ -98,6 +109,7 @@ export class FullVault extends CentreScenario<FullVaultProfile> {
     (side === 'east' ? eastVault : westVault).resize(bytes);
     this.#roomy[side] = bytes >= ROOMY_BYTES;
     if (side !== 'east') return;
+    this.#isFilled = false;
     this.#shrunk ||= bytes < this.#eastBytes;
     this.#eastBytes = bytes;
   }
@@ -107,10 +119,14 @@ export class FullVault extends CentreScenario<FullVaultProfile> {
     this.#jobCount += 1;
     const volumes = Array.from({ length: 3 }, (_, index) => tapeName((first + index) % TAPES));
     const plan = { file: `JOB${this.#jobCount}`, volumes, blockCount, blockBytes: bytes };
+    const isWhole = this.#heldBytes === BALLAST_BYTES;
     const record = await this.world.finish(
       this.centre.host(hostIndex).backup({ ...plan, seed: this.#jobCount }),
       3 * 60 * MINUTE_MS,
     );
+    // What ends a tape in order is little.
+    const isLeft = this.#heldBytes > BALLAST_BYTES / 2;
+    hold(!isWhole || isLeft, () => `${record.file} has what was held back`);
     if (record.state === 'done') return;
     this.#failedCount += 1;
     const { reason = '' } = record;
@@ -121,6 +137,10 @@ export class FullVault extends CentreScenario<FullVaultProfile> {
     // The server hears of what the host has given up.
     await this.world.advance(HEARING_MS);
     await this.#clearDrives();
+  }
+
+  get #heldBytes(): number {
+    return this.centre.eastVault.ballast?.heldBytes ?? 0;
   }
 
   /** An operator takes out what hosts left; a tape whose last blocks find no room stays until there is some. */
@@ -212,13 +232,16 @@ export class FullVault extends CentreScenario<FullVaultProfile> {
   /** Room for all: everything that was owed is done. */
   async finish(): Promise<void> {
     const { centre, world } = this;
-    if (this.profile.erases && !this.#shrunk) await this.#recoverByErasing();
+    if (this.profile.erases && !this.#shrunk && !this.#isFilled) await this.#recoverByErasing();
     world.trace.record('> there is room again');
     this.resize('east', ROOMY_BYTES);
     this.resize('west', ROOMY_BYTES);
     await this.#clearDrives();
     hold(this.#keptTapes === 0, () => 'with room, a tape stays in its drive');
     await world.advance(6 * MINUTE_MS);
+    for (const { ballast } of [centre.eastVault, centre.westVault]) {
+      hold(ballast?.isWhole !== false, () => 'with room, none is held back');
+    }
     await this.check();
     for (const index of centre.hosts.keys()) await this.backup(index, index * 3, 4, 900);
     await centre.call('autocopy.retry', {});
@@ -248,6 +271,10 @@ const side = oneOf('east', 'west');
 const disk = form('disk({side}, {kilobytes} KB)', {
   fields: { side, kilobytes: count },
   perform: (scenario, each) => scenario.resize(each.side, each.kilobytes * 1000),
+});
+const fill = form('fill({side})', {
+  fields: { side },
+  perform: (scenario, each) => scenario.fill(each.side),
 });
 const backup = form('backup(host {host}, from tape {first}, {blocks} blocks of {bytes} bytes)', {
   fields: { host: count, first: count, blocks: count, bytes: count },
@@ -286,6 +313,7 @@ const sides = { side: fc.constantFrom('east' as const, 'west' as const) };
 /** With their weights. */
 export const FULL_VAULT_COMMANDS: readonly DrawnCommand<FullVault>[] = [
   disk.drawn({ ...sides, kilobytes: fc.constantFrom(200, 300, 400, ROOMY_BYTES / 1000) }),
+  fill.drawn(sides, 2),
   backup.drawn(
     {
       host: fc.nat({ max: 1 }),

@@ -60,6 +60,8 @@ export interface Sabotage {
   readonly processes?: (processes: Processes) => Processes;
   readonly logFiles?: (logFiles: LogFiles) => LogFiles;
   readonly fileSystems?: (fileSystems: FileSystems) => FileSystems;
+  /** What is held back on the vault's disk. */
+  readonly ballast?: (ballast: Ballast) => Ballast;
   readonly network?: (network: Network) => Network;
   /** On a shared disk: the store is opened although another machine has it open. */
   readonly ignoresStoreLock?: boolean;
@@ -191,7 +193,8 @@ export class SimulatedServer {
 
   async #serve(life: Life): Promise<void> {
     const { replicationPorts, sabotage } = this.#options;
-    const { ballast } = this.#options.vault;
+    const { ballast: held } = this.#options.vault;
+    const ballast = held && (sabotage?.ballast?.(held) ?? held);
     const openScratch = this.#options.vault.openScratch?.bind(this.#options.vault);
     let scratchCount = 0;
     const clock = life.clock(this.#world.clock);
