@@ -230,7 +230,7 @@ export const MOUNTS: readonly ListedMutant[] = [
     what: 'a tape that was kept for a request is never free again',
     scenario: 'mounts',
     patch: {
-      file: 'src/server/mount-queue.ts',
+      file: 'src/server/mount-locks.ts',
       from: 'if (!open.some((mount) => mount.tape === tape)) this.#options.busyTapes.delete(tape);',
       to: '',
     },
