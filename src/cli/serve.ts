@@ -121,7 +121,10 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     handover = await server.withRoom(() => openHandoverDoor(paths.receiveSocket, receive, notice));
   } catch (error) {
     await stopAll();
-    throw isCapstanError(error, 'IN_USE') ? alreadyRunning(paths) : error;
+    // A server that began at the same time has the sockets of the home.
+    const isHomeTaken =
+      isCapstanError(error, 'IN_USE') && error.fields['kind'] === 'control socket';
+    throw isHomeTaken ? alreadyRunning(paths) : error;
   }
   let stopping: Promise<void> | undefined;
   return {

@@ -60,7 +60,7 @@ export interface SshServer {
   close(): Promise<void>;
 }
 
-/** Rejects CONNECTION_REFUSED where the port is taken, INVALID_ARGUMENT for a key that is none. */
+/** Rejects IN_USE where the port is taken, INVALID_ARGUMENT for a key that is none or a port that is not to be had. */
 export async function startSshServer(options: SshServerOptions): Promise<SshServer> {
   const hostKey = parseSshKey('The host key', options.hostKey);
   const keys = options.authorizedKeys.map((line) => parseSshKey('An authorised key', line));

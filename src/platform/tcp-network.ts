@@ -3,6 +3,7 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { CapstanError } from '../base/errors.ts';
 import { SECOND_MS } from '../base/units.ts';
+import { codeOf } from './disk-errors.ts';
 import type { DuplexStream, Endpoint, Listener, Network } from '../ports/network.ts';
 import { NodeDuplex } from './node-duplex.ts';
 
@@ -41,13 +42,27 @@ export function connectSocket(
   });
 }
 
-/** Listens; the server's actual endpoint. Rejects CONNECTION_REFUSED where the port is not to be had. */
+/** Why a port is not to be had, where the system's words say less. */
+const NO_LISTENING: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not listen on that port; choose one from 1024 on',
+  EADDRNOTAVAIL: 'this machine has no such address; configure one of its own, or 0.0.0.0',
+};
+
+function listeningError(endpoint: Endpoint, cause: Error): CapstanError {
+  const name = formatEndpoint(endpoint);
+  const code = codeOf(cause) ?? '';
+  if (code === 'EADDRINUSE') {
+    const by = 'another program listens there; stop that one, or configure another port';
+    return new CapstanError('IN_USE', { kind: 'port', name, by }, { cause });
+  }
+  const reason = NO_LISTENING[code] ?? cause.message;
+  return new CapstanError('INVALID_ARGUMENT', { what: `To listen on ${name}`, reason }, { cause });
+}
+
+/** Listens; the server's actual endpoint. Rejects IN_USE where the port is taken, INVALID_ARGUMENT where it is not to be had. */
 export function listen(server: Server, endpoint: Endpoint): Promise<Endpoint> {
   return new Promise((resolve, reject) => {
-    const onError = (error: Error): void => {
-      const fields = { peer: formatEndpoint(endpoint), reason: error.message };
-      reject(new CapstanError('CONNECTION_REFUSED', fields, { cause: error }));
-    };
+    const onError = (error: Error): void => reject(listeningError(endpoint, error));
     server.once('error', onError);
     server.listen({ host: endpoint.address, port: endpoint.port }, () => {
       server.off('error', onError);

@@ -10,6 +10,7 @@ import { CAPSTAN, ServeProcess, runCapstan } from '../../harness/rig/serve-proce
 import { openEngine } from '../../src/platform/engine.ts';
 import { NodeDuplex } from '../../src/platform/node-duplex.ts';
 import { systemClock } from '../../src/platform/system-clock.ts';
+import { tcpNetwork } from '../../src/platform/tcp-network.ts';
 import type { TapeRow } from '../../src/ports/catalog.ts';
 import { sendTape } from '../../src/replication/sender.ts';
 
@@ -85,6 +86,20 @@ describe('a server', { timeout: 120_000 }, () => {
       await serving.end('SIGKILL');
       const next = await ServeProcess.start(home);
       expect(await next.end('SIGINT')).toEqual({ code: 0, signal: null });
+    }));
+
+  it('says which port is taken', () =>
+    inFolder(async (folder) => {
+      const home = join(folder, 'east');
+      const other = await tcpNetwork.listen({ address: '127.0.0.1', port: 0 }, () => {});
+      const listen = `127.0.0.1:${other.endpoint.port}`;
+      await json(home, 'init', '--listen', listen);
+      const refused = await runCapstan(['serve', '--home', home]);
+      await other.close();
+      expect(refused).toMatchObject({ code: 1, stdout: '' });
+      expect(refused.stderr).toMatch(
+        new RegExp(`^capstan: The port ${listen} is in use: another program listens there`),
+      );
     }));
 
   it('with a damaged pack has `tape verify` name the place and end with 1', () =>

@@ -42,6 +42,19 @@ describe('the TCP network', () => {
     });
   });
 
+  it('says what to do where it cannot listen', async () => {
+    const listener = await tcpNetwork.listen(ANY, () => {});
+    const { port } = listener.endpoint;
+    await expect(tcpNetwork.listen(listener.endpoint, () => {})).rejects.toThrow(
+      `The port 127.0.0.1:${port} is in use: another program listens there; stop that one, or configure another port.`,
+    );
+    await listener.close();
+    // An address for documentation alone (RFC 5737).
+    await expect(tcpNetwork.listen({ address: '192.0.2.1', port: 0 }, () => {})).rejects.toThrow(
+      'To listen on 192.0.2.1:0 is refused: this machine has no such address',
+    );
+  });
+
   it('rejects calls on a stream that was destroyed, pending and later ones', async () => {
     const { near, far, close } = await connected();
     const pending = near.read();
