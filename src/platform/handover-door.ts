@@ -62,6 +62,12 @@ async function takeOver(
   serve: (stream: DuplexStream) => Promise<void>,
 ): Promise<void> {
   const received = await translated(nativeModule().receiveDescriptors(descriptorOf(socket)));
+  if (socket.destroyed) {
+    // The door was closed while they were waited for.
+    closeSync(received.input);
+    closeSync(received.output);
+    return;
+  }
   const pieces = new Pieces();
   const [input, output] = socketsOf(received, pieces);
   const stream = new NodeDuplex({

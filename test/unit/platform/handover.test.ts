@@ -9,7 +9,23 @@ import { withDir } from 'tmp-promise';
 import { describe, expect, it } from 'vitest';
 import { CAPSTAN } from '../../../harness/rig/serve-process.ts';
 import { openHandoverDoor } from '../../../src/platform/handover-door.ts';
+import { systemClock } from '../../../src/platform/system-clock.ts';
+import { sleep } from '../../../src/ports/clock.ts';
 import type { DuplexStream } from '../../../src/ports/network.ts';
+
+/** Hands its standard input and output in when it is told to, and waits for the end. */
+const LATE = `
+import socket, sys
+door = socket.socket(socket.AF_UNIX)
+door.connect(sys.argv[1])
+print('connected', flush=True)
+sys.stdin.readline()
+try:
+    socket.send_fds(door, [b'late'], [0, 1])
+    door.recv(1)
+except OSError:
+    pass
+`;
 
 interface Scene {
   readonly home: string;
@@ -147,6 +163,24 @@ describe('the socket where connections are handed over', () => {
       await once(socket, 'close');
       await expect.poll(() => notices).toEqual([expect.stringContaining('others than two')]);
     }));
+
+  it('serves nobody whose descriptors come once it is closed', () =>
+    withDir(
+      async ({ path: home }) => {
+        const path = join(home, 'receive.sock');
+        let served = 0;
+        const serve = (): Promise<void> => Promise.resolve(void (served += 1));
+        const door = await openHandoverDoor(path, serve, () => {});
+        const late = spawn('python3', ['-c', LATE, path]);
+        await once(late.stdout, 'data');
+        await sleep(systemClock, 200);
+        await door.close();
+        late.stdin.write('\n');
+        const [code] = (await once(late, 'close')) as [number];
+        expect([code, served]).toEqual([0, 0]);
+      },
+      { unsafeCleanup: true },
+    ));
 
   it(
     'is no door where nobody listens: the command opens the home itself',
