@@ -210,17 +210,25 @@ export class SharedVaults {
   async look(): Promise<void> {
     if (this.#stopping || this.#context.settings.offline === true) return;
     this.#cancelLook();
-    this.#links.connect();
-    const shared = (await this.#context.ports.catalog.listVaults()).filter(
-      ({ sharedId }) => sharedId !== undefined,
-    );
-    for (const row of shared) await this.#settle(row);
-    if (this.#links.all.length === 0 && shared.length === 0) return;
-    if (this.#stopping) return;
+    let goesOn = true;
+    try {
+      this.#links.connect();
+      const shared = (await this.#context.ports.catalog.listVaults()).filter(
+        ({ sharedId }) => sharedId !== undefined,
+      );
+      for (const row of shared) await this.#settle(row);
+      goesOn = this.#links.all.length > 0 || shared.length > 0;
+    } finally {
+      // Also where this look failed.
+      if (goesOn) this.#lookLater();
+    }
+  }
+
+  #lookLater(): void {
     this.#cancelLook();
-    this.#cancelLook = this.#context.ports.clock.after(this.#policy.retryMs, () =>
-      this.#lookSoon(),
-    );
+    if (this.#stopping) return;
+    const { clock } = this.#context.ports;
+    this.#cancelLook = clock.after(this.#policy.retryMs, () => this.#lookSoon());
   }
 
   #lost(server: string, session: IscSession): void {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { CapstanError } from '../../../src/base/errors.ts';
 import { FENCING_MS, NODE, SharedBench, peer } from './shared-bench.ts';
 
 describe('shared vaults', () => {
@@ -78,6 +79,21 @@ describe('shared vaults', () => {
     expect(await bench.state(east)).toBe('kept by west');
     expect(await east.server.catalog.listTapes()).toEqual([row]);
     expect([...east.server.faults, ...west.server.faults]).toEqual([]);
+  });
+
+  it('tries again to keep a vault where a look for it failed', async () => {
+    const bench = await SharedBench.start();
+    const { east, west, world } = bench;
+    east.server.crash('power-cut');
+    await world.advance(1_000);
+    const { catalog } = west.server;
+    const { listVaults } = catalog;
+    catalog.listVaults = () =>
+      Promise.reject(new CapstanError('DISK_IO', { place: 'x', what: 'EIO' }));
+    await world.advance(3_000);
+    catalog.listVaults = listVaults;
+    await world.advance(FENCING_MS + 10_000);
+    expect(await bench.state(west)).toBe('open, kept here');
   });
 
   it('takes the tapes of a guest back whose line is lost, with what it had synced', async () => {
