@@ -43,7 +43,7 @@ export const EVENT_MESSAGES = {
   },
   MOUNT_INTERRUPTED: {
     id: '420103',
-    text: 'Mount of cartridge {tape} on {drive} was interrupted by a restart; it queues no copy',
+    text: 'Mount of cartridge {tape} on {drive} was interrupted; it queues no copy',
   },
   MOUNT_QUEUED: {
     id: '220104',

@@ -187,6 +187,14 @@ export class Vaults {
     return row;
   }
 
+  /** `VAULT05: kept by east`, `VAULT06: The disk … is full`; undefined where this server has it open. */
+  whyNotHere(name: string): string | undefined {
+    const { keeping } = this.#context;
+    const elsewhere = keeping.isElsewhere(name) ? keeping.stateOf(name) : undefined;
+    const reason = this.#failures.get(name)?.message ?? elsewhere;
+    return reason === undefined ? undefined : `${name}: ${reason}`;
+  }
+
   /** Vaults that could not be opened, with the reason. */
   get closed(): ReadonlyMap<string, string> {
     return new Map(Array.from(this.#failures, ([name, error]) => [name, error.message]));

@@ -8,31 +8,37 @@ import type { OperationTable } from './operation.ts';
 
 export const SERVER_OPERATIONS: OperationTable = {
   /** Who may see some vaults only is given the counts of those. */
-  'server.status': query('view-system-status', nothing, async ({ context, copies, caller }) => {
-    const { catalog } = context.ports;
-    const ofTapes = async <Row extends { readonly tape: string }>(
-      rows: readonly Row[],
-    ): Promise<readonly Row[]> =>
-      rowsFor(context, caller, rows, ({ tape }) => ({ kind: 'tape', name: tape }));
-    const vaultOf = ({ name }: { readonly name: string }) => ({ kind: 'vault', name }) as const;
-    const jobs = await ofTapes(await catalog.listCopyJobs());
-    const tapes = (await catalog.listTapes()).filter(
-      ({ vault }) => caller.vaults === 'all' || caller.vaults.has(vault),
-    );
-    return {
-      name: context.settings.serverName,
-      profile: context.profile.name,
-      systemId: context.settings.systemId,
-      hosts: context.settings.hosts.map((each) => each.host),
-      vaultCount: (await rowsFor(context, caller, await catalog.listVaults(), vaultOf)).length,
-      tapeCount: tapes.length,
-      openMountCount: (await ofTapes(await catalog.listMounts({ open: true }))).length,
-      waitingRequestCount: (await ofTapes(await catalog.listMountRequests())).length,
-      dueCopyCount: jobs.filter((job) => job.state === 'due').length,
-      failedCopyCount: jobs.filter((job) => job.state === 'failed').length,
-      copiesUnderWay: copies.all.map((flight) => flight.progress),
-    };
-  }),
+  'server.status': query(
+    'view-system-status',
+    nothing,
+    async ({ context, copies, vaults, caller }) => {
+      const { catalog } = context.ports;
+      const ofTapes = async <Row extends { readonly tape: string }>(
+        rows: readonly Row[],
+      ): Promise<readonly Row[]> =>
+        rowsFor(context, caller, rows, ({ tape }) => ({ kind: 'tape', name: tape }));
+      const vaultOf = ({ name }: { readonly name: string }) => ({ kind: 'vault', name }) as const;
+      const seen = await rowsFor(context, caller, await catalog.listVaults(), vaultOf);
+      const jobs = await ofTapes(await catalog.listCopyJobs());
+      const tapes = (await catalog.listTapes()).filter(
+        ({ vault }) => caller.vaults === 'all' || caller.vaults.has(vault),
+      );
+      return {
+        name: context.settings.serverName,
+        profile: context.profile.name,
+        systemId: context.settings.systemId,
+        hosts: context.settings.hosts.map((each) => each.host),
+        vaultCount: seen.length,
+        vaultsNotOpenHere: seen.flatMap((row) => vaults.whyNotHere(row.name) ?? []),
+        tapeCount: tapes.length,
+        openMountCount: (await ofTapes(await catalog.listMounts({ open: true }))).length,
+        waitingRequestCount: (await ofTapes(await catalog.listMountRequests())).length,
+        dueCopyCount: jobs.filter((job) => job.state === 'due').length,
+        failedCopyCount: jobs.filter((job) => job.state === 'failed').length,
+        copiesUnderWay: copies.all.map((flight) => flight.progress),
+      };
+    },
+  ),
   'server.debug': query('view-system-status', nothing, ({ context }) =>
     Promise.resolve(context.debugLog.state),
   ),

@@ -260,7 +260,7 @@ describe('a mount', () => {
     const [mount] = await bench.east.catalog.listMounts({ tape: 'LAB001' });
     expect(mount).toMatchObject({ state: 'interrupted' });
     expect(await bench.east.log('420103')).toEqual([
-      'Mount of cartridge LAB001 on VTD01 was interrupted by a restart; it queues no copy',
+      'Mount of cartridge LAB001 on VTD01 was interrupted; it queues no copy',
     ]);
     const row = await bench.east.catalog.findTape('LAB001');
     expect(row).toMatchObject({ generation: 1 });

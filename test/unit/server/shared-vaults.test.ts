@@ -68,8 +68,12 @@ describe('shared vaults', () => {
     east.server.crash('power-cut');
     await world.advance(FENCING_MS - 1_000);
     expect(await bench.state(west)).toBe('kept elsewhere, out of reach');
+    expect(await bench.call(west, 'server.status', {})).toMatchObject({
+      vaultsNotOpenHere: [expect.stringMatching(/: kept elsewhere, out of reach$/)],
+    });
     await world.advance(10_000);
     expect(await bench.state(west)).toBe('open, kept here');
+    expect(await bench.call(west, 'server.status', {})).toMatchObject({ vaultsNotOpenHere: [] });
     expect(await bench.log(west, '420103')).toHaveLength(1);
     expect(await west.server.catalog.listMounts({ open: true })).toEqual([]);
     const [row] = await west.server.catalog.listTapes();

@@ -30,7 +30,7 @@ describe('a tape server', () => {
     });
     expect(await bench.east.log('420112')).toHaveLength(1);
     expect(await bench.east.log('420103')).toEqual([
-      'Mount of cartridge LAB001 on VTD01 was interrupted by a restart; it queues no copy',
+      'Mount of cartridge LAB001 on VTD01 was interrupted; it queues no copy',
     ]);
     await bench.world.advance(600_000);
     expect(bench.east.attemptsMs).toEqual([]);

@@ -18,6 +18,8 @@ const status = z.object({
   systemId: z.string(),
   hosts: z.array(name),
   vaultCount: count,
+  /** `VAULT05: kept by east`, and those that could not be opened. */
+  vaultsNotOpenHere: z.array(z.string()),
   tapeCount: count,
   openMountCount: count,
   waitingRequestCount: count,
