@@ -18,7 +18,7 @@ import { NodeDuplex } from './node-duplex.ts';
 
 /** Processes that wait at one time; more are dropped at once. */
 const CONNECTIONS_MAX = 64;
-/** Read at a time: as much as libuv reads of itself; a pipe holds 16 of them. */
+/** Read at a time where nobody waits for more: as much as libuv reads of itself; a pipe holds 16 of them. */
 const PIECE_BYTES = 64 * KIB;
 const SERVED = Uint8Array.of(1);
 
@@ -69,7 +69,8 @@ async function takeOver(
     return;
   }
   const pieces = new Pieces();
-  const [input, output] = socketsOf(received, pieces);
+  const reader: { stream?: NodeDuplex } = {};
+  const [input, output] = socketsOf(received, () => reader.stream?.room ?? pieces.take());
   const stream = new NodeDuplex({
     peer: received.note,
     kept: new PiecesAsTheyCome((bytes) => pieces.takeBack(bytes)),
@@ -80,6 +81,7 @@ async function takeOver(
       output.destroy();
     },
   });
+  reader.stream = stream;
   socket.once('close', () => stream.lose('capstan receive was ended'));
   socket.resume();
   await serve(stream);
@@ -103,14 +105,16 @@ class Pieces {
   }
 
   takeBack({ buffer }: Uint8Array): void {
+    // Others are the reader's own.
+    if (buffer.byteLength !== PIECE_BYTES) return;
     this.#spares.push(new Uint8Array(buffer as ArrayBuffer));
   }
 }
 
 /** What is read comes as 'data', as of any socket. */
-function inputOf(fd: number, pieces: Pieces): Socket {
+function inputOf(fd: number, memory: () => Uint8Array): Socket {
   const onread = {
-    buffer: () => pieces.take(),
+    buffer: memory,
     callback: (count: number, bytes: Uint8Array) => socket.emit('data', bytes.subarray(0, count)),
   };
   // Documented for connecting only, but of the constructor it is taken, too.
@@ -120,10 +124,13 @@ function inputOf(fd: number, pieces: Pieces): Socket {
 }
 
 /** INVALID_ARGUMENT for what is neither a pipe nor a socket. */
-function socketsOf({ input, output }: ReceivedDescriptors, pieces: Pieces): [Socket, Socket] {
+function socketsOf(
+  { input, output }: ReceivedDescriptors,
+  memory: () => Uint8Array,
+): [Socket, Socket] {
   const opened: Socket[] = [];
   try {
-    opened.push(inputOf(input, pieces));
+    opened.push(inputOf(input, memory));
     opened.push(new Socket({ fd: output, readable: false, writable: true }));
     return opened as [Socket, Socket];
   } catch (cause) {

@@ -8,6 +8,10 @@ export interface KeptPieces {
   add(piece: Uint8Array): void;
   /** The next bytes, until the next call; undefined where there are none. */
   take(): Uint8Array | undefined;
+  /** The next bytes, moved to the beginning of `into`; how many. */
+  takeInto(into: Uint8Array): number;
+  /** A piece that came and needs not be kept. */
+  letGo(piece: Uint8Array): void;
 }
 
 /** In the pieces in which it comes. */
@@ -28,12 +32,38 @@ export class PiecesAsTheyCome implements KeptPieces {
   }
 
   take(): Uint8Array | undefined {
-    if (this.#lent !== undefined) this.#recycle?.(this.#lent);
+    this.#takeBack();
     this.#lent = this.#pieces.shift();
-    const count = this.#lent?.length ?? 0;
-    this.bytes -= count;
-    if (this.#recycle === undefined) noteBuffers(count);
+    this.bytes -= this.#lent?.length ?? 0;
     return this.#lent;
+  }
+
+  takeInto(into: Uint8Array): number {
+    this.#takeBack();
+    let filled = 0;
+    for (let [piece] = this.#pieces; piece !== undefined; [piece] = this.#pieces) {
+      const part = piece.subarray(0, into.length - filled);
+      into.set(part, filled);
+      filled += part.length;
+      if (part.length < piece.length) {
+        this.#pieces[0] = piece.subarray(part.length);
+        break;
+      }
+      this.#pieces.shift();
+      this.letGo(piece);
+    }
+    this.bytes -= filled;
+    return filled;
+  }
+
+  letGo(piece: Uint8Array): void {
+    if (this.#recycle === undefined) noteBuffers(piece.length);
+    else this.#recycle(piece);
+  }
+
+  #takeBack(): void {
+    if (this.#lent !== undefined) this.letGo(this.#lent);
+    this.#lent = undefined;
   }
 }
 
@@ -42,6 +72,8 @@ const BLOCK_BYTES = 256 * KIB;
 interface Block {
   readonly memory: Uint8Array;
   filledBytes: number;
+  /** Of the filled bytes, those that have been taken already. */
+  takenBytes: number;
 }
 
 /**
@@ -55,7 +87,7 @@ export class GatheredPieces implements KeptPieces {
   bytes = 0;
 
   add(piece: Uint8Array): void {
-    noteBuffers(piece.length);
+    this.letGo(piece);
     this.bytes += piece.length;
     for (let at = 0; at < piece.length;) {
       const block = this.#blockWithRoom();
@@ -70,7 +102,7 @@ export class GatheredPieces implements KeptPieces {
     const last = this.#blocks.at(-1);
     if (last !== undefined && last.filledBytes < BLOCK_BYTES) return last;
     const memory = this.#spares.pop() ?? new Uint8Array(BLOCK_BYTES);
-    const block = { memory, filledBytes: 0 };
+    const block = { memory, filledBytes: 0, takenBytes: 0 };
     this.#blocks.push(block);
     return block;
   }
@@ -80,7 +112,31 @@ export class GatheredPieces implements KeptPieces {
     const block = this.#blocks.shift();
     this.#lent = block?.memory;
     if (block === undefined) return undefined;
-    this.bytes -= block.filledBytes;
-    return block.memory.subarray(0, block.filledBytes);
+    this.bytes -= block.filledBytes - block.takenBytes;
+    return block.memory.subarray(block.takenBytes, block.filledBytes);
+  }
+
+  takeInto(into: Uint8Array): number {
+    let filled = 0;
+    for (let [block] = this.#blocks; block !== undefined; [block] = this.#blocks) {
+      const { memory, takenBytes, filledBytes } = block;
+      const part = memory.subarray(
+        takenBytes,
+        Math.min(filledBytes, takenBytes + into.length - filled),
+      );
+      into.set(part, filled);
+      filled += part.length;
+      block.takenBytes += part.length;
+      if (block.takenBytes < filledBytes) break;
+      this.#blocks.shift();
+      this.#spares.push(memory);
+    }
+    this.bytes -= filled;
+    return filled;
+  }
+
+  /** What was copied out of ssh2's buffers leaves those to the collector. */
+  letGo(piece: Uint8Array): void {
+    noteBuffers(piece.length);
   }
 }

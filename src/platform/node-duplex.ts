@@ -15,6 +15,8 @@ import type { KeptPieces } from './kept-pieces.ts';
 
 /** What is kept here before the stream is paused, bytes. */
 const KEPT_BYTES_MAX = 256 * KIB;
+/** So long after its beginning a reader who wants much takes what there is. */
+const FILL_TIME_MS = 20;
 
 export interface NodeDuplexParts {
   readonly peer: string;
@@ -33,12 +35,21 @@ export interface NodeDuplexParts {
   readonly confirmEnd?: Promise<string | undefined>;
 }
 
+/** Where a reader wants the next bytes, and how many are there. */
+interface Target {
+  readonly into: Uint8Array;
+  readonly dueAtMs: number;
+  filledBytes: number;
+  isDue: boolean;
+}
+
 export class NodeDuplex implements DuplexStream {
   readonly peer: string;
   readonly #parts: NodeDuplexParts;
   readonly #kept: KeptPieces;
   #lost: CapstanError | undefined;
   #ended = false;
+  #target: Target | undefined;
   #wakeReader: (() => void) | undefined;
   #rejectWriter: ((error: CapstanError) => void) | undefined;
 
@@ -86,11 +97,55 @@ export class NodeDuplex implements DuplexStream {
     }
   }
 
+  async readInto(into: Uint8Array): Promise<number> {
+    const dueAtMs = performance.now() + FILL_TIME_MS;
+    const target = { into, dueAtMs, filledBytes: this.#kept.takeInto(into), isDue: false };
+    this.#target = target;
+    this.#balance();
+    try {
+      for (;;) {
+        if (this.#lost !== undefined) throw this.#lost;
+        if (target.filledBytes === into.length || target.isDue || this.#ended) {
+          return target.filledBytes;
+        }
+        await new Promise<void>((resolve) => {
+          this.#wakeReader = resolve;
+        });
+      }
+    } finally {
+      this.#target = undefined;
+    }
+  }
+
+  /** What a reader wants and has not come: bytes that are put there need not be moved. */
+  get room(): Uint8Array | undefined {
+    const target = this.#target;
+    if (target === undefined || target.filledBytes === target.into.length) return undefined;
+    return target.into.subarray(target.filledBytes);
+  }
+
   #keep(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.#kept.add(bytes);
+    const moved = this.#move(bytes);
+    if (moved < bytes.length) this.#kept.add(moved === 0 ? bytes : bytes.subarray(moved));
     this.#balance();
-    this.#wakeReader?.();
+    const target = this.#target;
+    if (target === undefined || target.filledBytes === target.into.length || target.isDue) {
+      this.#wakeReader?.();
+    }
+  }
+
+  /** Brings what came to who waits for it, unless it lies there already; how much. */
+  #move(bytes: Uint8Array): number {
+    const { room } = this;
+    if (this.#target === undefined || room === undefined) return 0;
+    const isThere = bytes.buffer === room.buffer && bytes.byteOffset === room.byteOffset;
+    const part = isThere ? bytes : bytes.subarray(0, room.length);
+    if (!isThere) room.set(part);
+    if (!isThere && part.length === bytes.length) this.#kept.letGo(bytes);
+    this.#target.filledBytes += part.length;
+    this.#target.isDue = performance.now() >= this.#target.dueAtMs;
+    return part.length;
   }
 
   #balance(): void {
@@ -103,8 +158,13 @@ export class NodeDuplex implements DuplexStream {
 
   async write(bytes: Uint8Array): Promise<void> {
     noteBuffers(bytes.length);
-    await this.#call((done) => this.#parts.writable.write(bytes, done));
     const { carrier } = this.#parts;
+    await this.#call((done) => {
+      // All packets that it becomes go in one call.
+      carrier?.cork();
+      this.#parts.writable.write(bytes, done);
+      carrier?.uncork();
+    });
     if (carrier?.writableNeedDrain === true)
       await this.#call((done) => carrier.once('drain', done));
   }

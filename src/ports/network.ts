@@ -9,6 +9,12 @@ export interface DuplexStream {
    * CONNECTION_LOST.
    */
   read(): Promise<Uint8Array | undefined>;
+  /**
+   * Where a stream can bring bytes straight to where they belong: the next bytes, in `into`. Resolves when that is full,
+   * or a good while after the call with what has come, or at the peer's end: how many came, 0 at the end. In place of
+   * {@link read}, and rejects as that does.
+   */
+  readonly readInto?: (into: Uint8Array) => Promise<number>;
   /** Resolves when the stream takes more; `bytes` must not be changed until then. */
   write(bytes: Uint8Array): Promise<void>;
   /** No more is written; what was written still arrives. */

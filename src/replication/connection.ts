@@ -124,9 +124,9 @@ export class Connection {
     for (;;) {
       const frame = this.#frames.shift();
       if (frame === undefined) {
-        const bytes = await this.#read(limitMs);
-        if (bytes === undefined) return this.#ended();
-        this.#frames = this.#decoder.push(bytes);
+        const frames = await this.#read(limitMs);
+        if (frames === undefined) return this.#ended();
+        this.#frames = frames;
         continue;
       }
       const message = decodeMessage(this.peer, frame);
@@ -184,7 +184,8 @@ export class Connection {
     return this.#lost;
   }
 
-  async #read(limitMs: number): Promise<Uint8Array | undefined> {
+  /** The frames that are complete with the next bytes; undefined at the peer's end. */
+  async #read(limitMs: number): Promise<Frame[] | undefined> {
     const leftMs = limitMs - this.#clock.monotonicMs();
     const cancel =
       leftMs > this.#stallTimeoutMs
@@ -193,15 +194,27 @@ export class Connection {
           })
         : this.#clock.after(leftMs, () => this.#lose('the peer is alive, but makes no progress'));
     try {
-      const bytes = await this.#stream.read();
+      const frames = await this.#pull();
       this.#heardAtMs = this.#clock.monotonicMs();
-      this.bytesReceived += bytes?.length ?? 0;
-      return bytes;
+      return frames;
     } catch (error) {
       throw this.#lost ?? error;
     } finally {
       cancel();
     }
+  }
+
+  /** Bytes of a large frame come straight to where it lies, where the stream can do that. */
+  async #pull(): Promise<Frame[] | undefined> {
+    const { room } = this.#decoder;
+    if (room !== undefined && this.#stream.readInto !== undefined) {
+      const count = await this.#stream.readInto(room);
+      this.bytesReceived += count;
+      return count === 0 ? undefined : this.#decoder.fill(count);
+    }
+    const bytes = await this.#stream.read();
+    this.bytesReceived += bytes?.length ?? 0;
+    return bytes && this.#decoder.push(bytes);
   }
 
   /** A stream takes one write at a time: the protocol's and the keep-alive's follow each other. */

@@ -129,6 +129,9 @@ const SPARE_BYTES = FRAME_HEADER_BYTES + FRAMES.parcels.payloadBytesMax;
 /** A frame shorter than this gets memory of its own. */
 const SPARE_USED_BYTES_MIN = 64 * KIB;
 
+/** What is left of a frame is read to its place if it is so long; less may come with the next frame. */
+const ROOM_BYTES_MIN = 64 * KIB;
+
 /** Characters of a stream's strange beginning that a message shows. */
 const SHOWN_LENGTH_MAX = 80;
 
@@ -226,6 +229,20 @@ export class FrameDecoder {
   /** Bytes taken for the frame that is being received. */
   get bufferedBytes(): number {
     return this.#frame?.length ?? 0;
+  }
+
+  /** The memory of the current frame's bytes that have not come, where they are so many that it pays to read them there. */
+  get room(): Uint8Array | undefined {
+    const frame = this.#frame;
+    if (frame === undefined || frame.length - this.#frameBytes < ROOM_BYTES_MIN) return undefined;
+    return frame.subarray(this.#frameBytes);
+  }
+
+  /** The first `count` bytes of {@link room} have come; the frame that they complete. */
+  fill(count: number): Frame[] {
+    this.#frameBytes += count;
+    const payload = this.#complete();
+    return payload === undefined ? [] : [{ kind: this.#kind, payload }];
   }
 
   /** Takes `bytes`; the frames that they complete. */

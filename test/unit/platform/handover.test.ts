@@ -101,6 +101,25 @@ describe('a connection that is handed over', () => {
     );
   });
 
+  it('brings what a reader waits for to its place', () => {
+    const received: Uint8Array[] = [];
+    const byPlaces = async (stream: DuplexStream): Promise<void> => {
+      for (;;) {
+        const into = new Uint8Array(100_000);
+        const count = (await stream.readInto?.(into)) ?? 0;
+        if (count === 0) return stream.end();
+        received.push(into.subarray(0, count));
+      }
+    };
+    return withDoor(byPlaces, async ({ home }) => {
+      const sent = new Uint8Array(3_000_000).map((_, index) => index % 251);
+      const child = receive(home);
+      child.stdin.end(sent);
+      const [code] = (await once(child, 'close')) as [number];
+      expect([code, Buffer.concat(received).equals(sent)]).toEqual([0, true]);
+    });
+  });
+
   it('that the server drops ends with a sentence and exit code 1', () =>
     withDoor(
       (stream) => Promise.resolve(stream.destroy()),

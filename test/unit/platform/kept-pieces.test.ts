@@ -31,6 +31,24 @@ describe.each(KINDS)('%s', (_, make) => {
     expect([taken, pieces.take()]).toEqual([added, undefined]);
   });
 
+  it('are moved to where their reader wants them, however long the pieces are', () => {
+    const pieces = make();
+    let [added, taken] = [0, 0];
+    for (const length of [70_000, 1, 300_000, 262_144, 5, 90_000]) {
+      pieces.add(patternAt(added, length));
+      added += length;
+      const into = new Uint8Array(100_000);
+      const moved = pieces.takeInto(into);
+      expect(moved).toBe(Math.min(into.length, added - taken));
+      expect(Buffer.from(into.subarray(0, moved)).equals(patternAt(taken, moved))).toBe(true);
+      taken += moved;
+      if (length === 5) taken += checked(pieces, taken);
+      expect(pieces.bytes).toBe(added - taken);
+    }
+    while (pieces.bytes > 0) taken += checked(pieces, taken);
+    expect([taken, pieces.takeInto(new Uint8Array(10))]).toEqual([added, 0]);
+  });
+
   it('stay as they are until the next are taken', () => {
     const pieces = make();
     pieces.add(patternAt(0, 1000));
@@ -71,5 +89,15 @@ describe('pieces as they come', () => {
     expect(given).toEqual([1]);
     pieces.take();
     expect(given).toEqual([1, 2]);
+  });
+
+  it('are given back as soon as they have been moved', () => {
+    const given: number[] = [];
+    const pieces = new PiecesAsTheyCome((piece) => given.push(piece.length));
+    for (const length of [3, 4, 5]) pieces.add(patternAt(0, length));
+    pieces.takeInto(new Uint8Array(8));
+    expect(given).toEqual([3, 4]);
+    pieces.takeInto(new Uint8Array(8));
+    expect(given).toEqual([3, 4, 4]);
   });
 });

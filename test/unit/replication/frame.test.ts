@@ -4,7 +4,7 @@ import { crc32 } from '../../../src/base/crc32.ts';
 import { PARCEL_BYTES_MAX } from '../../../src/ports/engine.ts';
 import { FRAMES, FrameDecoder, PREAMBLE } from '../../../src/replication/frame.ts';
 import type { FrameKind } from '../../../src/replication/frame.ts';
-import { decodeMessage, encodeMessage } from '../../../src/replication/messages.ts';
+import { decodeMessage, encodeMessage, encodeParts } from '../../../src/replication/messages.ts';
 
 /** A header with a right checksum over itself and no payload. */
 function header(type: number, payloadBytes: number, flags = 0): Uint8Array {
@@ -46,6 +46,23 @@ describe('the frame decoder', () => {
     const frames = decoder();
     frames.push(header(FRAMES.parcels.type, FRAMES.parcels.payloadBytesMax));
     expect(frames.bufferedBytes).toBe(12 + 8 + PARCEL_BYTES_MAX);
+  });
+
+  it('says where the rest of a large frame belongs, and takes what is put there', () => {
+    const frames = decoder();
+    const payload = new Uint8Array(200_000).map((_, index) => index % 251);
+    const [whole = new Uint8Array()] = encodeParts({ kind: 'manifest', offset: 0, page: payload });
+    frames.push(whole.subarray(0, 50_000));
+    const { room = new Uint8Array() } = frames;
+    expect(room.length).toBe(whole.length - 50_000);
+    room.set(whole.subarray(50_000));
+    expect(frames.fill(100_000)).toEqual([]);
+    // The little that is left may come with the next frame.
+    expect(frames.room).toBeUndefined();
+    expect(frames.fill(room.length - 100_000)).toEqual([
+      { kind: 'manifest', payload: whole.subarray(12) },
+    ]);
+    expect(frames.atBoundary).toBe(true);
   });
 
   it('refuses an unknown type, flags and a wrong checksum', () => {
