@@ -35,6 +35,7 @@
         "native/engine/simulated_handles.cc",
         "native/engine/simulated_state.cc",
         "native/engine/space_reserve.cc",
+        "native/engine/ssh_packets.cc",
         "native/engine/store.cc",
         "native/engine/store_check.cc",
         "native/engine/store_transfer.cc",
@@ -44,6 +45,7 @@
         "native/binding/disk_handle.cc",
         "native/binding/image_handle.cc",
         "native/binding/module.cc",
+        "native/binding/ssh_handles.cc",
         "native/binding/store_handle.cc",
         "native/binding/transfer_handle.cc",
         "native/binding/values.cc"

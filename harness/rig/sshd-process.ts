@@ -35,6 +35,8 @@ export interface SshdOptions {
   readonly authorizedKeys: string;
   /** The command line behind `capstan-replication`. */
   readonly subsystem: string;
+  /** Further lines of its configuration. */
+  readonly settings?: readonly string[];
 }
 
 export class SshdProcess {
@@ -68,6 +70,7 @@ export class SshdProcess {
       'PasswordAuthentication no',
       'PermitRootLogin prohibit-password',
       `Subsystem capstan-replication ${subsystem}`,
+      ...(options.settings ?? []),
     ];
     const configuration = join(folder, 'sshd_config');
     await writeFile(configuration, `${settings.join('\n')}\n`);

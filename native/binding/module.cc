@@ -1,6 +1,7 @@
-// What the module exports: openStore, SimulatedDisk, handOver, receiveDescriptors.
+// What the module exports: openStore, SimulatedDisk, handOver, receiveDescriptors, SshSealer, SshOpener.
 #include "descriptors.h"
 #include "handles.h"
+#include "ssh_handles.h"
 
 namespace capstan {
 
@@ -11,6 +12,8 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   constructors->transfer = Napi::Persistent(TransferHandle::Define(env));
   constructors->disk = Napi::Persistent(DiskHandle::Define(env));
   exports.Set("SimulatedDisk", constructors->disk.Value());
+  exports.Set("SshSealer", SshSealerHandle::Define(env));
+  exports.Set("SshOpener", SshOpenerHandle::Define(env));
   exports.Set("openStore", Napi::Function::New<OpenStore>(env, "openStore"));
   exports.Set("handOver", Napi::Function::New<HandOver>(env, "handOver"));
   exports.Set("receiveDescriptors", Napi::Function::New<ReceiveDescriptors>(env, "receiveDescriptors"));

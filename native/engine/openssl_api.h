@@ -9,7 +9,9 @@ extern "C" {
 struct evp_cipher_st;
 struct evp_cipher_ctx_st;
 struct engine_st;
+const evp_cipher_st* EVP_aes_128_gcm(void);
 const evp_cipher_st* EVP_aes_256_gcm(void);
+int RAND_bytes(unsigned char* bytes, int count);
 evp_cipher_ctx_st* EVP_CIPHER_CTX_new(void);
 void EVP_CIPHER_CTX_free(evp_cipher_ctx_st* context);
 // `command`: 16 (0x10) gets the tag, 17 sets it.

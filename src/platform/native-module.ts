@@ -123,7 +123,24 @@ export interface ReceivedDescriptors {
   readonly note: string;
 }
 
+/** One direction of an SSH connection with AES-GCM; native/engine/ssh_packets.h. */
+export interface NativeSshSealer {
+  seal(packet: Uint8Array): void;
+  sealData(channel: number, data: Uint8Array, partBytes: number, into: Uint8Array): number;
+}
+
+/** `payloads`: how many, then of each its offset, length, and 1 where it lies in `pieces`. */
+export interface NativeSshOpener {
+  take(bytes: Uint8Array, from: number, payloads: Uint32Array): number;
+}
+
 interface NativeModule {
+  readonly SshSealer: new (key: Uint8Array, nonce: Uint8Array) => NativeSshSealer;
+  readonly SshOpener: new (
+    key: Uint8Array,
+    nonce: Uint8Array,
+    pieces: Uint8Array,
+  ) => NativeSshOpener;
   handOver(path: string, note: string): boolean;
   receiveDescriptors(socket: number): Promise<ReceivedDescriptors>;
   readonly SimulatedDisk: new (seed: number, profile: string) => NativeDisk;

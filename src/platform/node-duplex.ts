@@ -25,6 +25,8 @@ export interface NodeDuplexParts {
   readonly writable: Writable;
   /** Drops what lies under the streams. */
   readonly drop: () => void;
+  /** How to write to `writable`, where there is a better way than its own. */
+  readonly write?: (bytes: Uint8Array, done: () => void) => void;
   /** What takes the bytes that `writable` has consumed, where that is no limit by itself. */
   readonly carrier?: Writable;
   /** Where what has come waits for its reader; in the pieces in which it came, unless said otherwise. */
@@ -58,7 +60,7 @@ export class NodeDuplex implements DuplexStream {
     this.peer = parts.peer;
     this.#parts = parts;
     this.#kept = parts.kept ?? new PiecesAsTheyCome();
-    readable.on('data', (bytes: Uint8Array) => this.#keep(bytes));
+    readable.on('data', (bytes: Uint8Array) => this.take(bytes));
     readable.on('end', () => void this.#readableEnded());
     readable.on('error', (error) => this.lose(error.message));
     readable.on('close', () => {
@@ -124,7 +126,8 @@ export class NodeDuplex implements DuplexStream {
     return target.into.subarray(target.filledBytes);
   }
 
-  #keep(bytes: Uint8Array): void {
+  /** Takes what came; copies it within the call where `kept` does. */
+  take(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     const moved = this.#move(bytes);
     if (moved < bytes.length) this.#kept.add(moved === 0 ? bytes : bytes.subarray(moved));
@@ -157,13 +160,14 @@ export class NodeDuplex implements DuplexStream {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    noteBuffers(bytes.length);
-    const { carrier } = this.#parts;
+    const { carrier, writable, write } = this.#parts;
     await this.#call((done) => {
-      // All packets that it becomes go in one call.
-      carrier?.cork();
-      this.#parts.writable.write(bytes, done);
-      carrier?.uncork();
+      if (write !== undefined) {
+        write(bytes, done);
+        return;
+      }
+      noteBuffers(bytes.length);
+      writable.write(bytes, done);
     });
     if (carrier?.writableNeedDrain === true)
       await this.#call((done) => carrier.once('drain', done));

@@ -1,10 +1,10 @@
 /** SSH keys: pairs, public keys out of files, and fingerprints, all in OpenSSH's forms. */
 import { createHash } from 'node:crypto';
-import ssh2 from 'ssh2';
 import type { ParsedKey } from 'ssh2';
 import { AssertionError } from '../base/assert.ts';
 import { CapstanError } from '../base/errors.ts';
 import type { LinkService } from '../ports/replication-link.ts';
+import { ssh2 } from './ssh2-packets.ts';
 
 /** Algorithms that both sides of a replication link take: AES-GCM, so that no MAC is there to choose. */
 export const SSH_ALGORITHMS = {

@@ -7,7 +7,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
-import ssh2 from 'ssh2';
 import type { AuthContext, Connection, ParsedKey, ServerChannel, Session } from 'ssh2';
 import { MIB, SECOND_MS } from '../base/units.ts';
 import type { DuplexStream, Endpoint } from '../ports/network.ts';
@@ -17,6 +16,7 @@ import { SSH_ALGORITHMS, SUBSYSTEMS } from './ssh-keys.ts';
 import { fingerprintOfBlob, parseSshKey } from './ssh-keys.ts';
 import { keepWindow } from './ssh2-window.ts';
 import { formatEndpoint, listen, peerOf } from './tcp-network.ts';
+import { packetWriter, ssh2, takeDirectly } from './ssh2-packets.ts';
 
 /** Connections that have not shown a key, at one time; more are dropped at once. */
 const UNAUTHENTICATED_MAX = 10;
@@ -218,8 +218,10 @@ function serveSession(
       kept: new GatheredPieces(),
       onKept: keepWindow(channel, { windowBytes, onOverrun: () => socket.destroy() }),
       drop: () => socket.destroy(),
+      write: packetWriter(channel, socket),
       carrier: socket,
     });
+    takeDirectly(channel, (data) => stream.take(data));
     socket.once('close', () => stream.lose('the SSH connection was closed'));
     onStream(stream);
   });

@@ -1,6 +1,5 @@
 /** A replication link over ssh2, in this process. */
 import type { Socket } from 'node:net';
-import ssh2 from 'ssh2';
 import type { Client, ClientChannel } from 'ssh2';
 import { CapstanError } from '../base/errors.ts';
 import { SECOND_MS } from '../base/units.ts';
@@ -10,6 +9,7 @@ import type { LinkService, ReplicationLink, ReplicationStream } from '../ports/r
 import { NodeDuplex } from './node-duplex.ts';
 import { SSH_ALGORITHMS, SUBSYSTEMS, fingerprintOfBlob } from './ssh-keys.ts';
 import { connectSocket, formatEndpoint } from './tcp-network.ts';
+import { packetWriter, ssh2 } from './ssh2-packets.ts';
 
 /** A server that has not let us in by then is unreachable. */
 const READY_TIMEOUT_MS = 20 * SECOND_MS;
@@ -130,6 +130,7 @@ function openSubsystem(
           readable: channel,
           writable: channel,
           drop: drop ?? (() => channel.close()),
+          write: packetWriter(channel, socket),
           carrier: socket,
         });
         // What a system's account prints must not fill a buffer that nobody empties.

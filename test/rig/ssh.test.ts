@@ -4,6 +4,8 @@
  * Needs `ssh` and `ssh-keyscan` (package openssh-client) and `sshd` (openssh-server); without them
  * the tests are skipped, and say so.
  */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -11,13 +13,19 @@ import { dir } from 'tmp-promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OpenSshLink } from '../../src/platform/openssh-link.ts';
 import { Ssh2Link } from '../../src/platform/ssh2-link.ts';
-import { generateSshKeyPair, sshKeyFingerprint } from '../../src/platform/ssh-keys.ts';
+import {
+  SSH_ALGORITHMS,
+  generateSshKeyPair,
+  sshKeyFingerprint,
+} from '../../src/platform/ssh-keys.ts';
 import { startSshServer } from '../../src/platform/ssh-server.ts';
 import type { SshServer } from '../../src/platform/ssh-server.ts';
 import { systemClock } from '../../src/platform/system-clock.ts';
 import type { CopyTarget } from '../../src/ports/catalog.ts';
 import type { DuplexStream } from '../../src/ports/network.ts';
 import type { ReplicationLink } from '../../src/ports/replication-link.ts';
+import { PREAMBLE } from '../../src/replication/frame.ts';
+import { encodeMessage } from '../../src/replication/messages.ts';
 import { LaneRegistry } from '../../src/replication/parcel-queue.ts';
 import { receiveCopies } from '../../src/replication/receiver.ts';
 import { sendTape } from '../../src/replication/sender.ts';
@@ -118,6 +126,31 @@ describe.skipIf(!hasClient)('the OpenSSH client to our server', () => {
     expect(log).toEqual([]);
   });
 
+  it('goes on while it changes the keys in the middle of data', async () => {
+    const stated = `[127.0.0.1]:${server.endpoint.port} ${hostKey.publicKey}`;
+    writeFileSync(fileOf('known_hosts'), `${stated}\n`);
+    const options = {
+      UserKnownHostsFile: fileOf('known_hosts'),
+      IdentityFile: fileOf('client'),
+      Ciphers: SSH_ALGORITHMS.cipher.join(','),
+      RekeyLimit: '1M',
+      Port: `${server.endpoint.port}`,
+      User: 'capstan',
+    };
+    const given = Object.entries(options).flatMap((each) => ['-o', each.join('=')]);
+    const child = spawn('ssh', ['-F', 'none', ...given, '-s', '127.0.0.1', 'capstan-replication']);
+    // Preamble and frames that are no offer: what the server says of them came by way of all that went before.
+    const hello = encodeMessage({ kind: 'hello', version: 3, features: 0, serverName: 'east' });
+    const pings = Buffer.concat(Array<Uint8Array>(500_000).fill(encodeMessage({ kind: 'ping' })));
+    child.stdin.write(Buffer.concat([PREAMBLE, hello, pings]));
+    child.stdin.end(encodeMessage({ kind: 'done' }));
+    child.stdout.resume();
+    await once(child, 'close');
+    expect(log.splice(0)).toEqual([
+      expect.stringContaining('a done frame came in place of an offer'),
+    ]);
+  });
+
   it('is refused with a key that the server does not know', async () => {
     const link = new OpenSshLink({ identityFile: fileOf('stranger') });
     await expect(link.connect(target())).rejects.toMatchObject({ code: 'AUTHENTICATION_FAILED' });
@@ -158,6 +191,8 @@ describe.skipIf(!hasServer || !hasClient)('our links to the OpenSSH server', () 
       hostKey: hostKey.privateKey,
       authorizedKeys: fileOf('authorized'),
       subsystem: `${process.execPath} ${program} 2>>${fileOf('receive.log')}`,
+      // Keys are exchanged anew several times in a copy of 6 MB.
+      settings: ['RekeyLimit 1M'],
     });
     await sshd.start();
   });

@@ -1,4 +1,4 @@
-import ssh2 from 'ssh2';
+import type { Client, ConnectConfig, IdentityCallback, SignCallback } from 'ssh2';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { CapstanError } from '../../../src/base/errors.ts';
 import { concatBytes } from '../../../src/base/bytes.ts';
@@ -10,6 +10,7 @@ import {
 } from '../../../src/platform/ssh-keys.ts';
 import { startSshServer } from '../../../src/platform/ssh-server.ts';
 import type { SshServer } from '../../../src/platform/ssh-server.ts';
+import { ssh2 } from '../../../src/platform/ssh2-packets.ts';
 import { connectSocket } from '../../../src/platform/tcp-network.ts';
 import type { CopyTarget } from '../../../src/ports/catalog.ts';
 import type { DuplexStream } from '../../../src/ports/network.ts';
@@ -138,19 +139,19 @@ describe('a link over ssh2', () => {
 class ImpostorAgent extends ssh2.BaseAgent<string> {
   signatures = 0;
 
-  override getIdentities(callback: ssh2.IdentityCallback<string>): void {
+  override getIdentities(callback: IdentityCallback<string>): void {
     callback(null, [client.publicKey]);
   }
 
   override sign(_key: string, data: Buffer, ...rest: unknown[]): void {
     this.signatures += 1;
-    const callback = rest.at(-1) as ssh2.SignCallback;
+    const callback = rest.at(-1) as SignCallback;
     callback(null, parseSshKey('The key', stranger.privateKey).sign(data));
   }
 }
 
 /** An ssh2 client that may ask for anything; resolves once it is let in. */
-function rawClient(changes: ssh2.ConnectConfig): Promise<ssh2.Client> {
+function rawClient(changes: ConnectConfig): Promise<Client> {
   const raw = new ssh2.Client();
   return new Promise((resolve, reject) => {
     raw.once('ready', () => resolve(raw)).once('error', reject);

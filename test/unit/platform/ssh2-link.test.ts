@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { expect, it } from 'vitest';
-import ssh2 from 'ssh2';
+import { ssh2 } from '../../../src/platform/ssh2-packets.ts';
 import type { ClientChannel } from 'ssh2';
 import { generateSshKeyPair } from '../../../src/platform/ssh-keys.ts';
 import { startSshServer } from '../../../src/platform/ssh-server.ts';
