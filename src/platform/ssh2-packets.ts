@@ -7,10 +7,11 @@
  * over a channel that asks for it is handed to its reader at once. The names that begin with '_' are ssh2's own, and its
  * version is pinned. Whoever needs ssh2 imports it from here, so that it finds these ciphers when it is loaded.
  */
+/* oxlint-disable no-underscore-dangle -- the names are ssh2's. */
 import { randomFillSync } from 'node:crypto';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
-import type { ClientChannel, ServerChannel } from 'ssh2';
+import type * as Ssh2 from 'ssh2';
 import { KIB, MIB } from '../base/units.ts';
 import { nativeModule } from './native-module.ts';
 import type { NativeSshOpener, NativeSshSealer } from './native-module.ts';
@@ -213,13 +214,13 @@ crypto.createDecipher = (config) =>
     : createDecipher(config);
 
 /** ssh2 itself. */
-export const ssh2 = require('ssh2') as typeof import('ssh2');
+export const ssh2 = require('ssh2') as typeof Ssh2;
 
 /**
  * From now on `take` gets what comes over the channel as soon as it is opened, and copies it within the call; its memory
  * is used again. For a channel whose 'data' events have the same taker, and whose window ssh2 does not keep.
  */
-export function takeDirectly(channel: ServerChannel, take: (data: Uint8Array) => void): void {
+export function takeDirectly(channel: Ssh2.ServerChannel, take: (data: Uint8Array) => void): void {
   const {
     incoming,
     _client: { _protocol: protocol },
@@ -244,7 +245,7 @@ export function takeDirectly(channel: ServerChannel, take: (data: Uint8Array) =>
  * Node's streams.
  */
 export function packetWriter(
-  channel: ServerChannel | ClientChannel,
+  channel: Ssh2.ServerChannel | Ssh2.ClientChannel,
   socket: Socket,
 ): (bytes: Uint8Array, done: () => void) => void {
   const its = channel as unknown as Channel;

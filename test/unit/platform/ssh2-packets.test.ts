@@ -90,8 +90,10 @@ describe('a connection', () => {
       raw.on('handshake', () => {
         exchanges += 1;
       });
-      const exchange = (): void =>
-        (raw as unknown as { readonly _protocol: { rekey(): void } })._protocol.rekey();
+      const { _protocol: protocol } = raw as unknown as {
+        readonly _protocol: { rekey(): void };
+      };
+      const exchange = (): void => protocol.rekey();
       for (let at = 0; at < 8 * MIB; at += MIB) {
         if (at === 2 * MIB || at === 5 * MIB) exchange();
         if (!channel.write(patternAt(at, MIB))) await once(channel, 'drain');
