@@ -169,7 +169,8 @@ export async function openServer(
     },
     systemId: configuration.systemId,
     address: configuration.address,
-    hosts: hosts === 'offline' ? [] : hosts,
+    // A command listens to none of them, and needs no password.
+    hosts: hosts === 'offline' ? hostsOf(configuration) : hosts,
     interSystemServers: emsParametersOf(configuration).interSystemServers,
     offline: hosts === 'offline',
     ...(rate !== undefined && { collectRateBytesPerSecond: rate * MEGABYTE_BYTES }),
@@ -272,24 +273,32 @@ async function hostSettings(
   paths: HomePaths,
   configuration: Configuration,
 ): Promise<readonly HostSettings[]> {
-  const parameters = emsParametersOf(configuration);
-  return Promise.all(
-    configuration.ems.map(async (each) => ({
-      host: each.host,
-      endpoint: { address: each.address, port: each.port },
-      user: each.user,
-      password: (await readSecretFile('password', inHome(paths, each.passwordFile))).replace(
-        /\r?\n$/,
-        '',
-      ),
-      ...(each.collector !== undefined && { collector: each.collector }),
-      ...(each.filter !== undefined && { filter: each.filter }),
-      parameters: {
-        ...parameters.of(each.host),
-        ...(each.vaults !== undefined && { vaults: each.vaults }),
-      },
-    })),
+  const passwords = await Promise.all(
+    configuration.ems.map(({ passwordFile }) =>
+      readSecretFile('password', inHome(paths, passwordFile)),
+    ),
   );
+  return hostsOf(configuration).map((host, index) => {
+    const password = (passwords[index] ?? '').replace(/\r?\n$/, '');
+    return { ...host, password };
+  });
+}
+
+/** The tape hosts without their passwords. */
+function hostsOf(configuration: Configuration): readonly HostSettings[] {
+  const parameters = emsParametersOf(configuration);
+  return configuration.ems.map((each) => ({
+    host: each.host,
+    endpoint: { address: each.address, port: each.port },
+    user: each.user,
+    password: '',
+    ...(each.collector !== undefined && { collector: each.collector }),
+    ...(each.filter !== undefined && { filter: each.filter }),
+    parameters: {
+      ...parameters.of(each.host),
+      ...(each.vaults !== undefined && { vaults: each.vaults }),
+    },
+  }));
 }
 
 function inHome(paths: HomePaths, path: string): string {

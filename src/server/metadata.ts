@@ -12,7 +12,7 @@ import { CapstanError } from '../base/errors.ts';
 import type { Catalog, TapeRow } from '../ports/catalog.ts';
 import type { TapeChanges } from '../ports/catalog-media.ts';
 import { formatRetention } from './retention.ts';
-import { labelOf } from './tape-content.ts';
+import { labelOf, labelTypeOnTape } from './tape-content.ts';
 import { refuseLocked } from './tape-locks.ts';
 import { poolOf, tapeOf } from './tapes.ts';
 import type { TapeServices } from './tapes.ts';
@@ -65,13 +65,14 @@ const isWritable = ({ kind }: Item): boolean =>
 
 /** All items, or the one named. */
 export async function showMetadata(
-  { context }: TapeServices,
+  { context, vaults }: TapeServices,
   { name, item }: { readonly name: string; readonly item?: MetadataItemName | undefined },
 ): Promise<readonly MetadataItem[]> {
   const { catalog } = context.ports;
   const tape = await tapeOf(context, name);
   const { retentionMs } = await poolOf(context, tape.pool);
   const bytes = await metadataBytes(catalog, tape);
+  const labelType = await labelTypeOnTape(vaults, tape);
   const valueOf = (each: Item): string => {
     switch (each.kind) {
       case 'time':
@@ -83,7 +84,7 @@ export async function showMetadata(
       case 'volume':
         return tape.name;
       case 'label-type':
-        return tape.labelType;
+        return labelType;
       case 'owner':
         return tape.owner === '' ? NONE : tape.owner;
       case 'migrated-by':

@@ -1,11 +1,12 @@
 /** How content gets into an image: the label of a new or an erased tape, and all of another image. */
 import { concatBytes } from '../base/bytes.ts';
+import { isCapstanError } from '../base/errors.ts';
 import { logicalObjectNumber, MIB, generation as toGeneration } from '../base/units.ts';
 import type { Generation } from '../base/units.ts';
 import type { TapeRow } from '../ports/catalog.ts';
 import { DIGEST_BYTES } from '../ports/engine.ts';
 import type { Engine } from '../ports/engine.ts';
-import { initialLabel } from '../tape/labels.ts';
+import { LABEL_LENGTH, detectLabelType, initialLabel } from '../tape/labels.ts';
 import { packObjects } from '../tape/tape-object.ts';
 import type { ServerContext } from './context.ts';
 import { isErased } from './tape-state.ts';
@@ -17,6 +18,13 @@ const TRANSFER_BYTES = 4 * MIB;
 
 const VOLUME_LABELS = { ansi: 'ANSI', backup: 'BACKUP', ibm: 'IBM' } as const;
 
+const ROW_LABELS = {
+  ANSI: 'ansi',
+  BACKUP: 'backup',
+  IBM: 'ibm',
+  OMITTED: 'unlabelled',
+} as const satisfies Record<ReturnType<typeof detectLabelType>, TapeRow['labelType']>;
+
 /** What a label is made of. */
 export type Labelling = Pick<TapeRow, 'name' | 'labelType' | 'owner'>;
 
@@ -26,6 +34,32 @@ type PackedObjects = ReturnType<typeof packObjects>;
 export function labelOf({ name, labelType, owner }: Labelling): PackedObjects {
   if (labelType === 'unlabelled') return packObjects([]);
   return packObjects(initialLabel({ volume: name, owner, type: VOLUME_LABELS[labelType] }));
+}
+
+/**
+ * How a tape is labelled, by its first block: a host may have labelled it otherwise than it was made. What
+ * the row says where the tape is empty or cannot be read just now.
+ */
+export async function labelTypeOnTape(
+  vaults: Pick<Vaults, 'engine'>,
+  tape: Pick<TapeRow, 'name' | 'vault' | 'labelType' | 'payloadBytes'>,
+): Promise<TapeRow['labelType']> {
+  if (tape.payloadBytes === 0) return tape.labelType;
+  try {
+    const image = await vaults.engine(tape.vault).openImage(tape.name, 'read');
+    try {
+      const at = logicalObjectNumber(0);
+      const limits = { countMax: 1, bytesMax: LABEL_LENGTH };
+      const read = await image.read({ partition: 0, at, direction: 'forward', ...limits });
+      const first = read.data.subarray(0, read.lengths[0] ?? 0);
+      return ROW_LABELS[detectLabelType(first)];
+    } finally {
+      await image.close();
+    }
+  } catch (error) {
+    if (isCapstanError(error)) return tape.labelType;
+    throw error;
+  }
 }
 
 const NOTHING: PackedObjects = packObjects([]);

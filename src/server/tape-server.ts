@@ -147,7 +147,7 @@ export class TapeServer {
     this.#ems = new EmsService({
       clock: context.ports.clock,
       network: context.ports.network,
-      hosts: context.settings.hosts,
+      hosts: context.settings.offline === true ? [] : context.settings.hosts,
       eventLog: context.eventLog,
       positions: context.ports.catalog,
       onEvent: (host, event) => {

@@ -1,6 +1,7 @@
 /** One tape as an operator wants to see it: where it is, what state it is in, who locked it, its past. */
 import type { MountRow, PoolRow, TapeRow } from '../ports/catalog.ts';
 import { formatRetention } from './retention.ts';
+import { labelTypeOnTape } from './tape-content.ts';
 import { locksOf } from './tape-locks.ts';
 import { awaitsRecall, isErased, isMigrated } from './tape-state.ts';
 import { poolOf, tapeOf } from './tapes.ts';
@@ -8,7 +9,7 @@ import type { TapeServices } from './tapes.ts';
 
 /** Rejects NAME_INVALID, NOT_FOUND. */
 export async function showTape(
-  { context }: TapeServices,
+  { context, vaults }: TapeServices,
   { name }: { readonly name: string },
 ): Promise<object> {
   const { catalog } = context.ports;
@@ -18,6 +19,7 @@ export async function showTape(
   const locks = await locksOf(catalog, tape);
   return {
     ...tape,
+    labelType: await labelTypeOnTape(vaults, tape),
     path: `/${tape.vault}/${tape.pool}/${name}`,
     state: stateText(tape, mount),
     usedShare: usedShare(tape),

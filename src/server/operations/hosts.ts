@@ -1,6 +1,7 @@
 /** Operations on tape hosts and the EMS service that listens to them. */
 import { z } from 'zod';
 import { formatTimestamp } from '../../base/civil-time.ts';
+import { CapstanError } from '../../base/errors.ts';
 import { checkName } from '../../base/names.ts';
 import { DEFAULT_EMS_HOST_PARAMETERS } from '../../ems/parameters.ts';
 import type { HostSettings } from '../context.ts';
@@ -37,6 +38,10 @@ export const HOST_OPERATIONS: OperationTable = {
     z.strictObject({ name: text.optional() }),
     async ({ context, ems }, { name }) => {
       if (name !== undefined) checkName('host', name);
+      if (context.settings.offline === true) {
+        const reason = 'no server runs; `capstan serve` builds them when it starts';
+        throw new CapstanError('INVALID_ARGUMENT', { what: 'Building EMS sessions anew', reason });
+      }
       const hosts = ems.restart(name);
       await context.eventLog.log('EMS_RESTARTED', {
         hosts: hosts.length === 0 ? 'no host' : hosts.join(' '),
@@ -61,7 +66,8 @@ async function hostRow(
   return {
     name: host,
     address: `${endpoint.address}:${endpoint.port}`,
-    state: session?.state,
+    // There are no sessions while no server runs.
+    state: session?.state ?? 'stopped',
     stateSinceAtMs: session?.stateSinceAtMs,
     sessionCount: session?.sessionCount,
     eventCount: session?.eventCount,

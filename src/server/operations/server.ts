@@ -27,6 +27,7 @@ export const SERVER_OPERATIONS: OperationTable = {
         name: context.settings.serverName,
         profile: context.profile.name,
         systemId: context.settings.systemId,
+        state: context.settings.offline === true ? 'not running' : 'running',
         hosts: context.settings.hosts.map((each) => each.host),
         vaultCount: seen.length,
         vaultsNotOpenHere: seen.flatMap((row) => vaults.whyNotHere(row.name) ?? []),

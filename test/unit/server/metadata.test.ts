@@ -1,11 +1,17 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { decorate } from '../../../harness/world/ports.ts';
+import { logicalObjectNumber } from '../../../src/base/units.ts';
+import type { Generation } from '../../../src/base/units.ts';
 import type { Catalog, GenerationRow } from '../../../src/ports/catalog.ts';
 import {
   METADATA_BYTES_MAX,
   METADATA_ITEM_NAMES,
   metadataBytes,
 } from '../../../src/server/metadata.ts';
+import { initialLabel } from '../../../src/tape/labels.ts';
+import type { LabelType } from '../../../src/tape/labels.ts';
+import { packObjects } from '../../../src/tape/tape-object.ts';
+import type { TapeObject } from '../../../src/tape/tape-object.ts';
 import { Yard } from '../../../harness/world/yard.ts';
 
 let yard: Yard;
@@ -16,6 +22,46 @@ beforeEach(async () => {
 
 const set = (item: string, value: string, name = 'LAB001'): Promise<unknown> =>
   yard.call('tape.set-metadata', { name, item, value });
+
+/** As a host that labels a tape itself: everything from its beginning on is new. */
+async function overwrite(name: string, objects: readonly TapeObject[]): Promise<void> {
+  const image = await yard.engine('VAULT00').openImage(name, 'write');
+  await image.append({ partition: 0, at: logicalObjectNumber(0), ...packObjects(objects) });
+  await image.sync({ generation: 1 as Generation });
+  await image.close();
+}
+
+describe('the label type of a tape', () => {
+  const shown = async (): Promise<unknown> => {
+    const { labelType } = (await yard.call('tape.show', { name: 'LAB001' })) as {
+      readonly labelType: string;
+    };
+    const [item] = (await yard.call('tape.metadata', {
+      name: 'LAB001',
+      item: 'label-type',
+    })) as readonly { readonly value: string }[];
+    expect(item?.value).toBe(labelType);
+    return labelType;
+  };
+  const labelled = (type: LabelType): readonly TapeObject[] =>
+    initialLabel({ volume: 'LAB001', owner: '', type });
+
+  it('is what its first block says, whoever wrote that', async () => {
+    expect(await shown()).toBe('ansi');
+    await overwrite('LAB001', labelled('BACKUP'));
+    expect(await shown()).toBe('backup');
+    await overwrite('LAB001', labelled('IBM'));
+    expect(await shown()).toBe('ibm');
+    await overwrite('LAB001', [{ kind: 'block', data: new Uint8Array(200_000) }]);
+    expect(await shown()).toBe('unlabelled');
+  });
+
+  it('is what it was made with where it is empty', async () => {
+    await overwrite('LAB001', labelled('BACKUP'));
+    await yard.call('tape.erase', { name: 'LAB001' });
+    expect(await shown()).toBe('ansi');
+  });
+});
 
 describe('the metadata of a tape', () => {
   it('have every item that the manual names, and times as DDMonYY HH:MM', async () => {

@@ -16,6 +16,8 @@ const status = z.object({
   name,
   profile: z.enum(PROFILE_NAMES),
   systemId: z.string(),
+  /** 'not running': a command looks at the home while no server runs on it. */
+  state: z.enum(['running', 'not running']),
   hosts: z.array(name),
   vaultCount: count,
   /** `VAULT05: kept by east`, and those that could not be opened. */
