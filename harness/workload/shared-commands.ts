@@ -201,10 +201,9 @@ const crashLater = form('crash({site} in {ms} ms{powerCut})', {
   },
 });
 
-/** A server does not start where its only vault cannot be opened, as on a full disk. */
 const restart = form('restart({site})', {
   fields: { site },
-  possible: (shared, each) => !runs(shared, each) && !shared.disk.isFull,
+  possible: (shared, each) => !runs(shared, each),
   perform: (shared, each) => shared.restart(siteOf(shared, each)),
 });
 
@@ -212,10 +211,7 @@ const restart = form('restart({site})', {
 const bounce = form('bounce({site}{powerCut})', {
   fields: { site, powerCut },
   possible: (shared, each) =>
-    shared.profile.crashes &&
-    (!each.powerCut || shared.profile.powerCuts) &&
-    runs(shared, each) &&
-    !shared.disk.isFull,
+    shared.profile.crashes && (!each.powerCut || shared.profile.powerCuts) && runs(shared, each),
   perform: async (shared, each) => {
     const at = siteOf(shared, each);
     at.server.crash(each.powerCut ? 'power-cut' : 'kill');

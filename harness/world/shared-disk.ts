@@ -10,6 +10,7 @@ import { CapstanError } from '../../src/base/errors.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Engine } from '../../src/ports/engine.ts';
 import { decorate } from './ports.ts';
+import type { SimulatedBallast } from './simulated-ballast.ts';
 import type { CrashKind, SimulatedVault } from './simulated-vault.ts';
 
 export class SharedDisk {
@@ -36,10 +37,11 @@ export class SharedDisk {
     return this.#isFull;
   }
 
-  /** Nothing more fits on the disk, or all does again. */
+  /** Nothing more fits on the disk but what is held back, or all does again. */
   fill(isFull: boolean): void {
     this.#isFull = isFull;
-    this.#vault.resize(isFull ? 0 : undefined);
+    if (isFull) this.#vault.fill();
+    else this.#vault.resize(undefined);
   }
 
   /** The disk as one server sees it. */
@@ -115,6 +117,11 @@ export class SharedView implements SimulatedVault {
 
   get changeCount(): number {
     return this.#parts.vault.changeCount;
+  }
+
+  /** It lies in the vault, so whoever keeps that has it. */
+  get ballast(): SimulatedBallast | undefined {
+    return this.#parts.vault.ballast;
   }
 
   open(): Promise<Engine> {

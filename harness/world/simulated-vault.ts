@@ -18,7 +18,7 @@ export interface SimulatedVault {
   /** A store in a folder for a while, on the same disk; made where there is none. */
   openScratch?(path: string): Promise<Engine>;
   /** What is held back on the disk for what makes room; nothing is where it is missing. */
-  readonly ballast?: SimulatedBallast;
+  readonly ballast?: SimulatedBallast | undefined;
   /** The disk takes so many bytes in all from now on; undefined: as many as come. */
   resize(bytes: number | undefined): void;
   /** Others take what is free, but for what is held back. */
