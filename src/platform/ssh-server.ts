@@ -16,7 +16,8 @@ import { SSH_ALGORITHMS, SUBSYSTEMS } from './ssh-keys.ts';
 import { fingerprintOfBlob, parseSshKey } from './ssh-keys.ts';
 import { keepWindow } from './ssh2-window.ts';
 import { formatEndpoint, listen, peerOf } from './tcp-network.ts';
-import { packetWriter, ssh2, takeDirectly } from './ssh2-packets.ts';
+import { readIntoOneMemory } from './socket-memory.ts';
+import { isSealed, packetWriter, ssh2, takeDirectly } from './ssh2-packets.ts';
 
 /** Connections that have not shown a key, at one time; more are dropped at once. */
 const UNAUTHENTICATED_MAX = 10;
@@ -148,6 +149,10 @@ function serveConnection({ connection, socket, keys, options, known }: Served): 
   });
   connection.on('ready', () => {
     known();
+    // Not within the read that brought the last of the login.
+    setImmediate(() => {
+      if (!socket.destroyed) readIntoOneMemory(socket, () => !isSealed(connection));
+    });
     let sessions = 0;
     connection.on('session', (accept, reject) => {
       if (sessions >= SESSIONS_MAX) {

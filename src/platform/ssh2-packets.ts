@@ -44,6 +44,7 @@ interface Ssh2Crypto {
 }
 
 interface Protocol {
+  readonly _decipher: unknown;
   readonly _cipher: unknown;
   readonly _onPayload: OnPayload;
   /** Set while keys are exchanged. */
@@ -215,6 +216,12 @@ crypto.createDecipher = (config) =>
 
 /** ssh2 itself. */
 export const ssh2 = require('ssh2') as typeof Ssh2;
+
+/** Whether the connection's bytes are used up within the call that brings them: ssh2 keeps pieces of those in the clear. */
+export function isSealed(connection: Ssh2.Connection): boolean {
+  const { _protocol: protocol } = connection as unknown as Channel['_client'];
+  return protocol._decipher instanceof Opener;
+}
 
 /**
  * From now on `take` gets what comes over the channel as soon as it is opened, and copies it within the call; its memory

@@ -63,12 +63,15 @@ const connectOver = (
   return link.connect({ server: 'west', ...endpoint, user, hostKey: fingerprint, transport });
 };
 const source = new EngineModel(new ModelStore());
+/** With more than may be under way, so that a copy of it is not over before its first chunks are stored. */
+const longSource = new EngineModel(new ModelStore());
 
 beforeAll(async () => {
   folder = await dir({ unsafeCleanup: true });
   writeFileSync(fileOf('client'), client.privateKey, { mode: 0o600 });
   writeFileSync(fileOf('stranger'), stranger.privateKey, { mode: 0o600 });
   await writeTape(source, 60, 100_000);
+  await writeTape(longSource, 120, 100_000);
 });
 afterAll(() => folder.cleanup());
 
@@ -273,7 +276,7 @@ describe.skipIf(!hasClient)('a line that falls silent in the middle of a copy', 
         const stream = await connectOver(kind, line.endpoint, server.hostKeyFingerprint);
         const sending = sendTape({
           stream,
-          engine: source,
+          engine: longSource,
           clock: systemClock,
           offer: OFFER,
           sourceServer: 'east',
