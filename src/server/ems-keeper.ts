@@ -5,7 +5,8 @@
  * RECONNECT_FIRST_MS to RECONNECT_MAX_MS. The new one asks the distributor for the events since the
  * last that was dealt with, which the catalog keeps across a restart of the server; those that were seen
  * before (of that very second, or generated later but logged earlier) are dropped. What is replayed is
- * held until the host falls quiet, so that a request which has ended meanwhile is not answered.
+ * held until the host falls quiet behind a mark that it was asked for, so that a request which has ended meanwhile
+ * is not answered: a line that stops in the middle of a log-on is quiet, too.
  */
 import { isCapstanError } from '../base/errors.ts';
 import { SECOND_MS } from '../base/units.ts';
@@ -29,7 +30,7 @@ export const STABLE_SESSION_MS = 60 * SECOND_MS;
 export const RECENT_EVENTS_MAX = 1000;
 /** Of those, what the catalog keeps of one host at most. */
 export const KEPT_EVENTS_MAX = 100;
-/** How long replayed events are held where the host does not fall quiet. */
+/** How long replayed events are held where the host does not fall quiet, or answers no mark. */
 export const CATCH_UP_MS_MAX = 10 * SECOND_MS;
 
 export class SessionKeeper {
@@ -149,7 +150,15 @@ export class SessionKeeper {
     this.#caughtUp = false;
     if (this.#recent.length > 0) this.#held ??= [];
     let readyAtMs: number | undefined;
+    /** Whether anything has come since the session was established. */
+    let hasTold = false;
     let cancelCatchUp = (): void => {};
+    const awaitCatchUp = (): void => {
+      cancelCatchUp = clock.after(CATCH_UP_MS_MAX, () => {
+        if (hasTold) this.#endCatchUp();
+        else awaitCatchUp();
+      });
+    };
     const connection = new EmsConnection({
       stream,
       session: this.#newSession(),
@@ -163,9 +172,8 @@ export class SessionKeeper {
           this.#lastFailure = undefined;
           this.#loggedFailure = undefined;
           eventLog.report('EMS_SESSION_ESTABLISHED', { host: this.#host.host });
-          if (this.#held !== undefined) {
-            cancelCatchUp = clock.after(CATCH_UP_MS_MAX, () => this.#endCatchUp());
-          }
+          connection.mark();
+          awaitCatchUp();
         },
         onEvent: (event) => {
           const index = known.findIndex((other) => sameEvent(other, event));
@@ -173,11 +181,12 @@ export class SessionKeeper {
           else known.splice(index, 1);
         },
         onQuiet: () => {
-          cancelCatchUp();
-          this.#endCatchUp();
+          hasTold ||= readyAtMs !== clock.monotonicMs();
         },
         onMarkPassed: () => {
+          cancelCatchUp();
           if (this.#caughtUp) this.#options.onMarkPassed?.(this.#host.host);
+          else this.#endCatchUp();
         },
       },
     });

@@ -339,7 +339,7 @@ export class MountQueue {
     const reason = await this.#try(request);
     if (reason === undefined || !(await this.#wait({ ...request, reason }))) return;
     await this.#context.eventLog.log('MOUNT_QUEUED', { requestNumber, host, tape: volume, reason });
-    this.#scheduleLook([request]);
+    this.#scheduleLook(await catalog.listMountRequests());
   }
 
   async #leaveToOperator(host: string, requestNumber: number, what: string): Promise<void> {

@@ -146,6 +146,37 @@ describe('A new service', () => {
     ]);
   });
 
+  it('takes no line that stops behind the log-on for a host that has nothing to say', async () => {
+    await bench.establish();
+    bench.hostSays(REQUEST, 0);
+    await bench.clock.advance(QUIET_MS);
+    await bench.service.stop();
+    bench.events = [];
+    bench.hostSays({ ...REQUEST, requestNumber: 8 }, 1);
+    bench.hostSays({ kind: 'request-cancelled', requestNumber: 8, volume: 'LAB001' }, 2);
+    const { answer } = bench.network;
+    let stopped: Uint8Array[] | undefined;
+    let goOn = (): void => {};
+    bench.network.answer = (stream, endpoint) => {
+      const answered = answer(stream, endpoint);
+      const { onWrite } = stream;
+      stream.onWrite = (bytes) => {
+        // The line stops in front of what ends the log-on.
+        if (String.fromCharCode(...bytes).includes('EMSDIST')) stopped = [];
+        if (stopped === undefined) onWrite(bytes);
+        else stopped.push(bytes);
+      };
+      goOn = () => stopped?.forEach(onWrite);
+      return answered;
+    };
+    await startAgain();
+    await bench.clock.advance(2 * CATCH_UP_MS_MAX);
+    expect(bench.events).toEqual([]);
+    goOn();
+    await bench.clock.advance(QUIET_MS);
+    expect(bench.events.map(([, event]) => event.kind)).toEqual(['request-cancelled']);
+  });
+
   it('hears again what was not yet dealt with when the last one was killed', async () => {
     await bench.establish();
     bench.hostSays(REQUEST, 0);

@@ -27,6 +27,15 @@ describe('ems_mount_delay', () => {
     expect(await waiting(bench)).toEqual([]);
   });
 
+  it('is not put off by a request that comes later', async () => {
+    const bench = await Bench.start({ host: { mountDelayMs: 30_000 } });
+    await bench.request('LAB001');
+    await bench.world.advance(20_000);
+    await bench.request('LAB002');
+    await bench.world.advance(10_000);
+    expect(await openMounts(bench)).toEqual(['LAB001 on VTD01']);
+  });
+
   it('unlocks the tape where the request ends before', async () => {
     const bench = await Bench.start({ host: { mountDelayMs: 30_000 } });
     const requestNumber = await bench.request('LAB001');
