@@ -1,11 +1,13 @@
 /** Looks for a case of a scenario that breaks an invariant, shrinks it, and says how to run it again. */
 import fc from 'fast-check';
+import { assert } from '../../src/base/assert.ts';
 import type { Mutant } from '../mutants/mutant.ts';
-import type { Scenario } from '../scenarios/scenario.ts';
+import type { CaseProfile, CaseWorld, Scenario } from '../scenarios/scenario.ts';
+import type { Command } from '../workload/command-form.ts';
 import type { NewVault } from '../world/simulated-vault.ts';
 import { runCase } from './case.ts';
 import type { CaseResult } from './case.ts';
-import { shrinkFurther } from './shrink.ts';
+import { shrink } from './shrink.ts';
 import { formatToken } from './token.ts';
 import type { ReplayAddress } from './token.ts';
 
@@ -34,8 +36,9 @@ export interface FoundFailure {
   readonly token: string;
   /** Which run of the whole search found it, from 1; shrinking is not counted. */
   readonly run: number;
+  /** How often the shrinking found a smaller case. */
   readonly shrinkCount: number;
-  /** As fast-check and then the second pass left it. */
+  /** As the shrinking left it. */
   readonly result: CaseResult;
 }
 
@@ -65,7 +68,7 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
   for (let run = shard.index - 1; run < runs; run += shard.count) {
     if (signal?.aborted === true) break;
     runCount += 1;
-    const failure = await cases.check({ seed: caseSeed(seed, run) });
+    const failure = await cases.check(caseSeed(seed, run));
     if (failure === undefined) continue;
     return { ...cases.sums, runCount, failure: { ...failure, run: run + 1 } };
   }
@@ -74,8 +77,8 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
 
 /** The case of a token once more; its failure, shrunk as it was, where it still fails. */
 export async function replay(options: Searched, address: ReplayAddress): Promise<SearchResult> {
-  const cases = new Cases(options, address.replayPath);
-  const failure = await cases.check(address);
+  const cases = new Cases(options);
+  const failure = await cases.check(address.seed);
   return { ...cases.sums, runCount: 1, failure: failure && { ...failure, run: 1 } };
 }
 
@@ -87,58 +90,31 @@ class Cases {
     example: undefined,
   };
   readonly #options: Searched;
-  readonly #property: ReturnType<typeof fc.asyncProperty>;
-  /** The last case that failed is the smallest: shrinking goes on from there. */
-  #smallest: CaseResult | undefined;
+  readonly #drawn: fc.Arbitrary<[CaseProfile, Iterable<Command<CaseWorld>>]>;
 
-  constructor(options: Searched, replayPath?: string) {
+  constructor(options: Searched) {
     this.#options = options;
-    const { scenario } = options;
-    this.#property = fc.asyncProperty(
-      scenario.profile,
-      scenario.commands(replayPath),
-      async (profile, commands) => {
-        const result = await runCase({ ...options, profile }, commands);
-        this.sums.virtualMs += result.virtualMs;
-        this.sums.example ??= result;
-        if (result.error === undefined) return;
-        this.#smallest = result;
-        throw result.error;
-      },
-    );
+    const { profile, commands } = options.scenario;
+    this.#drawn = fc.tuple(profile, commands());
   }
 
-  /** One case by its seed, or by a path what it was shrunk to. */
-  async check({
-    seed,
-    path,
-  }: Pick<ReplayAddress, 'seed'> & Partial<ReplayAddress>): Promise<
-    Omit<FoundFailure, 'run'> | undefined
-  > {
-    const { scenario, mutant } = this.#options;
-    const { shrinks = true } = scenario;
-    const details = await withoutStacks(() =>
-      fc.check(this.#property, {
-        seed,
-        numRuns: 1,
-        // What has a path is shrunk already.
-        endOnFailure: !shrinks || path !== undefined,
-        ...(path !== undefined && { path }),
-      }),
-    );
-    const result = this.#smallest;
-    if (!details.failed || result === undefined) return undefined;
-    return {
-      token: formatToken({
-        scenario: scenario.name,
-        seed: details.seed,
-        path: details.counterexamplePath ?? '',
-        replayPath: replayPathOf(details.counterexample),
-        mutant: mutant?.name,
-      }),
-      shrinkCount: details.numShrinks,
-      result: shrinks ? await shrinkFurther(this.#options, result) : result,
-    };
+  /** The case of a seed. */
+  check(seed: number): Promise<Omit<FoundFailure, 'run'> | undefined> {
+    return withoutStacks(async () => {
+      const { scenario, mutant } = this.#options;
+      const [drawn] = fc.sample(this.#drawn, { seed, numRuns: 1 });
+      assert(drawn !== undefined, 'one case is drawn');
+      const [profile, commands] = drawn;
+      const result = await runCase({ ...this.#options, profile }, commands);
+      this.sums.virtualMs += result.virtualMs;
+      this.sums.example ??= result;
+      if (result.error === undefined) return undefined;
+      const token = formatToken({ scenario: scenario.name, seed, mutant: mutant?.name });
+      if (scenario.shrinks === false) return { token, shrinkCount: 0, result };
+      const shrunk = await shrink(this.#options, result);
+      this.sums.virtualMs += shrunk.virtualMs;
+      return { token, shrinkCount: shrunk.stepCount, result: shrunk.result };
+    });
   }
 }
 
@@ -151,10 +127,4 @@ async function withoutStacks<Value>(work: () => Promise<Value>): Promise<Value> 
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
-}
-
-/** What fc.commands wants back to run a shrunk list of commands again. */
-function replayPathOf(counterexample: unknown): string {
-  const [, commands] = counterexample as readonly unknown[];
-  return /replayPath="([^"]*)"/.exec(String(commands))?.[1] ?? '';
 }

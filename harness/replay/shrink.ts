@@ -1,6 +1,8 @@
 /**
- * The second pass over what fast-check has shrunk: fewer commands, then fewer faults, as long as a case
- * still breaks an invariant. It works on texts, so it drops what fast-check does not dare to.
+ * What a failing case is shrunk to: fewer commands, fewer faults, simpler parameters, as long as it still breaks as it did.
+ *
+ * Each try is a whole case, so large parts are dropped first: all commands, then halves, quarters, and so on, single
+ * ones, and pairs that break nothing only together. It works on texts.
  */
 import type { CaseProfile } from '../scenarios/scenario.ts';
 import { runCase } from './case.ts';
@@ -9,72 +11,123 @@ import type { CaseOptions, CaseResult } from './case.ts';
 /** Pairs of more commands than this are not tried: there are too many. */
 const PAIRED_COMMANDS_MAX = 40;
 
-/** The smallest case that it finds; `failing` itself where no smaller one fails. */
-export async function shrinkFurther(
+export interface Shrunk {
+  /** `failing` itself where no smaller case fails. */
+  readonly result: CaseResult;
+  /** How often a smaller case was found. */
+  readonly stepCount: number;
+  /** Of all cases that were tried, in virtual time. */
+  readonly virtualMs: number;
+}
+
+/** The smallest case that it finds. */
+export async function shrink(
   options: Omit<CaseOptions, 'profile'>,
   failing: CaseResult,
-): Promise<CaseResult> {
-  const { parse } = options.scenario;
-  /** The case where it fails as the first did, else undefined. */
-  const tryCase = async (
-    profile: CaseProfile,
-    texts: readonly string[],
-  ): Promise<CaseResult | undefined> => {
-    const result = await runCase({ ...options, profile }, texts.map(parse));
-    return result.error?.name === failing.error?.name ? result : undefined;
-  };
-  let smallest = failing;
-  let before: CaseResult;
+): Promise<Shrunk> {
+  const shrinking = new Shrinking(options, failing);
+  let commandCount: number;
   do {
-    before = smallest;
-    smallest = await dropCommands(smallest, 1, tryCase);
-    if (smallest.executed.length <= PAIRED_COMMANDS_MAX) {
-      smallest = await dropCommands(smallest, 2, tryCase);
-    }
-    smallest = await dropFaults(smallest, tryCase);
-  } while (smallest.executed.length < before.executed.length);
-  return smallest;
+    commandCount = shrinking.executed.length;
+    await shrinking.dropParts();
+    await shrinking.dropFaults();
+    await shrinking.simplify();
+    if (shrinking.executed.length <= PAIRED_COMMANDS_MAX) await shrinking.dropPairs();
+  } while (shrinking.executed.length < commandCount);
+  const { smallest: result, stepCount, virtualMs } = shrinking;
+  return { result, stepCount, virtualMs };
 }
 
-type TryCase = (profile: CaseProfile, texts: readonly string[]) => Promise<CaseResult | undefined>;
+class Shrinking {
+  smallest: CaseResult;
+  stepCount = 0;
+  virtualMs = 0;
+  readonly #options: Omit<CaseOptions, 'profile'>;
+  readonly #kind: string | undefined;
 
-/** Drops `width` commands at a time, whichever it can in one pass from the end. */
-async function dropCommands(
-  failing: CaseResult,
-  width: 1 | 2,
-  tryCase: TryCase,
-): Promise<CaseResult> {
-  let smallest = failing;
-  for (let first = smallest.executed.length - 1; first >= 0; first -= 1) {
-    const { executed, profile } = smallest;
-    for (let second = width === 1 ? first : first - 1; second >= 0; second -= 1) {
-      const rest = executed.filter((_, index) => index !== first && index !== second);
-      const result = await tryCase(profile, rest);
-      if (result !== undefined && result.executed.length < executed.length) {
-        smallest = result;
-        // What could not be dropped before may be now: the next pass looks.
-        first = Math.min(first, smallest.executed.length);
+  constructor(options: Omit<CaseOptions, 'profile'>, failing: CaseResult) {
+    this.#options = options;
+    this.#kind = failing.error?.name;
+    this.smallest = failing;
+  }
+
+  get executed(): readonly string[] {
+    return this.smallest.executed;
+  }
+
+  /** Takes a case for the smallest where it fails as the first did. */
+  async #try(texts: readonly string[], profile: CaseProfile): Promise<boolean> {
+    const commands = texts.map(this.#options.scenario.parse);
+    const result = await runCase({ ...this.#options, profile }, commands);
+    this.virtualMs += result.virtualMs;
+    if (result.error?.name !== this.#kind) return false;
+    this.smallest = result;
+    this.stepCount += 1;
+    return true;
+  }
+
+  #tryWithout(isDropped: (index: number) => boolean): Promise<boolean> {
+    const rest = this.executed.filter((_, index) => !isDropped(index));
+    return this.#try(rest, this.smallest.profile);
+  }
+
+  /** Drops runs of commands from the end on, in passes of all, half, a quarter, ... and one of them. */
+  async dropParts(): Promise<void> {
+    let width = this.executed.length;
+    while (width > 0) {
+      for (let end = this.executed.length; end > 0; end -= width) {
+        const first = end - width;
+        await this.#tryWithout((index) => index >= first && index < end);
+        // More may have gone than was dropped.
+        end = Math.min(end, this.executed.length + width);
+      }
+      width = width === 1 ? 0 : Math.ceil(width / 2);
+    }
+  }
+
+  /** Drops two commands at a time, whichever it can in one pass from the end. */
+  async dropPairs(): Promise<void> {
+    for (let second = this.executed.length - 1; second > 0; second -= 1) {
+      for (let first = second - 1; first >= 0; first -= 1) {
+        if (!(await this.#tryWithout((index) => index === first || index === second))) continue;
+        second = Math.min(second, this.executed.length);
         break;
       }
-      if (width === 1) break;
     }
   }
-  return smallest;
-}
 
-/** Of each value of the profile the simplest: no such fault, zero, an empty list. */
-async function dropFaults(failing: CaseResult, tryCase: TryCase): Promise<CaseResult> {
-  let smallest = failing;
-  for (const [name, value] of Object.entries(failing.profile)) {
-    const simplest = simplestOf(value);
-    if (simplest === value) continue;
-    const profile = { ...smallest.profile, [name]: simplest };
-    const result = await tryCase(profile, smallest.executed);
-    if (result !== undefined && result.executed.length <= smallest.executed.length) {
-      smallest = result;
+  /** Of each value of the profile the simplest: no such fault, zero, an empty list. */
+  async dropFaults(): Promise<void> {
+    for (const [name, value] of Object.entries(this.smallest.profile)) {
+      const simplest = simplestOf(value);
+      if (simplest === value) continue;
+      await this.#try(this.executed, { ...this.smallest.profile, [name]: simplest });
     }
   }
-  return smallest;
+
+  /** Each parameter of a command as simple as it can be drawn. */
+  async simplify(): Promise<void> {
+    for (let index = this.executed.length - 1; index >= 0; index -= 1) {
+      await this.#simplifyAt(index);
+    }
+  }
+
+  /** All parameters of a command at once, else one by one. */
+  async #simplifyAt(index: number): Promise<void> {
+    const simpler = (text = this.executed[index] ?? ''): readonly string[] =>
+      this.#options.scenario.simpler(text).map(String);
+    const tryText = (text: string): Promise<boolean> =>
+      this.#try(this.executed.with(index, text), this.smallest.profile);
+    let simplest = this.executed[index] ?? '';
+    for (let [next] = simpler(); next !== undefined; [next] = simpler(next)) simplest = next;
+    if (simpler().length > 1 && (await tryText(simplest))) return;
+    for (let which = 0; ;) {
+      const text = simpler()[which];
+      if (text === undefined) return;
+      // Where it fails as before, the next parameter has its place.
+      if (!(await tryText(text))) which += 1;
+    }
+  }
 }
 
 function simplestOf(value: unknown): unknown {

@@ -63,10 +63,11 @@ export interface Scenario extends Pick<
   | 'outcome'
   | 'mutants'
 > {
-  /** `replayPath`: of a failure that fast-check has shrunk, to draw it again as it was shrunk. */
-  readonly commands: (replayPath?: string) => fc.Arbitrary<Iterable<Command<CaseWorld>>>;
+  readonly commands: () => fc.Arbitrary<Iterable<Command<CaseWorld>>>;
   /** The command of a text. Throws INVALID_ARGUMENT where it is none. */
   readonly parse: (text: string) => Command<CaseWorld>;
+  /** The command of a text with one of its parameters the simplest that can be drawn, for each that is not yet. */
+  readonly simpler: (text: string) => readonly Command<CaseWorld>[];
 }
 
 export function defineScenario<Profile extends CaseProfile, Case extends CaseWorld>(
@@ -80,13 +81,12 @@ export function defineScenario<Profile extends CaseProfile, Case extends CaseWor
   const own = {
     ...rest,
     mutants: [...rest.mutants, ...sourceMutantsOf(rest.name)],
-    commands: (replayPath?: string) =>
+    commands: () =>
       arbitraries.length === 0
         ? fc.constant([])
         : fc.commands<Case, Case>(arbitraries, {
             maxCommands: commandCountMax,
             size: 'max',
-            ...(replayPath !== undefined && { replayPath }),
           }),
     parse: (text: string): Command<Case> => {
       for (const form of commands) {
@@ -98,6 +98,8 @@ export function defineScenario<Profile extends CaseProfile, Case extends CaseWor
         reason: 'no such form',
       });
     },
+    simpler: (text: string): readonly Command<Case>[] =>
+      commands.find((form) => form.parse(text) !== undefined)?.simpler(text) ?? [],
   };
   // Whoever has the scenario gives its commands, `finish` and `outcome` only the worlds that it started
   // itself, and `start` only profiles of its own.

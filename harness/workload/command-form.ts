@@ -75,6 +75,8 @@ export interface DrawnCommand<World extends object> {
   readonly weight: number;
   /** Undefined where the text is of another form. */
   parse(text: string): Command<World> | undefined;
+  /** The command of a text with one of its parameters the simplest that can be drawn, for each that is not yet. */
+  simpler(text: string): readonly Command<World>[];
 }
 
 export interface CommandForm<World extends object, Values> {
@@ -128,24 +130,48 @@ export function formsFor<World extends CommandedWorld>() {
         toString: () => text,
       };
     };
-    const parse = (text: string): Command<World> | undefined => {
+    const valuesOf = (text: string): Values | undefined => {
       const match = pattern.exec(text);
       if (match === null) return undefined;
       const values = names.map((name, index) => [
         name,
         fieldOf(name).parse(match[index + 1] ?? ''),
       ]);
-      return of(Object.fromEntries(values) as Values);
+      return Object.fromEntries(values) as Values;
     };
     return {
       of,
       drawn: (arbitraries, weight = 1) => ({
         arbitrary: fc.record<Values>(arbitraries).map(of),
         weight,
-        parse,
+        parse: (text) => {
+          const values = valuesOf(text);
+          return values && of(values);
+        },
+        simpler: (text) => {
+          const values = valuesOf(text);
+          if (values === undefined) return [];
+          return simplestOf(values, arbitraries).map((change) => of({ ...values, ...change }));
+        },
       }),
     };
   };
+}
+
+/** Of each value that is not the simplest of its arbitrary, that one. */
+function simplestOf<Values extends object>(
+  values: Values,
+  arbitraries: { readonly [Name in keyof Values]: fc.Arbitrary<Values[Name]> },
+): readonly Partial<Values>[] {
+  return (Object.keys(values) as (keyof Values)[]).flatMap((name) => {
+    const value = values[name];
+    const arbitrary = arbitraries[name];
+    if (!arbitrary.canShrinkWithoutContext(value)) return [];
+    // The first that it would shrink to is the simplest that it has.
+    return [...arbitrary.shrink(value, undefined).take(1)].map(
+      (simplest) => ({ [name]: simplest.value }) as unknown as Partial<Values>,
+    );
+  });
 }
 
 /** `advance(5 min)`: time goes by. */

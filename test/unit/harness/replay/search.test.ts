@@ -45,7 +45,7 @@ describe('a search', () => {
 
   it('ends with the first failure, shrunk to what it takes, and says how to run it again', async () => {
     const { failure, example } = await search({ ...options, mutant, runs: 50 });
-    expect(failure?.result.error?.message).toBe('the sum is 7');
+    expect(failure?.result.error?.message).toMatch(/^the sum is \d+$/);
     expect(failure?.result.executed).toHaveLength(3);
     expect(failure?.result.executed.join()).toMatch(/^add\(\d\),add\(\d\),add\(\d\)$/);
     expect(failure?.result.profile).toEqual({ worldSeed: 0, noisy: false });

@@ -2,9 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hold } from '../../../../harness/checker/violation.ts';
 import { runCase } from '../../../../harness/replay/case.ts';
-import { shrinkFurther } from '../../../../harness/replay/shrink.ts';
+import { shrink } from '../../../../harness/replay/shrink.ts';
 import { defineScenario } from '../../../../harness/scenarios/scenario.ts';
-import { formsFor, oneOf } from '../../../../harness/workload/command-form.ts';
+import {
+  count as number,
+  flag,
+  formsFor,
+  oneOf,
+} from '../../../../harness/workload/command-form.ts';
 import { newModelVault as newVault } from '../../../../harness/world/simulated-vault.ts';
 import { World } from '../../../../harness/world/world.ts';
 
@@ -21,6 +26,16 @@ const step = formsFor<Door>()('{what}()', {
   },
 });
 
+/** What is bad in room `b` alone. */
+const badIn = formsFor<Door>()('bad({room}, {times}{loud})', {
+  fields: { room: oneOf('a', 'b', 'c'), times: number, loud: flag(', loud') },
+  perform: ({ executed }) =>
+    hold(!executed.some((text) => text.startsWith('bad(b')), () => 'it is bad in b'),
+});
+
+/** Worlds that were begun. */
+let startCount = 0;
+
 /** What breaks is `bad()` where as many doors were opened as closed: one of them cannot be left out alone. */
 const DOORS = defineScenario({
   name: 'doors',
@@ -32,9 +47,17 @@ const DOORS = defineScenario({
     storm: fc.boolean(),
     names: fc.array(fc.string()),
   }),
-  commands: [step.drawn({ what: fc.constantFrom('open', 'close', 'rest', 'bad', 'worse') })],
+  commands: [
+    step.drawn({ what: fc.constantFrom('open', 'close', 'rest', 'bad', 'worse') }),
+    badIn.drawn({
+      room: fc.constantFrom('a', 'b', 'c'),
+      times: fc.nat({ max: 9 }),
+      loud: fc.boolean(),
+    }),
+  ],
   commandCountMax: 20,
   start: async ({ profile }) => {
+    startCount += 1;
     const { storm } = profile;
     const world = new World(profile.worldSeed);
     world.trace.record(`storm: ${storm}`);
@@ -55,13 +78,33 @@ const shrunk = async (...texts: readonly string[]) => {
   const profile = { worldSeed: 5, noise: true, storm: true, names: ['x'] };
   const options = { scenario: DOORS, newVault };
   const failing = await runCase({ ...options, profile }, texts.map(DOORS.parse));
-  return shrinkFurther(options, failing);
+  return (await shrink(options, failing)).result;
 };
 
-describe('the second shrinking pass', () => {
+describe('a failure that is shrunk', () => {
   it('drops single commands, then pairs that break nothing only together', async () => {
     const { executed } = await shrunk('rest()', 'open()', 'bad()', 'close()', 'rest()', 'bad()');
     expect(executed).toEqual(['bad()']);
+  });
+
+  it('drops large parts first', async () => {
+    const before = Array.from({ length: 30 }, () => 'rest()');
+    const after = Array.from({ length: 30 }, () => 'rest()');
+    const profile = { worldSeed: 0, noise: false, storm: true, names: [] };
+    const failing = await runCase(
+      { scenario: DOORS, newVault, profile },
+      [...before, 'bad()', ...after].map(DOORS.parse),
+    );
+    startCount = 0;
+    const { result, stepCount } = await shrink({ scenario: DOORS, newVault }, failing);
+    expect(result.executed).toEqual(['bad()']);
+    expect(stepCount).toBeLessThan(10);
+    expect(startCount).toBeLessThan(20);
+  });
+
+  it('leaves each parameter the simplest that can be drawn and still breaks it', async () => {
+    const { executed } = await shrunk('bad(b, 7, loud)', 'bad(c, 9)');
+    expect(executed).toEqual(['bad(b, 0)']);
   });
 
   it('drops the faults that the failure does not need, and no other', async () => {
