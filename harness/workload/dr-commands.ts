@@ -96,6 +96,19 @@ const crashInside = form('crashInside({side}, {place} operation {after}{powerCut
     }),
 });
 
+/** A copy is about to take the place of the tape: the process is killed on the way. */
+const crashAtPublishing = form('crashAtPublishing({side}, disk operation {after}{powerCut})', {
+  fields: { side, after: count, powerCut: flag(', power cut') },
+  possible: serves,
+  perform: ({ servers }, each) =>
+    servers[each.side].planCrash({
+      in: 'disk',
+      from: 'publishImage',
+      count: each.after,
+      kind: each.powerCut ? 'power-cut' : 'kill',
+    }),
+});
+
 const restart = form('restart({side})', {
   fields: { side },
   possible: ({ servers }, { side: at }) => !servers[at].running,
@@ -104,6 +117,7 @@ const restart = form('restart({side})', {
 
 const sides = { side: fc.constantFrom('east' as const, 'west' as const) };
 const mostlyEast = { side: fc.constantFrom<Side[]>('east', 'east', 'east', 'west') };
+const mostlyWest = { side: fc.constantFrom<Side[]>('west', 'west', 'west', 'east') };
 const tape = fc.nat({ max: DR_TAPES.length - 1 });
 const seed = fc.nat({ max: 9 });
 const times = fc.constantFrom(1 / 60, 1, 5, 61, 200).map((minutes) => minutes * MINUTE_MS);
@@ -126,6 +140,7 @@ export const DR_COMMANDS: readonly DrawnCommand<DrWorld>[] = [
   ambush.drawn({ bytes: fc.nat({ max: 6000 }) }),
   crash.drawn({ ...sides, powerCut: fc.boolean() }),
   crashInside.drawn({ ...sides, ...CRASH_POINTS }),
+  crashAtPublishing.drawn({ ...mostlyWest, after: fc.nat({ max: 9 }), powerCut: fc.boolean() }, 2),
   restart.drawn(sides, 2),
 ];
 

@@ -47,6 +47,8 @@ export interface CrashPoint {
   readonly count: number;
   /** Of the catalog: only calls of this method count; `commit`: of what is one transaction, its commit. */
   readonly of?: keyof Catalog | 'commit' | undefined;
+  /** Of the disk: they count from the next call of this method of the engine on. */
+  readonly from?: keyof Engine | undefined;
   readonly kind: CrashKind;
 }
 
@@ -122,7 +124,9 @@ export class SimulatedServer {
   #engine: Engine | undefined;
   #slowMs = 0;
   #slowImageMs = 0;
+  #opensNoImage = false;
   #crashAmongCalls: { left: number; readonly of: string | undefined } | undefined;
+  #crashFrom: CrashPoint | undefined;
   #crashKind: CrashKind = 'kill';
   #crashCount = 0;
 
@@ -285,14 +289,29 @@ export class SimulatedServer {
         return this.#beSlowWithImages(life).then(() => guard(call));
       });
     return decorate(sabotaged, (method, call) => {
+      this.#armDisk(method);
       if (method === 'sync' && this.#slowMs > 0) return this.#beSlow(life).then(() => guard(call));
-      return method === 'openImage' ? guardImage(guard(call)) : guard(call);
+      if (method !== 'openImage') return guard(call);
+      return guardImage(guard(this.#opensNoImage ? () => Promise.reject(unreadable()) : call));
     });
+  }
+
+  /** A crash that waits for this method of the engine comes in an operation of the disk from now on. */
+  #armDisk(method: string): void {
+    const crash = this.#crashFrom;
+    if (crash?.from !== method) return;
+    this.#crashFrom = undefined;
+    this.#options.vault.crashAfter(crash.count);
   }
 
   /** The next sync of the engine takes so long. */
   slowDown(delayMs: number): void {
     this.#slowMs = delayMs;
+  }
+
+  /** Whether the disk fails at each image that is opened. */
+  failOpenings(isFailing: boolean): void {
+    this.#opensNoImage = isFailing;
   }
 
   /** Each sync of an image takes so long from now on. */
@@ -403,7 +422,8 @@ export class SimulatedServer {
   /** Plans a crash inside an operation; it comes when, and if, the operation comes. */
   planCrash(point: CrashPoint): void {
     this.#crashKind = point.kind;
-    if (point.in === 'disk') this.#options.vault.crashAfter(point.count);
+    if (point.from !== undefined) this.#crashFrom = point;
+    else if (point.in === 'disk') this.#options.vault.crashAfter(point.count);
     else this.#crashAmongCalls = { left: point.count, of: point.of };
   }
 
@@ -411,6 +431,7 @@ export class SimulatedServer {
   cancelCrash(): void {
     this.#options.vault.crashAfter(undefined);
     this.#crashAmongCalls = undefined;
+    this.#crashFrom = undefined;
   }
 
   /** Kills the process, if one runs. */
@@ -439,3 +460,6 @@ export class SimulatedServer {
     this.#database.rollBack();
   }
 }
+
+const unreadable = (): CapstanError =>
+  new CapstanError('STORE_FAILED', { path: '/vault00', what: 'an image could not be read' });
