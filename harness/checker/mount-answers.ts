@@ -123,13 +123,14 @@ export function outOfTurn(
   if (served === undefined || byHand) return undefined;
   const passed = jobs.find(
     (each) =>
+      each !== served &&
       each.state === 'waiting' &&
       each.volume === tape &&
       (each.device ?? device) === device &&
       // What was answered once, and given back, waits again behind the others.
       !each.answered &&
       each.droppedInLife === undefined &&
-      (each.knownSinceMs ?? Infinity) < served.askedAtMs,
+      (each.knownSinceMs ?? Infinity) <= served.askedAtMs,
   );
   return passed && `request ${requestNumber} was answered before request ${passed.requestNumber}`;
 }

@@ -44,6 +44,8 @@ export class NonStopHost {
   readonly zsvr: Zsvr;
   readonly files = new GuardianFiles();
   readonly netBatch: NetBatch;
+  /** A loaded host: what TACL's programs found out is printed so much later. */
+  commandDelayMs = 0;
   readonly #options: NonStopHostOptions;
 
   constructor(options: NonStopHostOptions) {
@@ -78,13 +80,17 @@ export class NonStopHost {
   listen(endpoint: Endpoint): Promise<Listener> {
     const { network, node, user, password, secured } = this.#options;
     const options = { node, user, password };
+    const { clock } = this.#options;
     return network.listen(endpoint, (stream) => {
-      void serveTaclTerminal(stream, this.collector, options, (line) => {
+      void serveTaclTerminal(stream, this.collector, options, async (line) => {
         const [program = ''] = line.trim().toUpperCase().split(' ');
         if (secured?.includes(program) === true) {
-          return Promise.resolve([`*ERROR* ${program}: security violation (error 48)`]);
+          return [`*ERROR* ${program}: security violation (error 48)`];
         }
-        return this.command(line, user);
+        const output = await this.command(line, user);
+        const delayMs = this.commandDelayMs;
+        if (delayMs > 0) await new Promise<void>((resolve) => clock.after(delayMs, resolve));
+        return output;
       });
     });
   }

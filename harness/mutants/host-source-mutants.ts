@@ -246,6 +246,96 @@ export const MOUNTS: readonly ListedMutant[] = [
     },
   },
   {
+    name: 'queue-drop-forgotten',
+    what: 'what an operator took out of the queue comes back with what the host says is open',
+    scenario: 'mounts',
+    patch: {
+      file: 'src/server/mount-queue.ts',
+      from: 'this.#dropped.add(requestKey(host, requestNumber));',
+      to: '',
+    },
+  },
+  {
+    name: 'queue-place-lost',
+    what: 'a request that waits for another reason than before loses its place',
+    scenario: 'mounts',
+    patch: {
+      file: 'src/catalog/sqlite-catalog.ts',
+      from: 'ON CONFLICT (host, requestNumber) DO UPDATE SET tape = excluded.tape,',
+      to: 'ON CONFLICT (host, requestNumber) DO UPDATE SET id = (SELECT max(id) + 1 FROM mountRequest), tape = excluded.tape,',
+    },
+  },
+  {
+    name: 'queue-unlooked',
+    what: 'what waits is not looked at before a request that comes later',
+    scenario: 'mounts',
+    patch: {
+      file: 'src/server/mount-queue.ts',
+      from: '// Who came first is served first.\n    await this.look();',
+      to: '',
+    },
+  },
+  {
+    name: 'queue-taken-lost',
+    what: 'a request whose tape the host took for another one is forgotten',
+    scenario: 'mounts',
+    patch: {
+      file: 'src/server/mount-queue.ts',
+      from: 'await this.putBack(mount, `tape in use on ${mount.drive}`);',
+      to: '',
+    },
+  },
+  {
+    name: 'queue-refused-lost',
+    what: 'a request whose tape the host gave back is forgotten',
+    scenario: 'mounts',
+    patch: {
+      file: 'src/server/mount-queue.ts',
+      from: 'await this.putBack(mount, this.#givenBack.add({ host, requestNumber }, why));',
+      to: '',
+    },
+  },
+  {
+    name: 'hand-any-ring',
+    what: 'a tape mounted by hand satisfies a request that asks for another ring',
+    scenario: 'mounts',
+    patch: {
+      file: 'src/server/mounts.ts',
+      from: 'each.ring === ring &&',
+      to: '',
+    },
+  },
+  {
+    name: 'ems-log-on-hangs',
+    what: 'a log-on has no time-out',
+    scenario: 'mounts',
+    patch: {
+      file: 'src/server/ems-connection.ts',
+      from: 'this.end(`no answer at log-on within ${responseTimeoutMs / SECOND_MS} s`);',
+      to: '',
+    },
+  },
+  {
+    name: 'ems-answer-overtaken',
+    what: 'what was heard of a request since the host listed it does not count',
+    scenario: 'mounts',
+    patch: {
+      file: 'src/server/outstanding-requests.ts',
+      from: 'if (request === undefined || heard.has(requestNumber)) continue;',
+      to: 'if (request === undefined) continue;',
+    },
+  },
+  {
+    name: 'busy-after-failure',
+    what: 'a tape whose mount failed stays kept for it',
+    scenario: 'mounts',
+    patch: {
+      file: 'src/server/mounts.ts',
+      from: 'this.#busyTapes.delete(tape.name);\n      this.#autocopy.wake();\n      throw error;',
+      to: 'throw error;',
+    },
+  },
+  {
     name: 'queue-over-kept',
     what: 'a request that the host says is not open any more is kept',
     scenario: 'mounts',

@@ -28,8 +28,9 @@ export const mountProfile: fc.Arbitrary<MountProfile> = fc.record({
   mountDelayMs: fc.constantFrom(0, 5 * SECOND_MS),
   mediacom: fc.boolean(),
   filtered: fc.boolean(),
-  coldLoads: fc.boolean(),
+  coldLoads: fc.nat({ max: 2 }).map((one) => one === 2),
   restricted: fc.nat({ max: 7 }).map((one) => one === 7),
+  disk: fc.nat({ max: 3 }).map((one) => one === 3),
 });
 
 /** Who else writes what looks like a request; no request of the host has the number. */
@@ -224,10 +225,29 @@ const slowRequest = form('slowRequest({tape}, {ring}, stops behind {behind} byte
   },
 });
 
+/** Where numbers are given out again, nobody knows whose request was taken out. */
+const mayDrop = (scenario: Readonly<MountScenario>): boolean =>
+  isByHand(scenario) && scenario.profile.coldLoads !== true;
+
 const drop = form('drop({which})', {
   fields: { which: count },
-  possible: isByHand,
+  possible: mayDrop,
   perform: (scenario, { which }) => scenario.drop(which),
+});
+
+/** An operator takes a request out of the queue, and a job asks for the same tape. */
+const passedOver = form('passedOver({tape}, {ring}, then {other})', {
+  fields: { tape, ring, other: oneOf('ring', 'no ring') },
+  possible: (scenario) => mayDrop(scenario) && scenario.in('waiting').length + 1 < OPEN_MAX,
+  perform: async (scenario, each) => {
+    scenario.request(each.tape, each.ring === 'ring', undefined);
+    await scenario.world.advance(2 * SECOND_MS);
+    const requests = await scenario.east.catalog.listMountRequests();
+    const which = requests.findLastIndex((row) => row.tape === each.tape);
+    if (which >= 0) await scenario.drop(which);
+    scenario.request(each.tape, each.other === 'ring', undefined);
+    await scenario.world.advance(0);
+  },
 });
 
 /** The server's operator has the session with the host built anew. */
@@ -236,6 +256,68 @@ const restartSession = form('restartSession()', {
   perform: async (scenario) => {
     await scenario.call('host.restart', {});
     scenario.noteTrouble();
+  },
+});
+
+/** The host lists its requests, and one of them ends before its list has come. */
+const overtaken = form('overtaken({tape}, {ring})', {
+  fields: { tape, ring },
+  possible: (scenario) =>
+    isByHand(scenario) && scenario.profile.mediacom && scenario.in('waiting').length < OPEN_MAX,
+  perform: async (scenario, each) => {
+    const { host, world } = scenario;
+    await scenario.leaveLock(each.tape);
+    scenario.request(each.tape, each.ring === 'ring', undefined);
+    host.commandDelayMs = 12 * SECOND_MS;
+    await scenario.call('host.restart', {});
+    scenario.noteTrouble();
+    await world.advance(7 * SECOND_MS);
+    const job = scenario.jobs.at(-1);
+    if (job?.state === 'waiting') await scenario.reject(job);
+    await world.advance(7 * SECOND_MS);
+    host.commandDelayMs = 0;
+  },
+});
+
+/** What the host's programs print comes so much later. */
+const slowAnswers = form('slowAnswers({time})', {
+  fields: { time: duration },
+  perform: ({ host }, { time }) => {
+    host.commandDelayMs = time;
+  },
+});
+
+/** The line is cut, and stops in the middle of the next log-on. */
+const slowLogOn = form('slowLogOn(stops behind {behind} bytes, for {time})', {
+  fields: { behind: count, time: duration },
+  possible: ({ profile, wire }) => profile.line && wire.state === 'up',
+  perform: (scenario, { behind, time }) => {
+    scenario.wire.cut();
+    scenario.noteTrouble();
+    scenario.stopLine(behind, 'bytes', time);
+  },
+});
+
+const disk = form('disk({state})', {
+  fields: { state: oneOf('unreadable', 'well') },
+  possible: ({ profile }) => profile.disk === true,
+  perform: ({ east }, { state }) => east.failOpenings(state === 'unreadable'),
+});
+
+const leaveLock = form('leaveLock({tape})', {
+  fields: { tape },
+  possible: isByHand,
+  perform: (scenario, each) => scenario.leaveLock(each.tape),
+});
+
+/** An operator takes the lock away that the tape is waited for, and a job asks for the tape. */
+const unlock = form('unlock({tape}, then {ring})', {
+  fields: { tape, ring },
+  possible: (scenario) => isByHand(scenario) && scenario.in('waiting').length < OPEN_MAX,
+  perform: async (scenario, each) => {
+    await scenario.unlock(each.tape);
+    scenario.request(each.tape, each.ring === 'ring', undefined);
+    await scenario.world.advance(2 * SECOND_MS);
   },
 });
 
@@ -266,9 +348,16 @@ export const MOUNT_COMMANDS: readonly DrawnCommand<MountScenario>[] = [
   restart.drawn({}, 3),
   mountByHand.drawn({ ...tapes, device, ring: fc.boolean() }),
   unmountByHand.drawn(tapes),
-  answerByHand.drawn({ which: fc.nat({ max: OPEN_MAX }), device, ring: fc.boolean() }),
+  answerByHand.drawn({ which: fc.nat({ max: OPEN_MAX }), device, ring: fc.boolean() }, 2),
   drop.drawn({ which: fc.nat({ max: OPEN_MAX }) }, 2),
+  passedOver.drawn({ ...tapes, ring: rings, other: rings }, 3),
+  leaveLock.drawn(tapes, 2),
+  unlock.drawn({ ...tapes, ring: rings }, 2),
+  disk.drawn({ state: fc.constantFrom('unreadable', 'well') }, 2),
   restartSession.drawn({}, 2),
+  overtaken.drawn({ ...tapes, ring: rings }),
+  slowAnswers.drawn({ time: fc.constantFrom(0, 3 * SECOND_MS, 12 * SECOND_MS) }),
+  slowLogOn.drawn({ behind: fc.nat({ max: 300 }), time: pauses }),
   coldLoad.drawn({ which: fc.nat({ max: 3 }), tape: anyTape, ring: rings }, 2),
   missed.drawn({ ...tapes, ring: rings }),
   slowRequest.drawn({ ...tapes, ring: rings, behind: fc.nat({ max: 130 }) }),

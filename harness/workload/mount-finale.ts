@@ -1,5 +1,6 @@
 /** The end of a case of mounts: all is made well, and every request that is open has to be satisfied in its turn. */
 import { MINUTE_MS } from '../../src/base/units.ts';
+import { REFUSALS_MAX } from '../../src/server/refused-requests.ts';
 import { RECOVERY_MS } from '../checker/mount-answers.ts';
 import { hold } from '../checker/violation.ts';
 import { MOUNT_TAPES, SETTLING_MS } from './mount-scenario.ts';
@@ -11,8 +12,11 @@ export async function mountFinale(scenario: MountScenario): Promise<void> {
   world.trace.record('> finale');
   east.cancelCrash();
   wire.heal();
+  scenario.host.commandDelayMs = 0;
+  east.failOpenings(false);
   if (!east.running) await scenario.startServer();
   scenario.noteTrouble();
+  for (const tape of MOUNT_TAPES) await scenario.unlock(tape);
   await giveUp(scenario);
   await world.advance(RECOVERY_MS);
   for (let round = 0; round <= jobs.length; round += 1) {
@@ -21,6 +25,7 @@ export async function mountFinale(scenario: MountScenario): Promise<void> {
     await scenario.check();
   }
   for (const job of scenario.in('mounted')) await scenario.unload(job);
+  await rejectRefused(scenario);
   const [left] = scenario.in('waiting');
   hold(left === undefined, () => `request ${left?.requestNumber} for ${left?.volume} stays open`);
   await world.advance(MINUTE_MS);
@@ -47,6 +52,16 @@ async function giveUp(scenario: MountScenario): Promise<void> {
   for (const job of scenario.in('waiting')) {
     const isLeft = job.droppedInLife !== undefined || profile.restricted === true;
     if (isLeft) await scenario.reject(job);
+  }
+}
+
+/** What the host gave back for another request of the volume is not mounted for ever. */
+async function rejectRefused(scenario: MountScenario): Promise<void> {
+  const requests = await scenario.east.catalog.listMountRequests();
+  const refused = requests.filter(({ reason }) => reason.endsWith(`${REFUSALS_MAX} times`));
+  for (const job of scenario.in('waiting')) {
+    const isRefused = refused.some((row) => row.requestNumber === job.requestNumber);
+    if (isRefused) await scenario.reject(job);
   }
 }
 

@@ -14,10 +14,11 @@ import { assert } from '../../src/base/assert.ts';
 import { isCapstanError } from '../../src/base/errors.ts';
 import { GIB, MINUTE_MS, SECOND_MS } from '../../src/base/units.ts';
 import type { EmsHostParameters } from '../../src/ems/parameters.ts';
-import type { MountRow } from '../../src/ports/catalog.ts';
+import type { MountRequestRow, MountRow } from '../../src/ports/catalog.ts';
 import { EmsHearing } from '../checker/ems-hearing.ts';
 import { outOfTurn, wrongAnswer } from '../checker/mount-answers.ts';
 import type { Answer, AskedMount } from '../checker/mount-answers.ts';
+import { QueueWatch } from '../checker/queue-watch.ts';
 import { hold } from '../checker/violation.ts';
 import { HostError } from '../hosts/host-error.ts';
 import type { MountedTape } from '../hosts/mount-request.ts';
@@ -65,6 +66,8 @@ export interface MountProfile {
   readonly coldLoads?: boolean;
   /** The host may have the tapes of another vault only, and there are none. */
   readonly restricted?: boolean;
+  /** The server's disk fails now and then: what is not mounted yet cannot be. */
+  readonly disk?: boolean;
 }
 
 export interface MountScenarioOptions {
@@ -79,6 +82,11 @@ interface Job extends Mutable<AskedMount> {
   tape: MountedTape | undefined;
 }
 
+interface SeenAnswer extends Answer {
+  /** Who was passed over, if anybody; he may have the tape before anybody looks. */
+  readonly outOfTurn: string | undefined;
+}
+
 export class MountScenario {
   readonly world: World;
   readonly east: SimulatedServer;
@@ -87,12 +95,13 @@ export class MountScenario {
   readonly jobs: Job[] = [];
   readonly executed: string[] = [];
   /** What the server mounted since the last look. */
-  readonly #mounts: Answer[] = [];
+  readonly #mounts: SeenAnswer[] = [];
   /** The last moment at which the server could not hear the host. */
   #troubleMs = 0;
   /** The tape that an operator is mounting by hand. */
   #mountedByHand: string | undefined;
   readonly #hearing: EmsHearing;
+  readonly #queue: QueueWatch;
 
   private constructor({ profile, newVault, sabotage }: MountScenarioOptions) {
     this.profile = profile;
@@ -129,6 +138,10 @@ export class MountScenario {
     collector.addFilter(FILTER.file, FILTER.source);
     const { east: server, wire } = this;
     this.#hearing = new EmsHearing({ world, server, node: NODE, collector, wire });
+    const numbersAreUnique = profile.coldLoads !== true;
+    const jobOf = (row: MountRequestRow): Job | undefined => this.#jobOf(row);
+    const { jobs } = this;
+    this.#queue = new QueueWatch({ world, server, jobs, jobOf, numbersAreUnique });
   }
 
   static async start(options: MountScenarioOptions): Promise<MountScenario> {
@@ -162,7 +175,14 @@ export class MountScenario {
 
   async startServer(): Promise<void> {
     await this.#hearing.noteStart();
-    await this.world.finish(this.east.start(), ANSWER_LIMIT_MS);
+    const refusal = await this.world.finish(
+      this.east.start().then(
+        () => undefined,
+        (error: unknown) => error,
+      ),
+      ANSWER_LIMIT_MS,
+    );
+    hold(refusal === undefined, () => `the server does not start: ${String(refusal)}`);
     this.noteTrouble();
     if (!this.east.running) return;
     this.east.server.onEvent((event) => {
@@ -170,7 +190,10 @@ export class MountScenario {
       const { mount, device } = event;
       const byHand = mount.tape === this.#mountedByHand;
       const atMs = this.world.clock.elapsedMs;
-      this.#mounts.push({ mount, device, atMs, byHand, life: this.east.crashCount });
+      const answer = { mount, device, atMs, byHand, life: this.east.crashCount };
+      const answered = this.#mounts.map((seen) => seen.mount.requestNumber);
+      const jobs = this.jobs.filter((job) => !answered.includes(job.requestNumber));
+      this.#mounts.push({ ...answer, outOfTurn: outOfTurn(answer, jobs) });
     });
   }
 
@@ -269,6 +292,8 @@ export class MountScenario {
 
   /** The server's operator takes a waiting request out of the queue; it stays out as long as the server runs. */
   async drop(which: number): Promise<void> {
+    // What was answered before is no answer behind it.
+    await this.check();
     const requests = await this.east.catalog.listMountRequests();
     const request = requests[which % requests.length];
     if (request === undefined) return;
@@ -277,6 +302,19 @@ export class MountScenario {
     await this.#tryCall('mount.drop', { host, requestNumber });
     const job = this.#jobOf(request);
     if (job !== undefined) job.droppedInLife = crashCount;
+  }
+
+  /** A process has died and left its lock on a tape: no mount of it. */
+  async leaveLock(tape: string): Promise<void> {
+    const sinceMs = this.world.clock.nowMs();
+    const lock = { tape, pool: undefined, process: 'import 4', reason: 'it is being imported' };
+    await this.unlock(tape);
+    await this.east.catalog.takeLock({ ...lock, sinceMs });
+  }
+
+  /** The server's operator takes such a lock away, if there is one. */
+  async unlock(tape: string): Promise<void> {
+    await this.#tryCall('lock.remove', { tape });
   }
 
   /** The newest job whose request this is. */
@@ -324,7 +362,8 @@ export class MountScenario {
       await this.call(name, parameters);
     } catch (error) {
       // What cannot be just now is refused in one sentence.
-      if (!isCapstanError(error, 'IN_USE', 'NOT_FOUND')) throw error;
+      const isDisks = this.profile.disk === true && isCapstanError(error, 'STORE_FAILED');
+      if (!isDisks && !isCapstanError(error, 'IN_USE', 'NOT_FOUND')) throw error;
     }
   }
 
@@ -349,10 +388,10 @@ export class MountScenario {
         () => `the host has ${volume} elsewhere than in ${row.drive}`,
       );
     }
-    await this.#checkQueue(open);
+    await this.#queue.check(open, this.#troubleMs);
   }
 
-  #checkAnswer(answer: Answer): void {
+  #checkAnswer({ outOfTurn: passing, ...answer }: SeenAnswer): void {
     const { requestNumber } = answer.mount;
     // By hand, for nobody's request.
     if (requestNumber === undefined) return;
@@ -365,7 +404,7 @@ export class MountScenario {
       mayAsk: mediacom,
       mountDelayMs,
     };
-    const wrong = wrongAnswer(answer, jobs, hearing) ?? outOfTurn(answer, this.jobs);
+    const wrong = wrongAnswer(answer, jobs, hearing) ?? passing;
     hold(wrong === undefined, () => wrong ?? '');
     hold(
       this.profile.restricted !== true || answer.byHand,
@@ -377,22 +416,6 @@ export class MountScenario {
   /** The host has been heard for long enough. */
   checkHeardAll(): void {
     if (!this.profile.filtered) this.#hearing.checkAll();
-  }
-
-  /** What waits here is not answered already. */
-  async #checkQueue(open: readonly MountRow[]): Promise<void> {
-    for (const request of await this.east.catalog.listMountRequests()) {
-      const job = this.#jobOf(request);
-      if (job !== undefined) job.knownSinceMs ??= this.world.clock.elapsedMs;
-      const { requestNumber, tape, ring } = request;
-      const mount = open.find(
-        (row) => row.requestNumber === requestNumber && row.tape === tape && row.ring === ring,
-      );
-      if (mount === undefined) continue;
-      // But where the host has taken the tape for another request.
-      const isTaken = await this.east.catalog.isMountAccepted(mount.id);
-      hold(isTaken, () => `request ${requestNumber} for ${tape} waits, and is answered`);
-    }
   }
 }
 
