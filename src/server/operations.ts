@@ -28,6 +28,8 @@ import { COPY_RESULTS } from './operations/results/copies.ts';
 import { MEDIA_RESULTS } from './operations/results/media.ts';
 import { SERVER_RESULTS } from './operations/results/server.ts';
 import { SERVER_OPERATIONS } from './operations/server.ts';
+import { subjectsIn } from './operations/subjects.ts';
+import type { Subject } from './operations/subjects.ts';
 import { TAPE_OPERATIONS } from './operations/tapes.ts';
 import { VAULT_OPERATIONS } from './operations/vaults.ts';
 import { RIGHTS } from './rights.ts';
@@ -106,6 +108,12 @@ export class Operations {
       await context.ballasts.rescue(() => eventLog.log('OPERATION_DONE', fields));
     }
     return result;
+  }
+
+  /** What the parameters of an operation name. Throws INVALID_ARGUMENT. */
+  subjectsOf(name: string, parameters: unknown): readonly Subject[] {
+    const entry = operationNamed(name);
+    return subjectsIn(entry.parameters, parseParameters(name, entry.parameters, parameters ?? {}));
   }
 
   async #call(

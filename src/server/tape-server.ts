@@ -105,7 +105,10 @@ export class TapeServer {
       autocopy,
       busyTapes,
       onReleased: () => mounts.lookAgain(),
-      operate: (user, name, parameters) => operateForPeer(this.operations, user, name, parameters),
+      operate: (user, name, parameters) => {
+        const shared = new VaultScope(context.ports.catalog, new Set(context.keeping.kept.keys()));
+        return operateForPeer(this.operations, shared, { user, name, parameters });
+      },
       interruptMount: (tape) => mounts.interrupt(tape),
       onAnswered: (...answered) => mounts.answered(...answered),
       onServerLost: (server) => mounts.serverLost(server),

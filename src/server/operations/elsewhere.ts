@@ -7,9 +7,17 @@ import type { Catalog } from '../../ports/catalog.ts';
 import { localPrincipal } from '../access.ts';
 import type { ServerContext } from '../context.ts';
 import type { Operations } from '../operations.ts';
+import type { VaultScope } from '../vault-access.ts';
 import type { Operation } from './operation.ts';
 import { subjectsIn } from './subjects.ts';
 import type { Subject } from './subjects.ts';
+
+/** An operation that another server asks for in the name of its user. */
+interface PeerCall {
+  readonly user: string;
+  readonly name: string;
+  readonly parameters: unknown;
+}
 
 /** What a keeper does for its guests; the rest is about a server's own drives, rules and schemes. */
 const DONE_BY_KEEPER: ReadonlySet<string> = new Set([
@@ -66,16 +74,26 @@ async function vaultOf(catalog: Catalog, { kind, name }: Subject): Promise<strin
   return (await catalog.listPools()).find((row) => kind === 'pool' && row.name === name)?.vault;
 }
 
-/** Carries out what a guest of a vault kept here asks for. Rejects as the operation, and INVALID_ARGUMENT. */
-export function operateForPeer(
+/**
+ * Carries out what a guest of the vaults in `scope`, which are kept here, asks for; what lies in others is
+ * none of its business. Rejects as the operation, NOT_FOUND, and INVALID_ARGUMENT.
+ */
+export async function operateForPeer(
   operations: Operations,
-  user: string,
-  name: string,
-  parameters: unknown,
+  scope: VaultScope,
+  { user, name, parameters }: PeerCall,
 ): Promise<unknown> {
-  if (!DONE_BY_KEEPER.has(name)) {
-    const reason = 'it is none that is done for another server';
-    throw new CapstanError('INVALID_ARGUMENT', { what: `The operation ${name}`, reason });
+  if (!DONE_BY_KEEPER.has(name)) throw refused(name, 'it is none that is done for another server');
+  const subjects = operations.subjectsOf(name, parameters);
+  if (subjects.length === 0) throw refused(name, 'it is about no pool or tape of a shared vault');
+  for (const subject of subjects) {
+    if ((await scope.sightOf(subject)) === 'hidden') {
+      throw new CapstanError('NOT_FOUND', { ...subject });
+    }
   }
   return operations.callAs({ ...localPrincipal(user), program: 'ISC' }, name, parameters);
+}
+
+function refused(name: string, reason: string): CapstanError {
+  return new CapstanError('INVALID_ARGUMENT', { what: `The operation ${name}`, reason });
 }

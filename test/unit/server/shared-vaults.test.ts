@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CapstanError } from '../../../src/base/errors.ts';
+import { operateForPeer } from '../../../src/server/operations/elsewhere.ts';
+import { VaultScope } from '../../../src/server/vault-access.ts';
 import { FENCING_MS, NODE, SharedBench, peer } from './shared-bench.ts';
 
 describe('shared vaults', () => {
@@ -21,6 +23,29 @@ describe('shared vaults', () => {
     expect(await west.server.catalog.listTapes()).toEqual(tapes);
     expect(await west.server.catalog.listPools()).toEqual(await east.server.catalog.listPools());
     expect([...east.server.faults, ...west.server.faults]).toEqual([]);
+  });
+
+  it('lets a guest operate on what lies in shared vaults, and on nothing else of the keeper', async () => {
+    const bench = await SharedBench.start();
+    const { catalog, server } = bench.east.server;
+    await catalog.createVault({ name: 'OWN', path: '/own', createdAtMs: 0 });
+    await catalog.createPool({ name: 'POOL2', vault: 'OWN', createdAtMs: 0 });
+    const scope = () => new VaultScope(catalog, new Set(['VAULT00']));
+    const operate = (name: string, parameters: object): Promise<unknown> =>
+      bench.finish(operateForPeer(server.operations, scope(), { user: 'anne', name, parameters }));
+    for (const [name, parameters] of [
+      ['tape.create', { name: 'OWN001', pool: 'POOL2' }],
+      ['tape.move', { name: 'LAB001', pool: 'POOL2' }],
+      ['pool.delete', { name: 'POOL2' }],
+      ['vault.collect', { name: 'OWN' }],
+    ] as const) {
+      await expect(operate(name, parameters)).rejects.toThrow(/^No \w+ is named (OWN|POOL2)/);
+    }
+    await expect(operate('tape.verify', {})).rejects.toThrow('about no pool or tape');
+    await expect(operate('drive.delete', { name: 'VTD00' })).rejects.toThrow('none that is done');
+    await operate('tape.lock', { name: 'LAB001' });
+    expect((await catalog.findTape('LAB001'))?.userLocked).toBe(true);
+    await expect(operate('tape.lock', { name: 'LAB009' })).rejects.toThrow('No tape is named');
   });
 
   it('has a guest write a tape, and the other server read what it wrote', async () => {
