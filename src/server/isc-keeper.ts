@@ -265,10 +265,10 @@ export class IscKeeper {
       const info = await image.info();
       const startGeneration = toGeneration(Math.max(info.generation, tape.generation));
       await this.#lock(guest, parameters);
+      const now = (await catalog.findTape(name)) ?? tape;
       if (guest.gone) throw refusal('mount', 'its session has ended');
       const mount = { token, server, tape: name, vault, ring, host, startGeneration, image };
       this.#mounts.add({ ...mount, closedAt: undefined }, guest);
-      const now = (await catalog.findTape(name)) ?? tape;
       const { partitions } = info;
       context.eventLog.report('SHARED_MOUNTED', { tape: name, server, drive });
       return {
@@ -277,10 +277,13 @@ export class IscKeeper {
         partitions,
       };
     } catch (error) {
-      await image?.close();
-      await catalog.releaseLock({ tape: name }, `${MOUNTING}${guest.server}`);
-      busyTapes.delete(name);
-      autocopy.wake();
+      try {
+        await image?.close();
+        await catalog.releaseLock({ tape: name }, `${MOUNTING}${guest.server}`);
+      } finally {
+        busyTapes.delete(name);
+        autocopy.wake();
+      }
       throw error;
     }
   }

@@ -13,6 +13,7 @@ import { CapstanError, isCapstanError } from '../base/errors.ts';
 import { generation as toGeneration } from '../base/units.ts';
 import type { MountRequest, ZsvrEvent } from '../ems/zsvr-events.ts';
 import type {
+  Catalog,
   DismountRecord,
   DriveRow,
   MountRequestRow,
@@ -31,6 +32,7 @@ import { MountImages } from './mount-images.ts';
 import type { MountPurpose, Opened } from './mount-images.ts';
 import { MountQueue } from './mount-queue.ts';
 import type { RemoteMount } from './remote-mounts.ts';
+import { rescuedCatalog } from './rescued-catalog.ts';
 import type { SharedVaults } from './shared-vaults.ts';
 import type { Vaults } from './vaults.ts';
 import { contentOf } from './vaults.ts';
@@ -59,6 +61,8 @@ interface MountedTape extends Opened {
 
 export class Mounts {
   readonly #context: ServerContext;
+  /** Ends of mounts are recorded on a full disk, too. */
+  readonly #rescued: Catalog;
   readonly #vaults: Vaults;
   readonly #autocopy: AutoCopy;
   readonly #recall: (tape: TapeRow) => void;
@@ -72,6 +76,7 @@ export class Mounts {
 
   constructor(options: MountsOptions) {
     this.#context = options.context;
+    this.#rescued = rescuedCatalog(options.context.ports.catalog, options.context.ballasts);
     this.#vaults = options.vaults;
     this.#autocopy = options.autocopy;
     this.#recall = options.recall;
@@ -210,6 +215,7 @@ export class Mounts {
       const mount = await this.#mountFreeTape({ host: row.host, requestNumber, ring }, tape, row);
       const fields = { tape: name, access: accessOf(mount) };
       await this.#context.ballasts.rescue(() => eventLog.log('MANUALLY_MOUNTED', fields));
+      if (requestNumber !== undefined) this.#shared.tellAnswered(row.host, requestNumber);
       return mount;
     });
   }
@@ -299,7 +305,6 @@ export class Mounts {
       const mounted = this.#mounted.get(drive);
       if (mounted === undefined) return;
       const { mount, tape } = mounted;
-      const { catalog } = this.#context.ports;
       const outcome = drive.outcome;
       try {
         const record: DismountRecord = {
@@ -309,7 +314,7 @@ export class Mounts {
           // Who keeps the vault copies its tapes.
           queueRuleIds: remote === undefined ? await this.#rulesToQueue(mount, tape) : [],
         };
-        await this.#context.ballasts.rescue(() => catalog.recordDismount(record));
+        await this.#rescued.recordDismount(record);
       } catch (error) {
         this.#reportDismountFailure(drive, error);
         throw error;
@@ -361,12 +366,12 @@ export class Mounts {
 
   /** The host cannot take the tape from where it is: its request waits again, as it came. */
   async #takeOut({ mountId, request, device }: AwaitedMount, status: string): Promise<void> {
-    const { decisions, ports, eventLog } = this.#context;
+    const { decisions, eventLog } = this.#context;
     const [drive, mounted] = [...this.#mounted].find(([, { mount }]) => mount.id === mountId) ?? [];
     if (drive === undefined || mounted === undefined) return;
     await drive.betweenCommands(() =>
       decisions.run(async () => {
-        const { catalog } = ports;
+        const catalog = this.#rescued;
         if (this.#mounted.get(drive) !== mounted || (await catalog.isMountAccepted(mountId)))
           return;
         const { host, tape } = request;
@@ -401,9 +406,8 @@ export class Mounts {
 
   /** A mount that the host did not end: its tape is not copied for it. */
   async #recordInterruption(mount: MountRow, ended: MountEnd): Promise<void> {
-    const { catalog } = this.#context.ports;
     const record = { mountId: mount.id, ...ended, state: 'interrupted', queueRuleIds: [] } as const;
-    await catalog.recordDismount(record);
+    await this.#rescued.recordDismount(record);
     await this.#queue.putBack(mount);
     await this.#context.eventLog.log('MOUNT_INTERRUPTED', { tape: mount.tape, drive: mount.drive });
   }
