@@ -1,7 +1,8 @@
 /**
  * `npm run campaign -- disks [--seed 1] [--minutes 60] [--part calls|power|full]`: kills the engine on real
  * disks, or fails it, at its system calls, cuts the power on ext4 and xfs, and fills disks up. Prints what was tried and
- * what failed, and exits with 1 where anything did. What the time did not suffice for is told as skipped.
+ * what failed, and exits with 1 where anything did. What the time did not suffice for is told as skipped. SIGTERM ends it
+ * early, with its report.
  */
 import { parseArgs } from 'node:util';
 import { withDir } from 'tmp-promise';
@@ -23,6 +24,9 @@ const PARTS = [
 ];
 const MINUTE_MS = 60_000;
 
+const stop = new AbortController();
+process.once('SIGTERM', () => stop.abort());
+
 const chosen = PARTS.filter(({ name }) => values.part === undefined || name === values.part);
 const shares = chosen.reduce((sum, { share }) => sum + share, 0) || 1;
 let failed = chosen.length === 0;
@@ -37,6 +41,7 @@ for (const { run, share } of chosen) {
         cutsMax: Number.POSITIVE_INFINITY,
         lyingCutsMax: 5,
         endMs,
+        signal: stop.signal,
       });
       console.log(String(report));
       failed ||= report.failures.length > 0;

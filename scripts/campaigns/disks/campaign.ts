@@ -26,18 +26,20 @@ export interface DisksOptions {
   readonly lyingCutsMax: number;
   /** By performance.now(): what is begun before is ended. */
   readonly endMs: number;
+  /** Ends it earlier, in the same way. */
+  readonly signal?: AbortSignal;
 }
 
 /** Until when the next of `left` equal parts may go on. */
-function untilShareOf(endMs: number, left: number): () => boolean {
+function untilShareOf({ endMs, signal }: DisksOptions, left: number): () => boolean {
   const now = performance.now();
   const shareEndMs = now + (endMs - now) / left;
-  return () => performance.now() < shareEndMs;
+  return () => signal?.aborted !== true && performance.now() < shareEndMs;
 }
 
 /** Kills and errors at system calls, past the page cache and through it. */
 export async function systemCallsPart(options: DisksOptions): Promise<PartReport> {
-  const { folder, seed, pointsMax, endMs } = options;
+  const { folder, seed, pointsMax } = options;
   const report = new PartReport('system calls');
   const lacking = await whyNoStrace();
   if (lacking !== undefined) {
@@ -50,7 +52,7 @@ export async function systemCallsPart(options: DisksOptions): Promise<PartReport
     const direct = await takesDirect(where);
     for (const kind of STORE_KINDS) {
       const limit = pointsMax === undefined ? {} : { pointsMax };
-      const mayGoOn = untilShareOf(endMs, left);
+      const mayGoOn = untilShareOf(options, left);
       left -= 1;
       await sweepSystemCalls({ folder: where, kind, random, report, mayGoOn, ...limit });
       report.count(direct ? 'sweeps past the page cache' : 'sweeps through the page cache');
@@ -77,7 +79,7 @@ export async function systemCallsPart(options: DisksOptions): Promise<PartReport
 
 /** Power cuts, with syncs as they are and with ones that lie. */
 export async function powerPart(options: DisksOptions): Promise<PartReport> {
-  const { folder, seed, cutsMax, lyingCutsMax, endMs } = options;
+  const { folder, seed, cutsMax, lyingCutsMax } = options;
   const report = new PartReport('power cuts');
   const random = new SimulatedRandom(seed);
   for (const [index, fileSystem] of FILE_SYSTEMS.entries()) {
@@ -89,7 +91,7 @@ export async function powerPart(options: DisksOptions): Promise<PartReport> {
     const how = { folder, fileSystem, random, report };
     const noSync = await buildNoSync(folder);
     await cutPower({ ...how, cutsMax: lyingCutsMax, noSync, mayGoOn: () => true });
-    const mayGoOn = untilShareOf(endMs, FILE_SYSTEMS.length - index);
+    const mayGoOn = untilShareOf(options, FILE_SYSTEMS.length - index);
     await cutPower({ ...how, cutsMax, mayGoOn });
   }
   return report;
