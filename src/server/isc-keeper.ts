@@ -25,6 +25,7 @@ import type { GuestMount } from './isc-mounts.ts';
 import { ISC_POLICY } from './isc-policy.ts';
 import { MOUNTING, mountReason } from './keeping.ts';
 import { tapeObstacle } from './mount-obstacles.ts';
+import type { PeerCall } from './operations/elsewhere.ts';
 import type { VaultRecord } from './shared-records.ts';
 import { labelErased } from './tape-content.ts';
 import { contentOf } from './vaults.ts';
@@ -41,7 +42,7 @@ export interface IscKeeperOptions {
   /** A tape or a lock is free: who waits for it looks again. */
   readonly onReleased: () => void;
   /** Carries out an operation of another server's user, with every right: that server has checked them. */
-  readonly operate: (user: string, name: string, parameters: unknown) => Promise<unknown>;
+  readonly operate: (call: PeerCall) => Promise<unknown>;
   /** Another server satisfied a request of a host. */
   readonly onAnswered: (host: string, requestNumber: number, server: string) => void;
 }
@@ -236,7 +237,7 @@ export class IscKeeper {
       }),
     operation: async (_guest, { vault, name, parameters, user }) => {
       if (!this.#context.keeping.isKept(vault)) throw refusal(name, `${vault} is not kept here`);
-      return { result: await this.#options.operate(user, name, parameters) };
+      return { result: await this.#options.operate({ user, name, parameters }) };
     },
   };
 

@@ -45,7 +45,7 @@ import { Policy } from './policy.ts';
 import { Recalls } from './recalls.ts';
 import type { PolicyMedia } from './policy.ts';
 import { PROFILES, PROFILE_DEFAULT } from './profiles.ts';
-import { operateForPeer } from './operations/elsewhere.ts';
+import { operateForPeer, sharedScope } from './operations/elsewhere.ts';
 import { SharedVaults } from './shared-vaults.ts';
 import { finishMoves } from './tape-moves.ts';
 import { ScanCleanup } from './scan-cleanup.ts';
@@ -105,10 +105,7 @@ export class TapeServer {
       autocopy,
       busyTapes,
       onReleased: () => mounts.lookAgain(),
-      operate: (user, name, parameters) => {
-        const shared = new VaultScope(context.ports.catalog, new Set(context.keeping.kept.keys()));
-        return operateForPeer(this.operations, shared, { user, name, parameters });
-      },
+      operate: (call) => operateForPeer(this.operations, sharedScope(context), call),
       interruptMount: (tape) => mounts.interrupt(tape),
       onAnswered: (...answered) => mounts.answered(...answered),
       onServerLost: (server) => mounts.serverLost(server),

@@ -7,13 +7,13 @@ import type { Catalog } from '../../ports/catalog.ts';
 import { localPrincipal } from '../access.ts';
 import type { ServerContext } from '../context.ts';
 import type { Operations } from '../operations.ts';
-import type { VaultScope } from '../vault-access.ts';
+import { VaultScope } from '../vault-access.ts';
 import type { Operation } from './operation.ts';
 import { subjectsIn } from './subjects.ts';
 import type { Subject } from './subjects.ts';
 
 /** An operation that another server asks for in the name of its user. */
-interface PeerCall {
+export interface PeerCall {
   readonly user: string;
   readonly name: string;
   readonly parameters: unknown;
@@ -72,6 +72,11 @@ async function vaultOf(catalog: Catalog, { kind, name }: Subject): Promise<strin
   if (kind === 'vault') return name;
   if (kind === 'tape') return (await catalog.findTape(name))?.vault;
   return (await catalog.listPools()).find((row) => kind === 'pool' && row.name === name)?.vault;
+}
+
+/** What lies in the shared vaults that are kept here. */
+export function sharedScope({ keeping, ports }: ServerContext): VaultScope {
+  return new VaultScope(ports.catalog, new Set(keeping.kept.keys()));
 }
 
 /**
