@@ -16,6 +16,7 @@ import { SharedLedger } from './shared-ledger.ts';
 import { settleMoves } from './shared-moves.ts';
 import { VaultRows, changedRecords, changesTo } from './shared-records.ts';
 import type { VaultRecord } from './shared-records.ts';
+import { aroundCalls } from './catalog-calls.ts';
 import { Sequence } from './context.ts';
 
 /** The process that locks a tape which a server of a shared vault has mounted; behind it, the server. */
@@ -204,24 +205,9 @@ export class Keeping {
   }
 
   #recording(catalog: Catalog): Catalog {
-    const members = new Map<string | symbol, unknown>();
-    return new Proxy(catalog, {
-      get: (target, property) => {
-        if (members.has(property)) return members.get(property);
-        const member: unknown = Reflect.get(target, property);
-        if (typeof member !== 'function') return member;
-        const call = (parameters: unknown[]): Promise<unknown> =>
-          Reflect.apply(member, target, parameters) as Promise<unknown>;
-        const isChanging = IS_CHANGING.has(String(property));
-        const wrapped = (...parameters: unknown[]): Promise<unknown> => {
-          if (this.#kept.size === 0) return call(parameters);
-          return this.#order.run(() =>
-            isChanging ? this.#recorded(() => call(parameters)) : call(parameters),
-          );
-        };
-        members.set(property, wrapped);
-        return wrapped;
-      },
+    return aroundCalls(catalog, (name, call) => {
+      if (this.#kept.size === 0) return call();
+      return this.#order.run(() => (IS_CHANGING.has(name) ? this.#recorded(call) : call()));
     });
   }
 
