@@ -5,7 +5,7 @@
  * in a few milliseconds, where nothing is missing or out of date. `--quiet` prints errors only.
  *
  * npm 11 blocks the install scripts of packages unless package.json approves them, npm 9 and 10 run
- * all of them: here none runs by itself (`--ignore-scripts`), and the two that count are called below,
+ * all of them: here none runs by itself (`--ignore-scripts`), and the one that counts is called below,
  * so that every npm does the same.
  *
  * package.json calls `node scripts/setup.mjs && env node …`: the second node is the pinned one. Without
@@ -16,13 +16,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  RUNTIME,
-  buildNative,
-  gypEnvironment,
-  missingTools,
-  nativeIsStale,
-} from './build-native.mjs';
+import { buildNative, missingTools, nativeIsStale } from './build-native.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const STAMP = join(ROOT, 'node_modules/.capstan-setup.json');
@@ -39,11 +33,11 @@ function say(sentence) {
  * Runs a command to its end; its output is shown only where it fails.
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ readonly cwd?: string, readonly env?: NodeJS.ProcessEnv }} [options]
+ * @param {{ readonly env?: NodeJS.ProcessEnv }} [options]
  */
-function run(command, args, { cwd = ROOT, env = process.env } = {}) {
+function run(command, args, { env = process.env } = {}) {
   const result = spawnSync(command, [...args], {
-    cwd,
+    cwd: ROOT,
     env,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -101,19 +95,7 @@ function installPackages() {
   step('installing the pinned Node runtime', () =>
     run('npm', ['rebuild', 'node'], { env: machineEnvironment() }),
   );
-  step('building the ciphers of ssh2', buildSshCiphers);
   writeFileSync(STAMP, `${JSON.stringify({ lock })}\n`);
-}
-
-/** ssh2 works without its native ciphers, with a quarter to a half more processor time. */
-function buildSshCiphers() {
-  const folder = join(ROOT, 'node_modules/ssh2');
-  run(RUNTIME, ['install.js'], { cwd: folder, env: gypEnvironment() });
-  if (!existsSync(join(folder, 'lib/protocol/crypto/build/Release/sshcrypto.node'))) {
-    console.error(
-      'setup: ssh2 could not build its native ciphers; copies cost more processor time.',
-    );
-  }
 }
 
 try {
