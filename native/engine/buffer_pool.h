@@ -1,8 +1,10 @@
-// Memory to read into, used again and again: pages touched for the first time cost as much as the read.
+// Memory that is used again and again, by whichever thread: pages touched for the first time cost as much as a read, and
+// an allocator that keeps what each thread gives back keeps as much again as is in use.
 //
 // Thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -13,42 +15,55 @@ namespace capstan {
 
 class BufferPool {
  public:
-  // Keeps up to `free_max` buffers of `bytes` that nobody uses.
-  BufferPool(size_t bytes, size_t free_max) : free_(std::make_shared<Free>(bytes, free_max)) {}
+  // What is smaller is not the pool's. Others are multiples of it, so that they fit more often.
+  static constexpr size_t kStepBytes = 64 * 1024;
 
-  // Of `bytes` at least; comes back by itself, the pool may be gone by then. A small one is not the pool's: much of
-  // the memory would lie idle.
+  // Keeps up to `free_bytes_max` that nobody uses.
+  explicit BufferPool(size_t free_bytes_max) : free_(std::make_shared<Free>(free_bytes_max)) {}
+
+  // Of `bytes` at least; comes back by itself, the pool may be gone by then.
   std::shared_ptr<AlignedBuffer> Take(size_t bytes) {
-    if (bytes > free_->bytes || bytes < free_->bytes / 2) return std::make_shared<AlignedBuffer>(bytes);
-    return {new AlignedBuffer(free_->Take()), Return{free_}};
+    if (bytes < kStepBytes) return std::make_shared<AlignedBuffer>(bytes);
+    return {new AlignedBuffer(free_->Take(bytes)), Return{free_}};
   }
 
-  size_t free_count() const {
+  size_t free_bytes() const {
     const std::lock_guard guard(free_->mutex);
-    return free_->buffers.size();
+    return free_->bytes;
   }
 
  private:
   struct Free {
-    Free(size_t buffer_bytes, size_t count_max) : bytes(buffer_bytes), max(count_max) {}
-    AlignedBuffer Take() {
+    explicit Free(size_t bytes_max) : max(bytes_max) {}
+    // The smallest that is large enough, unless most of it would lie idle.
+    AlignedBuffer Take(size_t wanted) {
+      const size_t rounded = (wanted + kStepBytes - 1) / kStepBytes * kStepBytes;
       const std::lock_guard guard(mutex);
-      if (buffers.empty()) return AlignedBuffer(bytes);
-      AlignedBuffer buffer = std::move(buffers.back());
-      buffers.pop_back();
+      const auto found = std::ranges::lower_bound(buffers, wanted, {}, &AlignedBuffer::size);
+      if (found == buffers.end() || found->size() > 2 * rounded) return AlignedBuffer(rounded);
+      AlignedBuffer buffer = std::move(*found);
+      buffers.erase(found);
+      bytes -= buffer.size();
       return buffer;
     }
-    const size_t bytes;
+    void Give(AlignedBuffer buffer) {
+      const std::lock_guard guard(mutex);
+      if (bytes + buffer.size() > max) return;
+      bytes += buffer.size();
+      buffers.insert(std::ranges::lower_bound(buffers, buffer.size(), {}, &AlignedBuffer::size),
+                     std::move(buffer));
+    }
     const size_t max;
     std::mutex mutex;
+    size_t bytes = 0;
+    // The smallest first.
     std::vector<AlignedBuffer> buffers;
   };
   struct Return {
     std::shared_ptr<Free> free;
     void operator()(AlignedBuffer* buffer) const {
       const std::unique_ptr<AlignedBuffer> owned(buffer);
-      const std::lock_guard guard(free->mutex);
-      if (free->buffers.size() < free->max) free->buffers.push_back(std::move(*owned));
+      free->Give(std::move(*owned));
     }
   };
 

@@ -105,6 +105,7 @@ class Image {
                     std::span<uint8_t> out) const;
   struct Part;
   Status ReadParts(std::span<const Part> parts, std::span<const uint32_t> next) const;
+  std::vector<size_t> OrderOf(std::span<const Part> parts) const;
   std::vector<uint32_t> RegionsBehind(ChunkList::Cursor cursor, uint32_t last) const;
   Status ReadPart(const Part& part) const;
   void Prefetch(const Partition& partition, uint64_t payload_byte, uint64_t byte_count, bool goes_on);

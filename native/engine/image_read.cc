@@ -1,6 +1,7 @@
 // Reading: what follows is read ahead, and decoded where it is wanted.
 #include <algorithm>
 #include <cstring>
+#include <unordered_set>
 
 #include "chunker.h"
 #include "image.h"
@@ -12,9 +13,12 @@ namespace {
 // Whoever reads so much in a call has it decoded on all cores at once, straight into his memory where whole regions
 // are wanted; what follows is only read meanwhile. It lies in memory as it lies on the disk.
 constexpr uint64_t kAtOnceBytes = 1u << 20;
-constexpr uint64_t kReadAheadBytes = 12u << 20;
-// Of those, so many are decoded by who finds nothing left to do in the call: one a core of a small machine.
-constexpr size_t kDecodedAheadRegions = 2;
+constexpr uint64_t kReadAheadBytes = 20u << 20;
+// Of the regions behind a call, so many that stand for themselves or for deltas are decoded by who finds nothing left to
+// do in it: what comes until the next call has begun. Fewer, and cores idle between calls; what is decoded so is copied.
+constexpr size_t kDecodedAheadRegions = 12;
+// They are looked for among so many.
+constexpr size_t kRegionsBehindMax = 32;
 // For less, so much behind what was asked for is decoded, too.
 constexpr uint64_t kDecodedAheadBytes = 8u << 20;
 // Of one call and what follows it.
@@ -111,10 +115,23 @@ std::vector<uint32_t> Image::RegionsBehind(ChunkList::Cursor cursor, uint32_t la
   for (; !cursor.at_end() && cursor.start() < prefetch_end_; cursor.NextOther()) {
     const uint32_t region = RegionOf(cursor.slice().ref);
     if (region == last) continue;
-    if (regions.size() == kDecodedAheadRegions) break;
+    if (regions.size() == kRegionsBehindMax) break;
     regions.push_back(last = region);
   }
   return regions;
+}
+
+// First one for each region that has to be decoded, then those that need it, too: parts beside each other often do, as a
+// delta and what lies around it, and whoever came to the second would wait for who has the first.
+std::vector<size_t> Image::OrderOf(std::span<const Part> parts) const {
+  std::vector<uint32_t> regions;
+  for (const Part& part : parts) regions.push_back(RegionOf(part.slices.front().ref));
+  std::unordered_set<uint32_t> seen;
+  std::vector<size_t> order, behind;
+  for (size_t i = 0; const uint32_t root : store_->packs_->RootsOf(regions))
+    (seen.insert(root).second ? order : behind).push_back(i++);
+  order.insert(order.end(), behind.begin(), behind.end());
+  return order;
 }
 
 Status Image::ReadParts(std::span<const Part> parts, std::span<const uint32_t> next) const {
@@ -124,11 +141,13 @@ Status Image::ReadParts(std::span<const Part> parts, std::span<const uint32_t> n
     for (const Part& part : parts) TRY(ReadPart(part));
     return Ok();
   }
+  const std::vector<size_t> order = OrderOf(parts);
   std::vector<std::optional<Error>> errors(parts.size());
-  store_->packs_->ShareReading(parts.size(), [&](size_t i) {
+  store_->packs_->ShareReading(parts.size(), [&](size_t n) {
     // Who is done before others goes on with what the next call wants.
-    if (i + 1 == parts.size()) store_->packs_->DecodeAhead(next);
-    if (const Status read = ReadPart(parts[i]); !read.ok()) errors[i] = read.error();
+    if (n + 1 == parts.size()) store_->packs_->DecodeAhead(next, kDecodedAheadRegions);
+    const Status read = ReadPart(parts[order[n]]);
+    if (!read.ok()) errors[order[n]] = read.error();
   });
   for (const auto& error : errors)
     if (error) return *error;

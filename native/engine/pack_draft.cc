@@ -149,7 +149,8 @@ void PackStore::DigestChunks(View bytes, std::span<const uint32_t> lengths,
     bytes = bytes.subspan(length);
   }
   digests.resize(chunks.size());
-  workers_.Share(chunks.size(), 1, [&](size_t i) { digests[i] = ChunkDigest(chunks[i]); });
+  workers_.Share(chunks.size(), 1, WorkerPool::Helpers::kIdle,
+                 [&](size_t i) { digests[i] = ChunkDigest(chunks[i]); });
 }
 
 ChunkRef PackStore::Take(ChunkStream& stream, const Digest& digest, View content, bool* is_new) {

@@ -52,7 +52,7 @@ Result<std::vector<PackStore::RawRegion>> PackStore::ReadRaw(std::span<const uin
   const uint64_t start = places.front().offset / kDirectAlignment * kDirectAlignment;
   const uint64_t end = (places.back().offset + uint64_t{places.back().total_bytes} +
                         kDirectAlignment - 1) / kDirectAlignment * kDirectAlignment;
-  const std::shared_ptr<AlignedBuffer> buffer = raw_buffers_.Take(end - start);
+  const std::shared_ptr<AlignedBuffer> buffer = buffers_.Take(end - start);
   TRY(file->ReadAt(start, buffer->span().first(end - start)));
   std::vector<RawRegion> raws;
   for (const RegionPlace& place : places)
@@ -84,8 +84,8 @@ Result<std::shared_ptr<const RegionContent>> PackStore::Unpack(std::span<uint8_t
   }
   auto content = std::make_shared<RegionContent>();
   if (into.size() != opened.header.content_bytes) {
-    content->memory.resize(opened.header.content_bytes);
-    into = content->memory;
+    content->memory = buffers_.Take(opened.header.content_bytes);
+    into = content->memory->span().first(opened.header.content_bytes);
   }
   TRY(Decompress(opened.header.codec, opened.stored, prefix.bytes, into));
   content->bytes = into;
@@ -181,10 +181,39 @@ bool PackStore::ReadRegion(uint32_t region, std::span<const uint32_t> lengths,
          std::ranges::equal(content.value()->chunks, lengths, {}, &ChunkEntry::length);
 }
 
-void PackStore::DecodeAhead(std::span<const uint32_t> regions) {
-  for (const uint32_t region : regions)
-    // Whoever wants it is told where it fails.
-    workers_.TrySubmit([this, region] { (void)Content(region, 0); }, regions.size());
+std::vector<uint32_t> PackStore::RootsOf(std::span<const uint32_t> regions) {
+  std::vector<uint32_t> roots(regions.begin(), regions.end());
+  // Nobody waits for another there: no need to read tables.
+  if (workers_.inline_only()) return roots;
+  const std::lock_guard guard(mutex_);
+  for (uint32_t& root : roots)
+    if (const RegionPlace* const place = regions_.Find(root))
+      if (const auto bases = BasesOf(root, *place); !bases.empty()) root = bases.front().region;
+  return roots;
+}
+
+void PackStore::DecodeAhead(std::span<const uint32_t> regions, size_t count_max) {
+  const std::vector<uint32_t> roots = RootsOf(regions);
+  std::vector<uint32_t> seen;
+  for (size_t i = 0; i < roots.size() && seen.size() < count_max; ++i) {
+    const uint32_t root = roots[i];
+    if (std::ranges::find(seen, root) != seen.end()) continue;
+    seen.push_back(root);
+    const int depth = root == regions[i] ? 0 : 1;
+    const auto decode = [this, root, depth] {
+      // Somebody came for it meanwhile, or had it before. Whoever wants it is told where it fails.
+      if (read_ahead_.HasSpare(root)) (void)Content(root, depth);
+    };
+    if (read_ahead_.HasSpare(root)) workers_.TrySubmit(decode, kDecodesMax);
+  }
+}
+
+// With mutex_ held.
+std::span<const BaseRun> PackStore::BasesOf(uint32_t region, const RegionPlace& place) {
+  PackTable* const table =
+      (place.flags & RegionPlace::kDelta) == 0 ? nullptr : TableOf(place.pack);
+  const PackTable::Region* const delta = table == nullptr ? nullptr : table->Find(region);
+  return delta == nullptr ? std::span<const BaseRun>() : table->BasesOf(*delta);
 }
 
 // In the order they lie: what is wanted one after the other was seldom written quite so, workers being faster or slower.
@@ -202,10 +231,7 @@ std::vector<PackStore::Extent> PackStore::ExtentsOf(std::span<const uint32_t> re
   for (const uint32_t region : regions) {
     const RegionPlace* const place = regions_.Find(region);
     if (place == nullptr) continue;
-    PackTable* const table =
-        (place->flags & RegionPlace::kDelta) == 0 ? nullptr : TableOf(place->pack);
-    if (const PackTable::Region* const delta = table == nullptr ? nullptr : table->Find(region))
-      for (const BaseRun& run : table->BasesOf(*delta)) add(run.region);
+    for (const BaseRun& run : BasesOf(region, *place)) add(run.region);
     add(region);
   }
   std::ranges::sort(wanted, {}, [](const auto& each) {

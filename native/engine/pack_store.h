@@ -30,7 +30,8 @@ constexpr size_t kDecodeCacheBytesMax = 16u << 20;
 constexpr size_t kTableCacheBytesMax = 16u << 20;
 // Read in one go: disks are faster with long reads.
 constexpr uint64_t kExtentBytes = 1u << 20;
-constexpr size_t kFreeBuffersMax = 8;
+// Kept for the next reads and what they are decoded into.
+constexpr size_t kFreeBufferBytesMax = 16u << 20;
 
 struct Damage {
   std::string place;
@@ -153,9 +154,9 @@ class PackStore {
   // A region that consists of chunks of these lengths, as it is decoded, into `out`; checked as Read does. False, with
   // anything in `out`, where it does not, is at hand decoded or damaged: Read serves then.
   bool ReadRegion(uint32_t region, std::span<const uint32_t> lengths, std::span<uint8_t> out);
-  // Calls `each` with 0 to count - 1, here and on workers that are idle; returns once all are done.
+  // Calls `each` with 0 to count - 1, here and on the workers, before they decode ahead; returns once all are done.
   void ShareReading(size_t count, const std::function<void(size_t)>& each) {
-    workers_.Share(count, options_.thread_count, each);
+    workers_.Share(count, options_.thread_count, WorkerPool::Helpers::kFirst, each);
   }
   // Begins to read and decode the regions on the workers, those that lie side by side in one go.
   void Prefetch(std::span<const uint32_t> regions) { Prefetch(regions, 0); }
@@ -164,8 +165,10 @@ class PackStore {
   std::vector<uint32_t> BeginReading(std::span<const uint32_t> regions) {
     return Prefetch(regions, std::nullopt);
   }
-  // Has workers that are idle decode regions that are wanted next.
-  void DecodeAhead(std::span<const uint32_t> regions);
+  // For each region, what is decoded before it: the first that it was compressed against, or itself.
+  std::vector<uint32_t> RootsOf(std::span<const uint32_t> regions);
+  // Has workers that have nothing else to do decode the roots of regions that are wanted next: the first `count_max`.
+  void DecodeAhead(std::span<const uint32_t> regions, size_t count_max);
   void DropAhead(std::span<const uint32_t> regions) {
     for (const uint32_t region : regions) read_ahead_.Drop(region);
   }
@@ -262,6 +265,8 @@ class PackStore {
   ChunkRef FindLocked(const Digest& digest);
   std::span<const ChunkEntry> ChunksOf(uint32_t region);
   PackTable* TableOf(uint32_t pack);
+  // Nothing where it is no delta. Until another table is asked for.
+  std::span<const BaseRun> BasesOf(uint32_t region, const RegionPlace& place);
   void KeepTable(uint32_t pack, std::unique_ptr<PackTable> table);
   // What the table of a pack said that rotted while the store was open, out of the regions' own headers.
   Result<PackTable*> RebuildTable(uint32_t pack, File& file, const Error& damage);
@@ -407,8 +412,7 @@ class PackStore {
   std::vector<std::pair<uint32_t, uint32_t>> based_;
 
   RegionCache cache_{kDecodeCacheBytesMax};
-  // An extent may begin and end anywhere in a block.
-  BufferPool raw_buffers_{kExtentBytes + 2 * kDirectAlignment, kFreeBuffersMax};
+  BufferPool buffers_{kFreeBufferBytesMax};
   ReadAhead<RawRegion> read_ahead_;
   // Last, so that their threads end first; what is read goes on to the workers.
   WorkerPool workers_;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace capstan {
@@ -41,6 +42,11 @@ class ReadAhead {
     const std::lock_guard guard(mutex_);
     return raws_.contains(region);
   }
+  // It was read, or is being read, and nobody came for it.
+  bool HasSpare(uint32_t region) {
+    const std::lock_guard guard(mutex_);
+    return raws_.contains(region) && !waited_for_.contains(region);
+  }
   // Waits where it is being read; nothing where it is not.
   std::optional<Raw> Take(uint32_t region) {
     std::unique_lock lock(mutex_);
@@ -52,7 +58,9 @@ class ReadAhead {
         raws_.erase(found);
         return raw;
       }
+      waited_for_.insert(region);
       arrived_.wait(lock);
+      waited_for_.erase(waited_for_.find(region));
     }
   }
 
@@ -61,6 +69,8 @@ class ReadAhead {
   std::condition_variable arrived_;
   // Without a value: being read.
   std::unordered_map<uint32_t, std::optional<Raw>> raws_;
+  // As often as somebody waits for it.
+  std::unordered_multiset<uint32_t> waited_for_;
 };
 
 }  // namespace capstan

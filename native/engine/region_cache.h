@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "aligned_buffer.h"
 #include "region.h"
 
 namespace capstan {
@@ -18,7 +19,7 @@ namespace capstan {
 struct RegionContent {
   // In `memory`, or in the caller's.
   View bytes;
-  RawBytes memory;
+  std::shared_ptr<AlignedBuffer> memory;
   // Where each chunk ends.
   std::vector<uint32_t> ends;
   std::vector<ChunkEntry> chunks;

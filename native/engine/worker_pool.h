@@ -33,9 +33,11 @@ class WorkerPool {
 
   bool inline_only() const { return thread_count_ == 0; }
 
-  // Calls `each` with 0 to count - 1, here and on up to `helpers_max` threads that have nothing else to do; returns
-  // once all are done.
-  void Share(size_t count, size_t helpers_max, const std::function<void(size_t)>& each) {
+  // Who helps: threads before they go on with what is queued, or only those that have nothing else to do.
+  enum class Helpers { kFirst, kIdle };
+  // Calls `each` with 0 to count - 1, here and on up to `helpers_max` threads; returns once all are done.
+  void Share(size_t count, size_t helpers_max, Helpers helpers,
+             const std::function<void(size_t)>& each) {
     struct Shared {
       const std::function<void(size_t)>* each;
       size_t count;
@@ -51,8 +53,9 @@ class WorkerPool {
     };
     // Not make_shared: clang 14 makes no aggregate that way.
     const std::shared_ptr<Shared> shared(new Shared{&each, count});
+    const bool first = helpers == Helpers::kFirst;
     for (size_t helper = 1; helper < count && helper <= helpers_max; ++helper)
-      if (!TrySubmit([shared] { shared->Run(); }, helper)) break;
+      if (!Submit([shared] { shared->Run(); }, first, first ? SIZE_MAX : helper)) break;
     shared->Run();
     for (size_t done = shared->done; done < count; done = shared->done) shared->done.wait(done);
   }
@@ -60,11 +63,16 @@ class WorkerPool {
   // False where the queue is full or there are no threads: the caller does the job itself then, which
   // bounds memory and puts its own core to use.
   bool TrySubmit(std::function<void()> job, size_t queued_max = kQueuedJobsMax) {
+    return Submit(std::move(job), false, queued_max);
+  }
+
+ private:
+  bool Submit(std::function<void()> job, bool first, size_t queued_max) {
     if (thread_count_ == 0) return false;
     {
       const std::lock_guard guard(mutex_);
       if (queue_.size() >= queued_max) return false;
-      queue_.push_back(std::move(job));
+      queue_.insert(first ? queue_.begin() : queue_.end(), std::move(job));
       // A store that is only listed needs no threads.
       while (threads_.size() < thread_count_) threads_.emplace_back([this] { Run(); });
     }
@@ -72,7 +80,6 @@ class WorkerPool {
     return true;
   }
 
- private:
   void Run() {
     std::unique_lock lock(mutex_);
     while (true) {

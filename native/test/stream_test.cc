@@ -1,6 +1,7 @@
 // A stream is cut and taken in the same way, however it comes and however many threads there are; what is read
 // ahead is what was asked for, once.
 #include <atomic>
+#include <latch>
 #include <thread>
 
 #include "../engine/read_ahead.h"
@@ -61,9 +62,34 @@ TEST("stream", "what is shared among threads is done once each, and done when th
     WorkerPool pool(thread_count);
     for (size_t count = 0; count < 40; ++count) {
       std::vector<std::atomic<int>> calls(count);
-      pool.Share(count, 2, [&](size_t i) { ++calls[i]; });
-      for (const auto& call : calls) CHECK(call == 1, thread_count, " ", count);
+      for (const auto helpers : {WorkerPool::Helpers::kIdle, WorkerPool::Helpers::kFirst})
+        pool.Share(count, 2, helpers, [&](size_t i) { ++calls[i]; });
+      for (const auto& call : calls) CHECK(call == 2, thread_count, " ", count);
     }
+  }
+}
+
+TEST("stream", "who shares out first is helped before what is queued, else by who has nothing to do") {
+  for (const auto helpers : {WorkerPool::Helpers::kFirst, WorkerPool::Helpers::kIdle}) {
+    WorkerPool pool(1);
+    std::latch begun(1), release(1), queued(1);
+    CHECK(pool.TrySubmit([&] { begun.count_down(), release.wait(); }));
+    begun.wait();
+    std::atomic<bool> helped = false, helped_before = false;
+    CHECK(pool.TrySubmit([&] { helped_before = helped.load(), queued.count_down(); }));
+    const std::thread::id here = std::this_thread::get_id();
+    pool.Share(2, 1, helpers, [&](size_t i) {
+      if (std::this_thread::get_id() != here) {
+        helped = true;
+        helped.notify_one();
+      } else if (i == 0) {
+        release.count_down();
+        // The other one is the helper's, where there is one.
+        if (helpers == WorkerPool::Helpers::kFirst) helped.wait(false);
+      }
+    });
+    queued.wait();
+    CHECK(helped_before == (helpers == WorkerPool::Helpers::kFirst));
   }
 }
 
