@@ -10,7 +10,7 @@ import type { ErrorCode } from '../base/errors.ts';
 import type { Cancel, Clock } from '../ports/clock.ts';
 import type { DuplexStream } from '../ports/network.ts';
 import { z } from 'zod';
-import { IscFrameDecoder, encodeFrame } from './frame.ts';
+import { DATA_BYTES_MAX, IscFrameDecoder, encodeFrame } from './frame.ts';
 
 /** What a call gives back. */
 export interface IscReply {
@@ -34,6 +34,8 @@ export interface IscSessionOptions {
 const NO_DATA = new Uint8Array(0);
 /** Calls of a peer that may be under way at one time. */
 const CALLS_MAX = 1000;
+/** That wait to be sent: a peer that asks without reading has no more held for it. */
+export const UNSENT_BYTES_MAX = 2 * DATA_BYTES_MAX;
 
 const headers = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -64,6 +66,7 @@ export class IscSession {
   #nextId = 1;
   #callsUnderWay = 0;
   #writing: Promise<void> = Promise.resolve();
+  #unsentBytes = 0;
   #heardAtMs: number;
   #wroteAtMs: number;
   #ended: string | undefined;
@@ -125,10 +128,16 @@ export class IscSession {
   /** A stream takes one write at a time. */
   #send(header: unknown, data: Uint8Array = NO_DATA): void {
     const frame = encodeFrame(header, data);
+    this.#unsentBytes += frame.length;
+    if (this.#unsentBytes > UNSENT_BYTES_MAX) {
+      this.end('the peer does not take what it is sent');
+      return;
+    }
     this.#wroteAtMs = this.#options.clock.monotonicMs();
     this.#writing = this.#writing.then(async () => {
       try {
         if (this.#ended === undefined) await this.#options.stream.write(frame);
+        this.#unsentBytes -= frame.length;
       } catch (error) {
         if (!isCapstanError(error)) throw error;
         this.end(error.message);

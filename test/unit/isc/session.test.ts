@@ -8,6 +8,7 @@ import type { DuplexStream } from '../../../src/ports/network.ts';
 import { Life } from '../../../harness/world/life.ts';
 
 const SILENCE_MS = 15_000;
+const NONE = new Uint8Array(0);
 const EAST = { address: '10.0.0.1', port: 1 };
 
 interface Side {
@@ -90,6 +91,18 @@ describe('a session of the inter-system communication', () => {
     expect(guest.ended).toEqual(['the peer was silent for 15000 ms']);
     expect(keeper.ended).toEqual(['the peer was silent for 15000 ms']);
     await expect(guest.session.call('sync', {})).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+  });
+
+  it('ends where the other side takes nothing of what it asks for', async () => {
+    const line = new Line();
+    const [near, far] = await line.streams();
+    const data = new Uint8Array(DATA_BYTES_MAX / 2);
+    const keeper = line.side(far, () => Promise.resolve({ data }));
+    for (let id = 1; id <= 6; id += 1) {
+      await near.write(encodeFrame({ kind: 'call', id, method: 'read', parameters: {} }, NONE));
+    }
+    await line.world.advance(1000);
+    expect(keeper.ended).toEqual(['the peer does not take what it is sent']);
   });
 
   it('ends where the other side sends what is no message', async () => {
