@@ -7,6 +7,7 @@ import { connect } from 'node:net';
 import type { Server } from 'node:net';
 import { CapstanError } from '../base/errors.ts';
 import { asDiskError, codeOf } from './disk-errors.ts';
+import { outliveFailedAccepts } from './tcp-network.ts';
 
 /** Longest path of a Unix socket on Linux, bytes: 108 with the NUL behind it. */
 export const SOCKET_PATH_BYTES_MAX = 107;
@@ -64,6 +65,7 @@ function listen(server: Server, path: string): Promise<void> {
     try {
       server.listen(path, () => {
         server.off('error', reject);
+        outliveFailedAccepts(server);
         resolve();
       });
     } finally {

@@ -59,6 +59,11 @@ function listeningError(endpoint: Endpoint, cause: Error): CapstanError {
   return new CapstanError('INVALID_ARGUMENT', { what: `To listen on ${name}`, reason }, { cause });
 }
 
+/** A connection that could not be accepted, for want of descriptors say, is lost to its client only: the server goes on. */
+export function outliveFailedAccepts(server: Server): void {
+  server.on('error', () => {});
+}
+
 /** Listens; the server's actual endpoint. Rejects IN_USE where the port is taken, INVALID_ARGUMENT where it is not to be had. */
 export function listen(server: Server, endpoint: Endpoint): Promise<Endpoint> {
   return new Promise((resolve, reject) => {
@@ -66,6 +71,7 @@ export function listen(server: Server, endpoint: Endpoint): Promise<Endpoint> {
     server.once('error', onError);
     server.listen({ host: endpoint.address, port: endpoint.port }, () => {
       server.off('error', onError);
+      outliveFailedAccepts(server);
       const { address, port } = server.address() as AddressInfo;
       resolve({ address, port });
     });

@@ -1,5 +1,10 @@
+import { createServer } from 'node:net';
+import type { Server } from 'node:net';
+import { join } from 'node:path';
+import { withDir } from 'tmp-promise';
 import { describe, expect, it } from 'vitest';
-import { tcpNetwork } from '../../../src/platform/tcp-network.ts';
+import { listenPath } from '../../../src/platform/control-socket.ts';
+import { listen, tcpNetwork } from '../../../src/platform/tcp-network.ts';
 import type { CapstanError } from '../../../src/base/errors.ts';
 import type { DuplexStream } from '../../../src/ports/network.ts';
 
@@ -52,6 +57,22 @@ describe('the TCP network', () => {
     // An address for documentation alone (RFC 5737).
     await expect(tcpNetwork.listen({ address: '192.0.2.1', port: 0 }, () => {})).rejects.toThrow(
       'To listen on 192.0.2.1:0 is refused: this machine has no such address',
+    );
+  });
+
+  it.for([
+    ['a port', async (server: Server) => void (await listen(server, ANY))],
+    ['a socket file', (server: Server, path: string) => listenPath(server, path)],
+  ] as const)('outlives a connection to %s that it cannot accept', async ([, listenOn]) => {
+    await withDir(
+      async ({ path }) => {
+        const server = createServer();
+        await listenOn(server, join(path, 'socket'));
+        // As Node tells of a failed accept4.
+        expect(server.emit('error', new Error('accept ENFILE'))).toBe(true);
+        server.close();
+      },
+      { unsafeCleanup: true },
     );
   });
 
