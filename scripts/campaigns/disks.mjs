@@ -1,12 +1,12 @@
 /**
- * `npm run campaign -- disks [--seed 1] [--minutes 60] [--part calls|power|full]`: kills the engine on real
+ * `npm run campaign -- disks [--seed 1] [--minutes 60] [--part full|power|calls|cached-calls]`: kills the engine on real
  * disks, or fails it, at its system calls, cuts the power on ext4 and xfs, and fills disks up. Prints what was tried and
  * what failed, and exits with 1 where anything did. What the time did not suffice for is told as skipped. SIGTERM ends it
  * early, with its report.
  */
 import { parseArgs } from 'node:util';
 import { withDir } from 'tmp-promise';
-import { fullDiskPart, powerPart, systemCallsPart } from './disks/campaign.ts';
+import { cachedCallsPart, directCallsPart, fullDiskPart, powerPart } from './disks/campaign.ts';
 
 const { values } = parseArgs({
   options: {
@@ -20,7 +20,8 @@ const { values } = parseArgs({
 const PARTS = [
   { name: 'full', run: fullDiskPart, share: 0 },
   { name: 'power', run: powerPart, share: 0.3 },
-  { name: 'calls', run: systemCallsPart, share: 0.7 },
+  { name: 'calls', run: directCallsPart, share: 0.35 },
+  { name: 'cached-calls', run: cachedCallsPart, share: 0.35 },
 ];
 const MINUTE_MS = 60_000;
 

@@ -1,5 +1,4 @@
 /** The parts of the campaign on real disks; what a part needs and the machine lacks is told as skipped. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SimulatedRandom } from '../../../harness/world/simulated-random.ts';
 import { Journal } from './journal.ts';
@@ -9,7 +8,7 @@ import { buildNoSync, cutPower } from './power-cuts.ts';
 import { PartReport } from './report.ts';
 import { STORE_KINDS } from './store-kind.ts';
 import { sweepSystemCalls } from './system-calls.ts';
-import { takesDirect, whyNoStrace } from './tools.ts';
+import { whyNoStrace, whyNotDirect } from './tools.ts';
 import { check, runTask } from './worker-process.ts';
 
 const FULL_DISK_MIB = 64;
@@ -37,43 +36,48 @@ function untilShareOf({ endMs, signal }: DisksOptions, left: number): () => bool
   return () => signal?.aborted !== true && performance.now() < shareEndMs;
 }
 
-/** Kills and errors at system calls, past the page cache and through it. */
-export async function systemCallsPart(options: DisksOptions): Promise<PartReport> {
-  const { folder, seed, pointsMax } = options;
+/** Kills and errors at system calls: each kind of store in `where`. */
+async function sweepCalls(
+  options: DisksOptions,
+  report: PartReport,
+  where: string,
+  way: 'through' | 'past',
+): Promise<void> {
+  const { seed, pointsMax } = options;
+  const random = new SimulatedRandom(seed);
+  for (const [index, kind] of STORE_KINDS.entries()) {
+    const limit = pointsMax === undefined ? {} : { pointsMax };
+    const mayGoOn = untilShareOf(options, STORE_KINDS.length - index);
+    await sweepSystemCalls({ folder: where, kind, random, report, mayGoOn, ...limit });
+    report.count(`sweeps ${way} the page cache`);
+  }
+}
+
+/** Past the page cache, on the disk. */
+export async function directCallsPart(options: DisksOptions): Promise<PartReport> {
+  const { folder } = options;
   const report = new PartReport('system calls');
-  const lacking = await whyNoStrace();
+  const lacking = (await whyNoStrace()) ?? (await whyNotDirect(folder));
+  if (lacking === undefined) await sweepCalls(options, report, folder, 'past');
+  else report.skip('system calls', lacking);
+  return report;
+}
+
+/** Through it, on a file system that refuses O_DIRECT. */
+export async function cachedCallsPart(options: DisksOptions): Promise<PartReport> {
+  const { folder } = options;
+  const report = new PartReport('system calls without O_DIRECT');
+  const lacking = (await whyNoStrace()) ?? (await whyNoMemoryMount(folder));
   if (lacking !== undefined) {
     report.skip('system calls', lacking);
     return report;
   }
-  const random = new SimulatedRandom(seed);
-  let left = 2 * STORE_KINDS.length;
-  const sweep = async (where: string) => {
-    const direct = await takesDirect(where);
-    for (const kind of STORE_KINDS) {
-      const limit = pointsMax === undefined ? {} : { pointsMax };
-      const mayGoOn = untilShareOf(options, left);
-      left -= 1;
-      await sweepSystemCalls({ folder: where, kind, random, report, mayGoOn, ...limit });
-      report.count(direct ? 'sweeps past the page cache' : 'sweeps through the page cache');
-    }
-  };
-  const why = await whyNoMemoryMount(folder);
-  if (why === undefined) {
-    const memory = await Mount.ofMemory(folder, 'ramfs');
-    try {
-      await sweep(memory.path);
-    } finally {
-      await memory.unmount();
-    }
-  } else {
-    report.skip('a file system that refuses O_DIRECT', why);
-    left -= STORE_KINDS.length;
+  const memory = await Mount.ofMemory(folder, 'ramfs');
+  try {
+    await sweepCalls(options, report, memory.path, 'through');
+  } finally {
+    await memory.unmount();
   }
-  const disk = join(folder, 'disk');
-  await mkdir(disk, { recursive: true });
-  if (!(await takesDirect(disk))) report.skip('O_DIRECT', `${disk} refuses it`);
-  await sweep(disk);
   return report;
 }
 

@@ -12,15 +12,15 @@ export async function succeeds(...command: readonly string[]): Promise<boolean> 
   return (await $({ quiet: true, nothrow: true })`${command}`).exitCode === 0;
 }
 
-/** Whether files of the folder open past the page cache. */
-export async function takesDirect(folder: string): Promise<boolean> {
+/** Why files of the folder do not open past the page cache; undefined where they do. */
+export async function whyNotDirect(folder: string): Promise<string | undefined> {
   const path = join(folder, 'direct-probe');
   try {
     const { O_CREAT, O_DIRECT, O_RDWR } = constants;
     await (await open(path, O_CREAT | O_RDWR | O_DIRECT)).close();
-    return true;
+    return undefined;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EINVAL') return false;
+    if ((error as NodeJS.ErrnoException).code === 'EINVAL') return `${folder} refuses O_DIRECT`;
     throw error;
   } finally {
     await rm(path, { force: true });
