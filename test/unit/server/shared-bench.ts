@@ -112,9 +112,9 @@ export class SharedBench {
     return rows[0]?.state ?? 'none';
   }
 
-  /** The host asks for LAB001 on no device in particular; both servers hear it. */
-  async request(requestNumber: number): Promise<void> {
-    this.host.logZsvr(requestOf('LAB001', requestNumber));
+  /** The host asks for LAB001, on no device in particular where none is given; both servers hear it. */
+  async request(requestNumber: number, on: { readonly device?: string } = {}): Promise<void> {
+    this.host.logZsvr(requestOf('LAB001', requestNumber, on));
     await this.world.advance(2_000);
   }
 
