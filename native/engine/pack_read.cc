@@ -193,6 +193,8 @@ std::vector<uint32_t> PackStore::RootsOf(std::span<const uint32_t> regions) {
 }
 
 void PackStore::DecodeAhead(std::span<const uint32_t> regions, size_t count_max) {
+  // What several had decoded ahead would push each other's out of the cache, too.
+  if (shared_readings_ > 1) return;
   const std::vector<uint32_t> roots = RootsOf(regions);
   std::vector<uint32_t> seen;
   for (size_t i = 0; i < roots.size() && seen.size() < count_max; ++i) {

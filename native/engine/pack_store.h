@@ -7,6 +7,7 @@
 // Locks, in this order: sync_mutex_, append_mutex_, mutex_. Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -156,7 +157,9 @@ class PackStore {
   bool ReadRegion(uint32_t region, std::span<const uint32_t> lengths, std::span<uint8_t> out);
   // Calls `each` with 0 to count - 1, here and on the workers, before they decode ahead; returns once all are done.
   void ShareReading(size_t count, const std::function<void(size_t)>& each) {
+    ++shared_readings_;
     workers_.Share(count, options_.thread_count, WorkerPool::Helpers::kFirst, each);
+    --shared_readings_;
   }
   // Begins to read and decode the regions on the workers, those that lie side by side in one go.
   void Prefetch(std::span<const uint32_t> regions) { Prefetch(regions, 0); }
@@ -168,6 +171,7 @@ class PackStore {
   // For each region, what is decoded before it: the first that it was compressed against, or itself.
   std::vector<uint32_t> RootsOf(std::span<const uint32_t> regions);
   // Has workers that have nothing else to do decode the roots of regions that are wanted next: the first `count_max`.
+  // Within ShareReading; where others are in it, too, the workers have their parts to do, and this does nothing.
   void DecodeAhead(std::span<const uint32_t> regions, size_t count_max);
   void DropAhead(std::span<const uint32_t> regions) {
     for (const uint32_t region : regions) read_ahead_.Drop(region);
@@ -414,6 +418,7 @@ class PackStore {
   RegionCache cache_{kDecodeCacheBytesMax};
   BufferPool buffers_{kFreeBufferBytesMax};
   ReadAhead<RawRegion> read_ahead_;
+  std::atomic<size_t> shared_readings_{0};
   // Last, so that their threads end first; what is read goes on to the workers.
   WorkerPool workers_;
   WorkerPool readers_;
