@@ -7,7 +7,7 @@ import type { CleanupPlanRow, MigrationRow } from '../../src/ports/catalog-polic
 import type { Clock } from '../../src/ports/clock.ts';
 import type { FileSystemUsage } from '../../src/ports/file-systems.ts';
 import type { BackupApplication } from '../peers/backup-application.ts';
-import { decorate } from '../world/ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
 
 /** A command as the host meant it. */
 export interface SentPolicy {

@@ -1,6 +1,6 @@
 /** Bugs of a batch day that are planted on purpose. */
 import type { Catalog, CopyJobRow, DismountRecord } from '../../src/ports/catalog.ts';
-import { decorate } from '../world/ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
 import { asking } from './decorators.ts';
 import type { Mutant } from './mutant.ts';
 

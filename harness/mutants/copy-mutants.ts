@@ -2,7 +2,7 @@
 import { generation } from '../../src/base/units.ts';
 import type { Catalog, TapeRow } from '../../src/ports/catalog.ts';
 import type { Engine } from '../../src/ports/engine.ts';
-import { decorate } from '../world/ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
 import type { Mutant } from './mutant.ts';
 
 /** The target's engine says that it synced, and did not. */

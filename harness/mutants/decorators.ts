@@ -1,7 +1,7 @@
 /** Makes planted bugs: a catalog or an engine one of whose methods is asked, or answers, something else. */
 import type { Catalog } from '../../src/ports/catalog.ts';
 import type { Engine } from '../../src/ports/engine.ts';
-import { decorate } from '../world/ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
 
 type Decorator<Port> = (port: Port) => Port;
 

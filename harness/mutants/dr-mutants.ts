@@ -2,7 +2,7 @@
 import { generation } from '../../src/base/units.ts';
 import type { Catalog, TapeRow } from '../../src/ports/catalog.ts';
 import type { IdrRunRow, IdrSchemeRow } from '../../src/ports/catalog-instant-dr.ts';
-import { decorate } from '../world/ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
 import type { Sabotage } from '../world/simulated-server.ts';
 import { withoutRename, withoutSync } from './copy-mutants.ts';
 import type { Mutant } from './mutant.ts';

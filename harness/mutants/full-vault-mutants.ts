@@ -4,7 +4,7 @@ import { logicalObjectNumber } from '../../src/base/units.ts';
 import type { Ballast } from '../../src/ports/ballast.ts';
 import type { CopyJobRow } from '../../src/ports/catalog.ts';
 import type { Engine, TapeImage } from '../../src/ports/engine.ts';
-import { decorate } from '../world/ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
 import { asking } from './decorators.ts';
 import type { Mutant } from './mutant.ts';
 

@@ -1,5 +1,5 @@
 /** Bugs in what is kept of licences, planted to see that the scenario of licences finds them. */
-import { decorate } from '../world/ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
 import type { Mutant } from './mutant.ts';
 
 export const LICENCE_MUTANTS: readonly Mutant[] = [

@@ -1,7 +1,7 @@
 /** Bugs of a server with a mad host that are planted on purpose. */
 import type { Catalog, MountRequestRow } from '../../src/ports/catalog.ts';
 import { WAITING_MAX } from '../workload/looping-host.ts';
-import { decorate } from '../world/ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
 import { answering } from './decorators.ts';
 import type { Mutant } from './mutant.ts';
 

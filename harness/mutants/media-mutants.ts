@@ -1,6 +1,6 @@
 /** Bugs in what is done with tapes and pools, planted to see that the media suite finds them. */
 import type { Catalog, PoolRow } from '../../src/ports/catalog.ts';
-import { decorate } from '../world/ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
 import type { Sabotage } from '../world/simulated-server.ts';
 import type { Mutant } from './mutant.ts';
 

@@ -1,6 +1,6 @@
 /** Bugs in mounts and in what is heard of hosts, planted to see that the scenarios of mounts find them. */
 import type { Catalog, MountRequestRow, MountRow } from '../../src/ports/catalog.ts';
-import { decorate } from '../world/ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
 import type { Mutant } from './mutant.ts';
 
 /** A method of the catalog does something else. */

@@ -4,8 +4,8 @@ import type { CleanupMarkRow, MigrationRow, PolicyRunRow } from '../../src/ports
 import type { Engine } from '../../src/ports/engine.ts';
 import type { Network } from '../../src/ports/network.ts';
 import type { Processes } from '../../src/ports/processes.ts';
-import { decorate } from '../world/ports.ts';
-import type { Around } from '../world/ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
+import type { Around } from '../../src/base/decorate.ts';
 import type { Sabotage } from '../world/simulated-server.ts';
 import type { Mutant } from './mutant.ts';
 

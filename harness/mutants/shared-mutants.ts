@@ -3,7 +3,7 @@ import type { Catalog, TapeRow } from '../../src/ports/catalog.ts';
 import type { VaultChanges } from '../../src/ports/catalog-shared.ts';
 import type { Engine, TapeImage } from '../../src/ports/engine.ts';
 import { generation } from '../../src/base/units.ts';
-import { decorate } from '../world/ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
 import type { Sabotage } from '../world/simulated-server.ts';
 import { asking } from './decorators.ts';
 import type { Mutant } from './mutant.ts';

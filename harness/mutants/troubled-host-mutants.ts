@@ -1,6 +1,6 @@
 /** Bugs of AutoCopy with hosts in trouble that are planted on purpose. */
 import type { Catalog, DismountRecord, NewEvent } from '../../src/ports/catalog.ts';
-import { decorate } from '../world/ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
 import type { Mutant } from './mutant.ts';
 
 const SESSION_ESTABLISHED = '220120';

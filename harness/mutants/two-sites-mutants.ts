@@ -2,7 +2,7 @@
 import type { Catalog, NewEvent } from '../../src/ports/catalog.ts';
 import { EVENT_MESSAGES } from '../../src/server/event-messages.ts';
 import type { EventMessage } from '../../src/server/event-messages.ts';
-import { decorate } from '../world/ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
 import type { Sabotage } from '../world/simulated-server.ts';
 import type { Mutant } from './mutant.ts';
 

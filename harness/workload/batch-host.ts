@@ -10,7 +10,7 @@ import type { MountOptions, MountedTape } from '../hosts/mount-request.ts';
 import { NonStopHost } from '../hosts/nonstop-host.ts';
 import { HostError } from '../hosts/host-error.ts';
 import { Life } from '../world/life.ts';
-import { decorate } from '../world/ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
 import { SimulatedRandom } from '../world/simulated-random.ts';
 import { StoppingNetwork } from '../world/stopping-network.ts';
 import type { DataCentre } from './data-centre.ts';

@@ -8,7 +8,7 @@ import { generation } from '../../src/base/units.ts';
 import { sendTape } from '../../src/replication/sender.ts';
 import type { TapeVersion } from '../model/tape-model.ts';
 import { Life } from '../world/life.ts';
-import { decorate } from '../world/ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
 import type { SimulatedServer } from '../world/simulated-server.ts';
 import type { World } from '../world/world.ts';
 

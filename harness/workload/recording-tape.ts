@@ -2,7 +2,7 @@
 import type { TapeOperations, WriteOutcome } from '../../src/initiator/tape-operations.ts';
 import type { MountedTape } from '../hosts/mount-request.ts';
 import type { TapeModel } from '../model/tape-model.ts';
-import { decorate } from '../world/ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
 
 const isWritten = (outcome: WriteOutcome): boolean =>
   outcome.kind === 'done' || outcome.kind === 'early-warning';

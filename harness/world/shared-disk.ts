@@ -9,7 +9,7 @@
 import { CapstanError } from '../../src/base/errors.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Engine } from '../../src/ports/engine.ts';
-import { decorate } from './ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
 import type { SimulatedBallast } from './simulated-ballast.ts';
 import type { CrashKind, SimulatedVault } from './simulated-vault.ts';
 

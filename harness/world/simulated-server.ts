@@ -24,7 +24,7 @@ import type { BackupApplication } from '../peers/backup-application.ts';
 import type { Database } from '../../src/catalog/database.ts';
 import { giveCatalogBack, takeCatalog } from './catalog-shelf.ts';
 import { Life } from './life.ts';
-import { decorate } from './ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
 import { simulatedCryptography } from './simulated-cryptography.ts';
 import { SimulatedLogFiles } from './simulated-log-files.ts';
 import type { CrashKind, SimulatedVault } from './simulated-vault.ts';

@@ -1,7 +1,7 @@
 /** A server with two vaults on one simulated disk, whose process can be killed in any call of a port. */
 import { giveCatalogBack, takeCatalog } from './catalog-shelf.ts';
 import { Life } from './life.ts';
-import { decorate } from './ports.ts';
+import { decorate } from '../../src/base/decorate.ts';
 import { simulatedCryptography } from './simulated-cryptography.ts';
 import { SimulatedLogFiles } from './simulated-log-files.ts';
 import { NO_PROGRAMS } from './simulated-server.ts';

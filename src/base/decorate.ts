@@ -1,4 +1,4 @@
-/** Decorators of ports: what a port answers only while a process lives, and where it may be crashed. */
+/** Something around each call of a port: a rescue, a record, a crash. */
 
 /** Called around every method of a decorated port. */
 export type Around = (

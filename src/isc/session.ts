@@ -35,7 +35,7 @@ const NO_DATA = new Uint8Array(0);
 /** Calls of a peer that may be under way at one time. */
 const CALLS_MAX = 1000;
 /** That wait to be sent: a peer that asks without reading has no more held for it. */
-export const UNSENT_BYTES_MAX = 2 * DATA_BYTES_MAX;
+const UNSENT_BYTES_MAX = 2 * DATA_BYTES_MAX;
 
 const headers = z.discriminatedUnion('kind', [
   z.strictObject({

@@ -9,6 +9,7 @@
  *
  * A server that comes to keep a vault makes its rows what the ledger says, whatever it knew before.
  */
+import { decorate } from '../base/decorate.ts';
 import { CapstanError, isCapstanError } from '../base/errors.ts';
 import type { Catalog, VaultRow } from '../ports/catalog.ts';
 import type { Engine } from '../ports/engine.ts';
@@ -16,7 +17,6 @@ import { SharedLedger } from './shared-ledger.ts';
 import { settleMoves } from './shared-moves.ts';
 import { VaultRows, changedRecords, changesTo } from './shared-records.ts';
 import type { VaultRecord } from './shared-records.ts';
-import { aroundCalls } from './catalog-calls.ts';
 import { Sequence } from './context.ts';
 
 /** The process that locks a tape which a server of a shared vault has mounted; behind it, the server. */
@@ -205,7 +205,7 @@ export class Keeping {
   }
 
   #recording(catalog: Catalog): Catalog {
-    return aroundCalls(catalog, (name, call) => {
+    return decorate(catalog, (name, call) => {
       if (this.#kept.size === 0) return call();
       return this.#order.run(() => (IS_CHANGING.has(name) ? this.#recorded(call) : call()));
     });

@@ -2,9 +2,9 @@
  * A catalog whose calls, where they find no room, are made once more with what is held back. A call that
  * rejects has changed nothing, so each can be made again.
  */
+import { decorate } from '../base/decorate.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { Ballasts } from './ballasts.ts';
-import { aroundCalls } from './catalog-calls.ts';
 
 /** As long as `isWanted`, asked at each call. */
 export function rescuedCatalog(
@@ -12,5 +12,5 @@ export function rescuedCatalog(
   ballasts: Pick<Ballasts, 'rescue'>,
   isWanted: () => boolean = () => true,
 ): Catalog {
-  return aroundCalls(catalog, (_, call) => (isWanted() ? ballasts.rescue(call) : call()));
+  return decorate(catalog, (_, call) => (isWanted() ? ballasts.rescue(call) : call()));
 }

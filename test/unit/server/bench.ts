@@ -7,8 +7,8 @@ import { tapemountTable } from '../../../harness/hosts/mediacom.ts';
 import { serveTaclTerminal } from '../../../harness/hosts/tacl-terminal.ts';
 import { BackupApplication } from '../../../harness/peers/backup-application.ts';
 import { Life } from '../../../harness/world/life.ts';
-import { decorate } from '../../../harness/world/ports.ts';
-import type { Around } from '../../../harness/world/ports.ts';
+import { decorate } from '../../../src/base/decorate.ts';
+import type { Around } from '../../../src/base/decorate.ts';
 import { SimulatedServer } from '../../../harness/world/simulated-server.ts';
 import type { SimulatedVault } from '../../../harness/world/simulated-vault.ts';
 import type { Wire } from '../../../harness/world/simulated-wire.ts';
@@ -335,3 +335,13 @@ export class Bench {
 /** As a full disk under the catalog has it. */
 export const noSpace = (): CapstanError =>
   new CapstanError('NO_SPACE', { path: '/home/capstan/catalog.db' });
+
+/** East's open mounts: tape, drive, and that it is without ring. */
+export const openMounts = async (bench: Bench): Promise<string[]> =>
+  (await bench.east.catalog.listMounts({ open: true })).map(
+    (mount) => `${mount.tape} on ${mount.drive}${mount.ring ? '' : ' no ring'}`,
+  );
+
+/** The requests that wait at east, with the reason. */
+export const waiting = async (bench: Bench): Promise<string[]> =>
+  (await bench.east.catalog.listMountRequests()).map((row) => `${row.tape}: ${row.reason}`);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ASK_INTERVAL_MS, TAKEN_WITHIN_MS } from '../../../src/server/host-drives.ts';
-import { Bench, NODE } from './bench.ts';
+import { Bench, NODE, waiting } from './bench.ts';
 import { requestOf } from './requests.ts';
 
 const HEAD = 'Tape Drive  Status  Tape Name  Label Type';
@@ -10,8 +10,6 @@ const openMounts = async (bench: Bench): Promise<string[]> =>
   (await bench.east.catalog.listMounts({ open: true })).map(
     ({ tape, drive }) => `${tape} ${drive}`,
   );
-const waiting = async (bench: Bench): Promise<string[]> =>
-  (await bench.east.catalog.listMountRequests()).map(({ tape, reason }) => `${tape}: ${reason}`);
 
 /** The host asks for LAB001, and does not look at its drives. */
 async function untaken(device?: string): Promise<Bench> {

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { decorate } from '../../../harness/world/ports.ts';
+import { decorate } from '../../../src/base/decorate.ts';
 import { logicalObjectNumber } from '../../../src/base/units.ts';
 import type { Generation } from '../../../src/base/units.ts';
 import type { Catalog, GenerationRow } from '../../../src/ports/catalog.ts';

@@ -1,14 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sleep } from '../../../src/ports/clock.ts';
-import { Bench, NODE, noSpace } from './bench.ts';
+import { Bench, NODE, noSpace, openMounts, waiting } from './bench.ts';
 import { requestOf } from './requests.ts';
-
-const openMounts = async (bench: Bench): Promise<string[]> =>
-  (await bench.east.catalog.listMounts({ open: true })).map(
-    (mount) => `${mount.tape} on ${mount.drive}${mount.ring ? '' : ' no ring'}`,
-  );
-const waiting = async (bench: Bench): Promise<string[]> =>
-  (await bench.east.catalog.listMountRequests()).map((row) => `${row.tape}: ${row.reason}`);
 
 const secondDrive = { name: 'VTD02', host: NODE, device: '$TAPE1' };
 

@@ -6,7 +6,7 @@ import { RECALL_RETRY_MS } from '../../../src/server/recalls.ts';
 import { stageCopies } from '../../../src/server/tape-content.ts';
 import type { HsmProgram, HsmSettings } from '../../../src/server/bma.ts';
 import type { ProfileName } from '../../../src/server/profiles.ts';
-import { Bench } from './bench.ts';
+import { Bench, waiting } from './bench.ts';
 
 const client = (verb: string): HsmProgram => ({
   command: [
@@ -63,8 +63,6 @@ async function migrateAndErase(bench: Bench, verb = 'TSM'): Promise<Uint8Array> 
   return manifest;
 }
 
-const waiting = async (bench: Bench): Promise<string[]> =>
-  (await bench.east.catalog.listMountRequests()).map((row) => `${row.tape}: ${row.reason}`);
 const openMounts = async (bench: Bench): Promise<string[]> =>
   (await bench.east.catalog.listMounts({ open: true })).map((mount) => mount.tape);
 

@@ -5,7 +5,7 @@ import { simulatedCryptography } from '../../../harness/world/simulated-cryptogr
 import { Life } from '../../../harness/world/life.ts';
 import { SimulatedLogFiles } from '../../../harness/world/simulated-log-files.ts';
 import { NO_PROGRAMS } from '../../../harness/world/simulated-server.ts';
-import { decorate } from '../../../harness/world/ports.ts';
+import { decorate } from '../../../src/base/decorate.ts';
 import { World } from '../../../harness/world/world.ts';
 import { generation } from '../../../src/base/units.ts';
 import { CapstanError } from '../../../src/base/errors.ts';
